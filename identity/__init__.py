@@ -1,0 +1,1 @@
+"""Issuing agencies, real-name binding, verifiers, and the credential formats between them."""

@@ -1,0 +1,1 @@
+"""JSON Schemas, JSON-LD contexts and display data of the credential types. Data only."""
