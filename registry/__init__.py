@@ -1,1 +1,1 @@
-"""The consortium's ledger: pure rules, engines that order and store, and what readers need to check them."""
+"""The consortium's ledger: pure rules, engines that order and store, and proofs for readers."""

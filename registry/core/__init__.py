@@ -1,1 +1,1 @@
-"""Pure rules of the ledger. Nothing here reads a clock, a file, a socket, a database or a random source."""
+"""Pure rules of the ledger: no clock, no file, no socket, no database, no random source."""
