@@ -1,0 +1,85 @@
+"""One way to open a database: SQLite by default, PostgreSQL in production.
+
+The standard library's SQLite on many machines lies inside the range of the WAL-reset corruption
+(fixed in 3.51.3). A rollback journal with `synchronous=EXTRA` is not touched by it, so that is what
+SQLite gets here, whatever the version; the assertion after connecting holds it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import NullPool, QueuePool
+
+from registry.core.refusals import Unavailable
+
+BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another before it gives up
+
+
+class Base(DeclarativeBase):
+    """Tables of the identity services. The vault has its own base and its own database."""
+
+
+def create_database(url: str) -> Engine:
+    """Open the database at `url` (SQLAlchemy form); two processes may open the same one.
+
+    Raises:
+        Unavailable: SQLite does not take the durable settings.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed, pool_pre_ping=True, pool_size=20, max_overflow=20)
+    in_file = bool(parsed.database) and parsed.database != ":memory:"
+    engine = create_engine(
+        parsed,
+        poolclass=QueuePool if in_file else NullPool,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _durable(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        journal = cursor.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
+        cursor.execute("PRAGMA synchronous = EXTRA")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA secure_delete = ON")  # deleted rows are overwritten, not unlinked
+        synchronous = cursor.execute("PRAGMA synchronous").fetchone()[0]
+        cursor.close()
+        if in_file and (journal != "delete" or synchronous != 3):
+            raise Unavailable("SQLite does not take the durable settings")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        # A deferred transaction lets two writers both read "not there yet".
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """A session in one transaction: committed at the end, rolled back on any raise.
+
+    Raises:
+        Unavailable: the database is busy, gone or full; nothing was written.
+    """
+    session = Session(engine, expire_on_commit=False)
+    try:
+        with session.begin():
+            yield session
+    except OperationalError as error:
+        raise Unavailable("the database does not answer now") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable("the database connection was lost") from error
+        raise
+    finally:
+        session.close()

@@ -1,0 +1,1 @@
+"""Pure rules of identity: credential formats, checks, status, disclosure. No input or output."""

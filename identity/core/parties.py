@@ -1,0 +1,58 @@
+"""The institutions that an installation serves: issuing agencies and relying parties."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from identity.core.signing import Signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agency:
+    """An issuing agency. Each key has one purpose.
+
+    `name` maps a language tag to text. `issuer_url` is the credential issuer identifier, without a
+    trailing slash. `credential_types` are names from the catalogue (`resident-identity`).
+    """
+
+    slug: str
+    name: Mapping[str, str]
+    did: str
+    issuer_url: str
+    credential_types: tuple[str, ...]
+    ledger: Signer  # Ed25519, capabilityInvocation: transactions on the ledger
+    data_integrity: Signer  # Ed25519, assertionMethod: Data Integrity proofs
+    jose: Signer  # P-256, assertionMethod: SD-JWT VC, and the status tokens beside them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedCredential:
+    """What one purpose may ask of one credential type: paths of claims."""
+
+    type: str
+    claims: tuple[tuple[str | int | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """A reason to ask, as registered on the ledger.
+
+    `code` names it in requests; `description` maps a language tag to the sentence that the citizen
+    reads. `require` lists claims whose value decides (`{"age_over_18": true}`).
+    """
+
+    code: str
+    description: Mapping[str, str]
+    credentials: tuple[AskedCredential, ...]
+    require: Mapping[str, str | int | bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelyingParty:
+    """An institution that asks citizens to show something."""
+
+    slug: str
+    name: Mapping[str, str]
+    did: str
+    verifier_url: str
+    request: Signer  # P-256, authentication: presentation requests
+    purposes: tuple[Purpose, ...]
