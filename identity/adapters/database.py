@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from registry.core.refusals import Unavailable
 
@@ -38,7 +38,7 @@ def create_database(url: str) -> Engine:
     in_file = bool(parsed.database) and parsed.database != ":memory:"
     engine = create_engine(
         parsed,
-        poolclass=QueuePool if in_file else NullPool,
+        poolclass=QueuePool if in_file else StaticPool,
         connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
     )
 

@@ -1,0 +1,53 @@
+"""Reads the credential types and the bundled JSON-LD contexts from `schemas/`."""
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from identity.core.credential_types import Catalogue, CredentialType
+from registry.core.encoding import JsonObject, parse_json_object
+
+_SCHEMA_BASE = "{{schema_base}}"  # the one variable in the files: where they are published
+
+
+def load_catalogue(schema_base: str) -> Catalogue:
+    """Read every credential type, published under `schema_base` (no trailing slash)."""
+    types = []
+    for folder in sorted(files("schemas").iterdir(), key=lambda item: item.name):
+        if not folder.is_dir() or folder.name in ("contexts", "__pycache__"):
+            continue
+        for version in sorted(folder.iterdir(), key=lambda item: item.name):
+            types.append(_load_type(version, folder.name, schema_base))
+    return Catalogue(types)
+
+
+def load_contexts(catalogue: Catalogue) -> Mapping[str, JsonObject]:
+    """Every JSON-LD context that is ever loaded, by address: the bundled ones and our own."""
+    folder = files("schemas") / "contexts"
+    index = parse_json_object((folder / "index.json").read_bytes())
+    documents = {
+        address: parse_json_object((folder / name).read_bytes()) for address, name in index.items()
+    }
+    documents.update({kind.context_url: kind.context for kind in catalogue})
+    return documents
+
+
+def _load_type(folder: Traversable, name: str, schema_base: str) -> CredentialType:
+    def read(file_name: str) -> JsonObject:
+        text = (folder / file_name).read_text("utf-8")
+        return parse_json_object(text.replace(_SCHEMA_BASE, json.dumps(schema_base)[1:-1]))
+
+    display = read("display.json")
+    vct = f"{schema_base}/{name}/{folder.name}"
+    return CredentialType(
+        name=name,
+        version=folder.name,
+        vct=vct,
+        vc_type=display["vc_type"],
+        schema=read("schema.json"),
+        schema_url=f"{vct}/schema.json",
+        context=read("context.jsonld"),
+        context_url=f"{vct}/context.jsonld",
+        display=display,
+    )
