@@ -1,0 +1,1 @@
+"""The one pipeline through which every credential and presentation is judged."""
