@@ -1,0 +1,1 @@
+"""Issuing agencies: offers, OpenID4VCI for wallets, VC API for systems, status lists, anchoring."""
