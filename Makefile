@@ -1,0 +1,100 @@
+# Two commands matter: `make run` and `make test`. `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+WALLET := wallet_app
+CONFIG ?= deploy/demo.toml
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+
+PAGE_SOURCES := $(shell find $(WALLET)/src $(WALLET)/public -type f 2>/dev/null) \
+	$(wildcard $(WALLET)/*.json $(WALLET)/*.ts $(WALLET)/*.js $(WALLET)/*.html)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# --- set-up: into .venv and wallet_app/node_modules only -----------------------------------------
+
+define install
+	@[ -x $(BIN)/python ] || python3 -m venv $(VENV)
+	@if command -v uv >/dev/null; then \
+		uv pip install --python $(BIN)/python --quiet --require-hashes $(foreach f,$(1),-r $(f)) && \
+		uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation -e .; \
+	else \
+		$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes $(foreach f,$(1),-r $(f)) && \
+		$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .; \
+	fi
+endef
+
+$(VENV)/.run: pyproject.toml requirements/runtime.txt requirements/build.txt
+	@echo "installing Python packages into $(VENV) …"
+	$(call install,requirements/build.txt requirements/runtime.txt)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	@echo "installing test tools into $(VENV) …"
+	$(call install,requirements/build.txt requirements/dev.txt)
+	@touch $@
+
+$(WALLET)/node_modules/.stamp: $(WALLET)/package-lock.json
+	@echo "installing page tools into $(WALLET)/node_modules …"
+	@cd $(WALLET) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(WALLET)/dist/.stamp: $(WALLET)/node_modules/.stamp $(PAGE_SOURCES)
+	@echo "building the pages …"
+	@cd $(WALLET) && npm run --silent build
+	@touch $@
+
+.PHONY: setup pages browser
+setup: $(VENV)/.run $(WALLET)/dist/.stamp ## Install and build what `make run` needs
+pages: $(WALLET)/dist/.stamp ## Build the pages
+
+browser: # Debian's chromium, when it is missing and we may
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
+		echo "no chromium: the browser tests will be skipped"
+
+# --- the two commands ----------------------------------------------------------------------------
+
+.PHONY: run demo test
+run: setup ## Set up, tell the story once, then serve on http://127.0.0.1:8000
+	@$(BIN)/cairn up --config $(CONFIG) --story
+
+demo: setup ## Tell the story in a throw-away folder and exit
+	@$(BIN)/cairn demo
+
+test: $(VENV)/.dev $(WALLET)/dist/.stamp browser check ## Everything: checks, then fast, slow and browser tests
+	@cd $(WALLET) && npm test --silent
+	@$(PYTEST) -n 2 -m "not slow and not browser"
+	@$(PYTEST) -m "slow or browser"
+
+# --- checks --------------------------------------------------------------------------------------
+
+.PHONY: check format lock bench clean
+check: $(VENV)/.dev $(WALLET)/node_modules/.stamp ## Format, lint, types, import contracts
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@cd $(WALLET) && npm run --silent check
+
+format: $(VENV)/.dev ## Format the Python sources
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+lock: ## Pin the dependencies again, with hashes and without addresses (needs uv)
+	@for part in build runtime dev; do \
+		case $$part in build) from="requirements/build.in";; runtime) from="pyproject.toml";; \
+			dev) from="pyproject.toml --extra dev -c requirements/runtime.txt";; esac; \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-header $$from -o requirements/$$part.txt; done
+	@cd $(WALLET) && npm install --package-lock-only
+
+bench: $(VENV)/.dev ## Measure, as ratios to a floor in the same run; numbers in docs/performance.md
+	@$(BIN)/python -m bench
+
+clean: ## Remove what was installed and built; keeps data/
+	rm -rf $(VENV) $(WALLET)/node_modules $(WALLET)/dist .mypy_cache .ruff_cache .hypothesis

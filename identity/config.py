@@ -1,0 +1,271 @@
+"""All settings of an installation: one TOML file, and environment variables over it.
+
+`CAIRN_SERVER__PORT=9000` overrides `[server] port`. A setting that would hurt people refuses to
+start (`refuse_dangerous`); what each setting does is said in its docstring or comment here.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from registry.core.refusals import Malformed, NotPermitted
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Texts = dict[Literal["en", "zh"], Annotated[str, Field(min_length=1, max_length=300)]]
+Service = Literal["registry", "issuer", "verifier", "wallet"]
+CheckName = Literal[
+    "proof",
+    "issuer",
+    "accreditation",
+    "schema",
+    "validity",
+    "status",
+    "anchor",
+    "holder_binding",
+    "audience",
+    "policy",
+]
+
+_KNOWN_SECRETS = frozenset(
+    {"changeme", "change-me", "secret", "password", "passphrase", "cairn", "admin", "default"}
+)
+
+
+class DangerousSetting(NotPermitted):
+    """A setting that is not allowed in this environment; the service does not start."""
+
+
+class Environment(StrEnum):
+    """What an installation is for; it decides which settings are dangerous."""
+
+    PRODUCTION = "production"
+    DEMONSTRATION = "demonstration"  # invented people, generated passphrase
+    CONFORMANCE = "conformance"  # open instances for outside test suites
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Section):
+    """Where this process listens, and which services it serves."""
+
+    environment: Environment = Environment.PRODUCTION
+    public_base_url: str = "http://127.0.0.1:8000"  # every URL we publish begins with it
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    services: tuple[Service, ...] = ("registry", "issuer", "verifier", "wallet")
+    data_dir: Path = Path("data")  # databases, key files, trust anchor
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 26)] = 2 << 20  # 413 beyond it
+    requests_per_minute: Annotated[int, Field(ge=0)] = 1200  # per client address; 0 = no limit
+
+    @field_validator("public_base_url")
+    @classmethod
+    def _plain_base(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            raise ValueError("public_base_url is not an http or https URL")
+        if value.endswith("/") or parts.fragment:
+            raise ValueError("public_base_url has a trailing slash or a fragment")
+        return value
+
+
+class LedgerSettings(_Section):
+    """Which ledger, and how readers come to trust it."""
+
+    engine: Literal["embedded"] = "embedded"
+    network: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = "demo"
+    registry_url: str | None = None  # of a registry served elsewhere; not set: in this process
+    trust_anchor: Path | None = None  # pinned file; not set: the one in data_dir
+
+
+class DatabaseSettings(_Section):
+    """SQLAlchemy URLs; not set: SQLite files in data_dir. The vault has its own database."""
+
+    url: SecretStr | None = None
+    vault_url: SecretStr | None = None
+
+
+class KeySettings(_Section):
+    """What opens the encrypted key files."""
+
+    passphrase: SecretStr | None = None
+    passphrase_file: Path | None = None  # mode 0600
+
+
+class RegisterSettings(_Section):
+    """The population register that enrolments are checked against."""
+
+    kind: Literal["embedded", "http"] = "embedded"  # embedded: invented people, never in production
+    url: str | None = None
+    public_key: str | None = None  # Multikey under which the register signs its answers
+
+
+class AgencySettings(_Section):
+    """One issuing agency."""
+
+    slug: Slug
+    name: Texts
+    types: tuple[Slug, ...] = Field(min_length=1)
+    open: bool = False  # no access key asked; conformance only
+
+
+class AskedSettings(_Section):
+    """What a purpose asks of one credential type."""
+
+    type: Slug
+    claims: tuple[tuple[str, ...], ...] = Field(min_length=1)
+
+
+class PurposeSettings(_Section):
+    """A reason to ask, registered on the ledger."""
+
+    code: Slug
+    description: Texts
+    credentials: tuple[AskedSettings, ...] = Field(min_length=1)
+    require: dict[str, bool | int | str] = {}  # claims whose value decides
+
+
+class PolicySettings(_Section):
+    """What a verifier insists on. Every check is required unless it is waived by name."""
+
+    waived: tuple[CheckName, ...] = ()  # conformance only
+    trusted_issuers: tuple[str, ...] = ()  # did:key issuers to accept; conformance only
+
+
+class VerifierSettings(_Section):
+    """One relying party."""
+
+    slug: Slug
+    name: Texts
+    purposes: tuple[PurposeSettings, ...] = ()
+    open: bool = False  # no access key asked; conformance only
+    policy: PolicySettings = PolicySettings()
+
+
+class Settings(BaseSettings):
+    """Everything; see `deploy/*.toml` for worked examples."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CAIRN_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    server: ServerSettings = ServerSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    keys: KeySettings = KeySettings()
+    population_register: RegisterSettings = RegisterSettings()
+    agencies: tuple[AgencySettings, ...] = ()
+    verifiers: tuple[VerifierSettings, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment variables win over the file."""
+        return env_settings, init_settings
+
+    @property
+    def schema_base(self) -> str:
+        """Where credential types are published."""
+        return f"{self.server.public_base_url}/schemas"
+
+
+def load_settings(path: Path | None, **overrides: Any) -> Settings:
+    """Read the TOML file at `path` (or only defaults), then the environment, and judge them.
+
+    Raises:
+        Malformed: the file is missing or no TOML, or a setting is unknown or has a wrong value.
+        DangerousSetting: as `refuse_dangerous`.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        if not path.is_file():
+            raise Malformed(f"there is no configuration file {path}")
+        try:
+            values = TomlConfigSettingsSource(Settings, toml_file=path)()
+        except ValueError as error:
+            raise Malformed(f"{path} is not TOML: {error}") from error
+    for name, value in overrides.items():
+        values[name] = {**values.get(name, {}), **value}
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        where = "; ".join(
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
+        )
+        raise Malformed(f"configuration: {where}") from error
+    refuse_dangerous(settings)
+    return settings
+
+
+def refuse_dangerous(settings: Settings) -> None:
+    """Refuse what would hurt people in this environment; nothing starts otherwise.
+
+    Raises:
+        DangerousSetting: with the name of the setting and what to do instead.
+    """
+    environment = settings.server.environment
+    base = urlsplit(settings.server.public_base_url)
+    if environment is not Environment.CONFORMANCE:
+        for agency in settings.agencies:
+            if agency.open:
+                raise DangerousSetting(f"agencies.{agency.slug}.open: only in conformance")
+        for verifier in settings.verifiers:
+            if verifier.open:
+                raise DangerousSetting(f"verifiers.{verifier.slug}.open: only in conformance")
+            if verifier.policy.waived:
+                raise DangerousSetting(
+                    f"verifiers.{verifier.slug}.policy.waived: checks are waived only in "
+                    "conformance"
+                )
+            if verifier.policy.trusted_issuers:
+                raise DangerousSetting(
+                    f"verifiers.{verifier.slug}.policy.trusted_issuers: only in conformance"
+                )
+    if environment is Environment.PRODUCTION:
+        if base.scheme != "https" and base.hostname not in ("127.0.0.1", "localhost", "::1"):
+            raise DangerousSetting("server.public_base_url: production is served over https")
+        if "issuer" in settings.server.services and settings.population_register.kind == "embedded":
+            raise DangerousSetting(
+                "population_register.kind: the embedded register holds invented people; "
+                "name the population register"
+            )
+        if settings.keys.passphrase is None and settings.keys.passphrase_file is None:
+            raise DangerousSetting("keys: production needs a passphrase of its own")
+    if settings.population_register.kind == "http" and not (
+        settings.population_register.url and settings.population_register.public_key
+    ):
+        raise DangerousSetting("population_register: an http register needs its url and its public key")
+    if settings.keys.passphrase is not None:
+        refuse_weak_secret("keys.passphrase", settings.keys.passphrase.get_secret_value())
+    slugs = [agency.slug for agency in settings.agencies]
+    slugs += [verifier.slug for verifier in settings.verifiers]
+    if len(set(slugs)) != len(slugs):
+        raise DangerousSetting("two institutions have the same slug")
+
+
+def refuse_weak_secret(name: str, secret: str) -> None:
+    """Refuse a secret that is short, or begins with a word everybody tries first.
+
+    Raises:
+        DangerousSetting: without the secret in its text.
+    """
+    if len(secret) < 16:
+        raise DangerousSetting(f"{name}: fewer than 16 characters")
+    if any(secret.lower().startswith(word) for word in _KNOWN_SECRETS) or len(set(secret)) < 6:
+        raise DangerousSetting(f"{name}: a default or guessable secret")
