@@ -1,0 +1,1 @@
+"""Where transactions are ordered and stored: one port, and the engines behind it."""
