@@ -1,0 +1,189 @@
+"""A copy of a credential, before it is signed: content, salt, status entry and anchor digest.
+
+What is said is decided here, from values alone. Signing comes later, after the digest is on disk,
+so that no signed credential ever exists without a place in an anchor batch.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from identity.core import sd_jwt, sd_jwt_vc
+from identity.core.credential_digest import SALT_BYTES, AnchorClaim, credential_digest
+from identity.core.credential_types import CredentialType
+from identity.core.data_integrity import add_proof
+from identity.core.jsonld import ContextStore
+from identity.core.key_proof import ProvenKey
+from identity.core.parties import Agency
+from registry.core.encoding import JsonObject
+from registry.core.refusals import NotFound
+
+BACKDATE_SECONDS = 10  # clocks of verifiers run behind ours by seconds
+CREDENTIALS_V2 = "https://www.w3.org/ns/credentials/v2"
+CRYPTOSUITE = "eddsa-rdfc-2022"
+STATUS_LIST_SIZE = 131_072  # entries; the least that Bitstring Status List §2.1 allows
+
+
+class Format(StrEnum):
+    """Credential formats, by their OpenID4VCI identifier."""
+
+    SD_JWT_VC = "dc+sd-jwt"
+    LDP_VC = "ldp_vc"
+
+
+_SUFFIX = {Format.SD_JWT_VC: "sd-jwt", Format.LDP_VC: "ldp-vc"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusPlace:
+    """Position of one copy in the status lists of a group."""
+
+    group: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsignedCopy:
+    """One copy, complete but for its signature."""
+
+    format: Format
+    content: JsonObject
+    digest: bytes  # anchor digest, 32 bytes
+    credential_id: str | None  # `id` of a W3C credential
+    disclosures: tuple[str, ...]  # of an SD-JWT VC
+
+
+def configuration_id(type_name: str, kind: Format) -> str:
+    """The key in `credential_configurations_supported`."""
+    return f"{type_name}-{_SUFFIX[kind]}"
+
+
+def parse_configuration_id(text: str) -> tuple[str, Format]:
+    """Type name and format of a configuration identifier.
+
+    Raises:
+        NotFound: no such form.
+    """
+    for kind, suffix in _SUFFIX.items():
+        if text.endswith(f"-{suffix}") and len(text) > len(suffix) + 1:
+            return text.removesuffix(f"-{suffix}"), kind
+    raise NotFound("no such credential configuration")
+
+
+def status_uri(issuer_url: str, group: str, which: str) -> str:
+    """Address of a status list: `token`, `revocation` or `suspension`."""
+    return f"{issuer_url}/status/{group}/{which}"
+
+
+def expiry(now: datetime, validity: timedelta) -> datetime:
+    """End of the validity: the midnight (UTC) after `now + validity`.
+
+    Whole days say less about the moment of issuing, which would tie copies together.
+    """
+    end = now + validity
+    return datetime(end.year, end.month, end.day, tzinfo=UTC) + timedelta(days=1)
+
+
+def status_entries(issuer_url: str, place: StatusPlace) -> list[JsonObject]:
+    """`credentialStatus` of a W3C credential: one entry for each purpose."""
+    return [
+        {
+            "type": "BitstringStatusListEntry",
+            "statusPurpose": purpose,
+            "statusListIndex": str(place.index),
+            "statusListCredential": status_uri(issuer_url, place.group, purpose),
+        }
+        for purpose in ("revocation", "suspension")
+    ]
+
+
+def draft_copy(
+    kind: Format,
+    *,
+    agency: Agency,
+    credential_type: CredentialType,
+    claims: Mapping[str, Any],
+    holder: ProvenKey,
+    place: StatusPlace,
+    batch: str,
+    network: str,
+    now: datetime,
+    expires: datetime,
+    random: Callable[[int], bytes],
+) -> UnsignedCopy:
+    """Compose one copy with its own salt, disclosures and status entry."""
+    anchor = AnchorClaim(salt=random(SALT_BYTES), batch=batch, network=network)
+    started = now - timedelta(seconds=BACKDATE_SECONDS)
+    if kind is Format.SD_JWT_VC:
+        sd_payload, disclosures = sd_jwt.make_disclosures(dict(claims), random=random)
+        content = sd_jwt_vc.vc_payload(
+            issuer=agency.issuer_url,
+            vct=credential_type.vct,
+            holder_key=holder.key,
+            issued_at=int(started.timestamp()),
+            expires_at=int(expires.timestamp()),
+            sd_payload=sd_payload,
+            status={
+                "status_list": {
+                    "idx": place.index,
+                    "uri": status_uri(agency.issuer_url, place.group, "token"),
+                }
+            },
+            anchor=anchor.to_json(vcdm=False),
+        )
+        return UnsignedCopy(
+            format=kind,
+            content=content,
+            digest=credential_digest(content, anchor.salt),
+            credential_id=None,
+            disclosures=tuple(disclosures),
+        )
+    credential_id = UUID(bytes=random(16), version=4).urn
+    document: JsonObject = {
+        "@context": [CREDENTIALS_V2, credential_type.context_url],
+        "id": credential_id,
+        "type": ["VerifiableCredential", credential_type.vc_type],
+        "issuer": agency.did,
+        "validFrom": timestamp(started),
+        "validUntil": timestamp(expires),
+        "credentialSchema": {"id": credential_type.schema_url, "type": "JsonSchema"},
+        "credentialStatus": status_entries(agency.issuer_url, place),
+        "credentialSubject": {"id": holder.did, **claims},
+        "anchor": anchor.to_json(vcdm=True),
+    }
+    return UnsignedCopy(
+        format=kind,
+        content=document,
+        digest=credential_digest(document, anchor.salt),
+        credential_id=credential_id,
+        disclosures=(),
+    )
+
+
+def sign_copy(
+    copy: UnsignedCopy, *, agency: Agency, contexts: ContextStore, now: datetime
+) -> str | JsonObject:
+    """Sign a copy: a compact SD-JWT, or a document with its proof."""
+    if copy.format is Format.SD_JWT_VC:
+        return sd_jwt.issue_sd_jwt(
+            payload=copy.content,
+            disclosures=copy.disclosures,
+            header={"typ": sd_jwt_vc.TYP, "kid": agency.jose.verification_method},
+            signer=agency.jose,
+        )
+    return add_proof(
+        copy.content,
+        signer=agency.data_integrity,
+        cryptosuite=CRYPTOSUITE,
+        created=now - timedelta(seconds=BACKDATE_SECONDS),
+        purpose="assertionMethod",
+        contexts=contexts,
+    )
+
+
+def timestamp(moment: datetime) -> str:
+    """An XML Schema dateTimeStamp in UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

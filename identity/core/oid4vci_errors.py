@@ -1,0 +1,126 @@
+"""Refusals of OpenID4VCI and of the OAuth endpoints beside it, in their protocols' own form.
+
+OAuth errors: RFC 6749 §5.2. Credential errors: OpenID4VCI 1.0 §8.3.1.2. Notification errors: §11.3.
+Authorization errors: RFC 6750 §3.
+"""
+
+from dataclasses import dataclass
+
+from registry.core.encoding import JsonObject
+from registry.core.refusals import (
+    Conflict,
+    Malformed,
+    NotFound,
+    NotPermitted,
+    Refusal,
+    Unavailable,
+)
+
+
+class InvalidRequest(Malformed):
+    """A token request lacks a parameter, repeats one, or has one too many."""
+
+
+class InvalidGrant(NotPermitted):
+    """The code is wrong, expired or used, or its transaction code is wrong."""
+
+
+class UnsupportedGrantType(Malformed):
+    """We know the pre-authorized code grant only."""
+
+
+class InvalidDpopProof(NotPermitted):
+    """The DPoP proof does not verify (RFC 9449 §5)."""
+
+
+class InvalidToken(NotPermitted):
+    """The access token is missing, unknown, expired, or bound to another key."""
+
+
+class InvalidCredentialRequest(Malformed):
+    """A credential request lacks a member or has an unusable one."""
+
+
+class UnknownCredentialConfiguration(NotFound):
+    """This token does not cover that credential configuration, or there is none of that name."""
+
+
+class UnknownCredentialIdentifier(NotFound):
+    """The token response named no such credential identifier."""
+
+
+class InvalidProof(NotPermitted):
+    """A key proof is missing or does not verify."""
+
+
+class InvalidNonce(NotPermitted):
+    """A key proof has a nonce that is unknown, used or expired; fetch a new one."""
+
+
+class CredentialRequestDenied(Conflict):
+    """The credential cannot be issued under this token; trying again will not help."""
+
+
+class InvalidNotificationId(NotFound):
+    """No credential response of this token had that notification identifier."""
+
+
+class InvalidNotificationRequest(Malformed):
+    """A notification lacks a member or names an unknown event."""
+
+
+_CODES: dict[type[Refusal], tuple[int, str]] = {
+    InvalidRequest: (400, "invalid_request"),
+    InvalidGrant: (400, "invalid_grant"),
+    UnsupportedGrantType: (400, "unsupported_grant_type"),
+    InvalidDpopProof: (400, "invalid_dpop_proof"),
+    InvalidToken: (401, "invalid_token"),
+    InvalidCredentialRequest: (400, "invalid_credential_request"),
+    UnknownCredentialConfiguration: (400, "unknown_credential_configuration"),
+    UnknownCredentialIdentifier: (400, "unknown_credential_identifier"),
+    InvalidProof: (400, "invalid_proof"),
+    InvalidNonce: (400, "invalid_nonce"),
+    CredentialRequestDenied: (400, "credential_request_denied"),
+    InvalidNotificationId: (400, "invalid_notification_id"),
+    InvalidNotificationRequest: (400, "invalid_notification_request"),
+    Unavailable: (503, "temporarily_unavailable"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolError:
+    """A refusal as it goes over the wire."""
+
+    status: int
+    body: JsonObject
+    headers: dict[str, str]
+
+
+def protocol_error(refusal: Refusal, *, otherwise: str, scheme: str = "Bearer") -> ProtocolError:
+    """Render `refusal`.
+
+    Args:
+        refusal: what was refused.
+        otherwise: code for a refusal that has none of its own, `invalid_request` for example.
+        scheme: authentication scheme to ask for when the token was refused.
+    """
+    status, code = 400, otherwise
+    for kind, (its_status, its_code) in _CODES.items():
+        if isinstance(refusal, kind):
+            status, code = its_status, its_code
+            break
+    description = ascii_description(refusal.detail)
+    headers = {"Cache-Control": "no-store"}
+    if status == 401:
+        headers["WWW-Authenticate"] = f'{scheme} error="{code}", error_description="{description}"'
+    elif status == 503:
+        headers["Retry-After"] = "2"
+    return ProtocolError(status, {"error": code, "error_description": description}, headers)
+
+
+def ascii_description(text: str) -> str:
+    """`text` within the characters that `error_description` may have (RFC 6749 §5.2)."""
+    return "".join(
+        char if " " <= char <= "~" and char not in '"\\' else "'" if char == '"' else "?"
+        for char in text
+    )
