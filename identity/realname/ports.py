@@ -1,0 +1,122 @@
+"""What the real-name service needs: a population register, and a place for its bindings."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+from identity.core.proofing import AssuranceLevel
+from registry.core.refusals import Conflict, NotFound, Unavailable
+
+
+class NoMatch(Conflict):
+    """The population register has no such person: number, name or birth date do not agree.
+
+    One refusal for all three, so that nobody learns from us which numbers exist.
+    """
+
+
+class NotAlive(Conflict):
+    """The register knows the person as dead; nothing is issued in that name."""
+
+
+class RegisterUnavailable(Unavailable):
+    """The register does not answer, or its answer is not to be believed."""
+
+
+class UnknownSubject(NotFound):
+    """No person was enrolled under this subject."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterQuery:
+    """What is asked of a register. `number` is in the normal form of its scheme."""
+
+    country: str  # ISO 3166-1 alpha-2
+    number: str = field(repr=False)
+    family_name: str = field(repr=False)
+    given_name: str = field(repr=False)
+    birth_date: date = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A registered address; empty parts are unknown."""
+
+    street_address: str = field(default="", repr=False)
+    locality: str = field(default="", repr=False)
+    region: str = field(default="", repr=False)
+    postal_code: str = field(default="", repr=False)
+    country: str = field(default="", repr=False)
+    resident_since: date | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredPerson:
+    """A living person as the register writes her. `sex` is `female`, `male` or `other`."""
+
+    family_name: str = field(repr=False)
+    given_name: str = field(repr=False)
+    birth_date: date = field(repr=False)
+    sex: str | None = field(repr=False)
+    nationality: str | None = field(repr=False)  # ISO 3166-1 alpha-2
+    address: Address | None = field(repr=False)
+
+
+class PopulationRegister(Protocol):
+    """Every register keeps these promises; tests/contract/test_population_register.py holds each.
+
+    - A person is returned only when number, birth date and name all agree (names as
+      `identity.core.person_name` compares them) and the person is alive.
+    - Nothing of the query is in a URL, a log or an error.
+    - No answer, a late one, or one that does not verify is `RegisterUnavailable`: never a match.
+    """
+
+    def lookup(self, query: RegisterQuery) -> RegisteredPerson:
+        """The person.
+
+        Raises:
+            NoMatch: number, name and birth date do not belong together, or are unknown.
+            NotAlive: they do, and the person is dead.
+            RegisterUnavailable: there is no trustworthy answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """A proofed person as one agency knows her: an opaque subject, and nothing personal."""
+
+    subject: str  # `prs_…`; another one at every agency
+    agency: str
+    assurance_level: AssuranceLevel
+    created: int  # unix seconds
+    person: str  # reference of her row in the vault, the same for all agencies
+    deceased: bool = False
+
+
+class BindingStore(Protocol):
+    """Keeps bindings. A method that returns has written durably."""
+
+    def bind(self, proposed: Binding) -> Binding:
+        """Store `proposed`, unless this agency has a binding for this person already.
+
+        Returns:
+            The binding that is stored: of rivals for one person and agency, all get the same one.
+        """
+        ...
+
+    def read(self, subject: str) -> Binding | None:
+        """The binding of `subject`."""
+        ...
+
+    def raise_level(self, subject: str, level: AssuranceLevel) -> None:
+        """Record that the person was proofed again, better than before."""
+        ...
+
+    def of_person(self, person: str) -> list[Binding]:
+        """Every binding of one person, one an agency."""
+        ...
+
+    def mark_deceased(self, person: str) -> None:
+        """Close every binding of a person for good."""
+        ...
