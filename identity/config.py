@@ -250,7 +250,7 @@ def refuse_dangerous(settings: Settings) -> None:
     if settings.population_register.kind == "http" and not (
         settings.population_register.url and settings.population_register.public_key
     ):
-        raise DangerousSetting("population_register: an http register needs its url and its public key")
+        raise DangerousSetting("population_register: http needs its url and its public key")
     if settings.keys.passphrase is not None:
         refuse_weak_secret("keys.passphrase", settings.keys.passphrase.get_secret_value())
     slugs = [agency.slug for agency in settings.agencies]

@@ -4,6 +4,7 @@ A log line is made of fields that are listed here; a field that is not listed is
 new call site cannot leak by accident. Query strings and bodies are never logged.
 """
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -66,9 +67,15 @@ def set_up_logging(stream: TextIO | None = None) -> None:
 
 
 class _LibraryFormatter(logging.Formatter):
-    """Library records by logger, level and kind of exception: their messages hold foreign values."""
+    """Library records without their messages, which hold foreign values."""
 
     def format(self, record: logging.LogRecord) -> str:
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
-        place = f"{record.module}:{record.lineno}"
-        return f'{{"event": "library", "logger": "{record.name}", "level": "{record.levelname}", "error": "{kind}", "place": "{place}"}}'
+        fields = {
+            "event": "library",
+            "logger": record.name,
+            "level": record.levelname.lower(),
+            "error": kind,
+            "place": f"{record.module}:{record.lineno}",
+        }
+        return json.dumps(fields)

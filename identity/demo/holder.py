@@ -1,0 +1,265 @@
+"""A scripted citizen: a small wallet without a screen, speaking only the public protocols.
+
+It does what the wallet page does (OpenID4VCI 1.0 pre-authorized code, OpenID4VP 1.0 by
+`request_uri` and `direct_post`), so that stories, benches and tests need no browser.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+import httpx2
+
+from identity.adapters.key_files import P256FileKey, key_from_seed
+from identity.core import jose, sd_jwt
+from identity.core.credential_digest import anchor_claim, credential_digest
+from identity.core.signing import NamedSigner
+from registry.core.encoding import JsonObject, base64url_encode, parse_json_object
+from registry.core.keys import KeyType, PublicKey, parse_jwk, parse_multikey
+from registry.core.refusals import Malformed, NotPermitted, Unavailable
+
+PRE_AUTHORIZED = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
+MAX_COPIES = 4  # copies of one credential that this wallet asks for
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCopy:
+    """One copy of a credential, bound to a key that nobody else has."""
+
+    configuration: str
+    issuer: str
+    text: str  # SD-JWT with all disclosures, no key binding
+    key: P256FileKey
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A verified presentation request: who asks, and for what."""
+
+    client_id: str
+    payload: JsonObject
+
+    @property
+    def claims(self) -> list[str]:
+        """Names of the claims asked for, for the consent sentence."""
+        return [
+            str(claim["path"][-1])
+            for query in self.payload["dcql_query"]["credentials"]
+            for claim in query.get("claims", ())
+        ]
+
+
+class Holder:
+    """A wallet in memory.
+
+    Args:
+        http: client for every address; time-outs are its own.
+        resolver: base URL of a DID resolver (`{resolver}/1.0/identifiers/{did}`).
+        random: source of random bytes.
+        now: unix seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        http: httpx2.Client,
+        resolver: str,
+        random: Callable[[int], bytes],
+        now: Callable[[], int],
+    ) -> None:
+        self._http = http
+        self._resolver = resolver
+        self._random = random
+        self._now = now
+        self.copies: list[HeldCopy] = []
+
+    def accept_offer(self, uri: str, *, tx_code: str | None) -> list[HeldCopy]:
+        """Redeem an `openid-credential-offer://` link: token, nonce, key proofs, credentials.
+
+        Returns:
+            The copies received, also kept in `copies`.
+        """
+        offer = self._read_offer(uri)
+        issuer = offer["credential_issuer"]
+        metadata = self._get(well_known(issuer, "openid-credential-issuer"))
+        server = self._get(well_known(issuer, "oauth-authorization-server"))
+        grant = offer["grants"][PRE_AUTHORIZED]
+        form = {"grant_type": PRE_AUTHORIZED, "pre-authorized_code": grant["pre-authorized_code"]}
+        if tx_code is not None:
+            form["tx_code"] = tx_code
+        token = self._answer(self._http.post(server["token_endpoint"], data=form))
+        bearer = {"Authorization": f"Bearer {token['access_token']}"}
+        received = []
+        for configuration in offer["credential_configuration_ids"]:
+            described = metadata["credential_configurations_supported"][configuration]
+            if described["format"] != "dc+sd-jwt":
+                continue
+            size = metadata.get("batch_credential_issuance", {}).get("batch_size", 1)
+            nonce = self._answer(self._http.post(metadata["nonce_endpoint"]))["c_nonce"]
+            keys = [self._new_key() for _ in range(min(size, MAX_COPIES))]
+            answer = self._answer(
+                self._http.post(
+                    metadata["credential_endpoint"],
+                    headers=bearer,
+                    json={
+                        "credential_configuration_id": configuration,
+                        "proofs": {"jwt": [self._key_proof(key, issuer, nonce) for key in keys]},
+                    },
+                )
+            )
+            copies = self._match(answer["credentials"], keys, configuration, issuer)
+            received += copies
+            if "notification_id" in answer:
+                self._http.post(
+                    metadata["notification_endpoint"],
+                    headers=bearer,
+                    json={
+                        "notification_id": answer["notification_id"],
+                        "event": "credential_accepted",
+                    },
+                ).raise_for_status()
+        self.copies += received
+        return received
+
+    def receipt(self, copy: HeldCopy) -> JsonObject | None:
+        """The anchor receipt of a copy, or None while its batch is not sealed."""
+        answer = self._http.get(f"{copy.issuer}/receipts/{base64url_encode(digest_of(copy))}")
+        if answer.status_code == 404:
+            return None
+        return self._answer(answer)
+
+    def read_request(self, link: str) -> Asked:
+        """Fetch the request behind an `openid4vp://` link and check who signed it.
+
+        Raises:
+            NotPermitted: not signed by the party it names, or not the party of the link.
+        """
+        query = _single_values(link)
+        text = self._http.post(query["request_uri"], data={}).raise_for_status().text
+        unverified = jose.parse_compact(text)
+        did = query["client_id"].removeprefix("decentralized_identifier:")
+        method = unverified.header.get("kid", "")
+        if not str(method).startswith(did + "#"):
+            raise NotPermitted("the request is signed by another party than the link names")
+        verified = jose.verify_compact(
+            text, key=self._authentication_key(did, method), typ="oauth-authz-req+jwt"
+        )
+        if verified.claims["client_id"] != query["client_id"]:
+            raise NotPermitted("the request names another party than the link")
+        return Asked(query["client_id"], verified.claims)
+
+    def answer_request(
+        self, asked: Asked, *, copy: HeldCopy, alter: Callable[[str], str] = lambda text: text
+    ) -> httpx2.Response:
+        """Consent: disclose what the first query asks, bound to this party and nonce.
+
+        Args:
+            asked: from `read_request`.
+            copy: the copy to spend.
+            alter: changes the presentation on its way out; for stories about forgery.
+        """
+        query = asked.payload["dcql_query"]["credentials"][0]
+        paths = [tuple(claim["path"]) for claim in query.get("claims", ())]
+        presentation = sd_jwt.add_key_binding(
+            sd_jwt.present(copy.text, paths),
+            signer=NamedSigner(copy.key, "holder"),
+            audience=asked.client_id,
+            nonce=asked.payload["nonce"],
+            issued_at=self._now(),
+        )
+        return self._http.post(
+            asked.payload["response_uri"],
+            data={
+                "vp_token": json.dumps({query["id"]: [alter(presentation)]}),
+                "state": asked.payload["state"],
+                "anchor_receipts": json.dumps({query["id"]: [self.receipt(copy)]}),
+            },
+        )
+
+    def _read_offer(self, uri: str) -> JsonObject:
+        query = _single_values(uri)
+        if "credential_offer" in query:
+            return parse_json_object(query["credential_offer"])
+        return self._get(query["credential_offer_uri"])
+
+    def _new_key(self) -> P256FileKey:
+        key = key_from_seed(KeyType.P256, self._random(32))
+        if not isinstance(key, P256FileKey):
+            raise TypeError("a P-256 seed makes a P-256 key")
+        return key
+
+    def _key_proof(self, key: P256FileKey, issuer: str, nonce: str) -> str:
+        return jose.sign_compact(
+            header={"typ": "openid4vci-proof+jwt", "jwk": key.key.jwk},
+            payload={"aud": issuer, "iat": self._now(), "nonce": nonce},
+            signer=NamedSigner(key, "holder"),
+        )
+
+    def _match(
+        self, entries: Sequence[JsonObject], keys: Sequence[P256FileKey], name: str, issuer: str
+    ) -> list[HeldCopy]:
+        """Find the key that each credential is bound to; an unknown key is an error."""
+        by_thumbprint = {key.key.jwk_thumbprint: key for key in keys}
+        copies = []
+        for entry in entries:
+            payload = issuer_payload(entry["credential"])
+            holder = _thumbprint(payload["cnf"]["jwk"])
+            if holder not in by_thumbprint:
+                raise NotPermitted("the issuer bound a credential to a key that is not ours")
+            copies.append(HeldCopy(name, issuer, entry["credential"], by_thumbprint.pop(holder)))
+        return copies
+
+    def _authentication_key(self, did: str, method: str) -> PublicKey:
+        document = self._answer(
+            self._http.get(
+                f"{self._resolver}/1.0/identifiers/{did}", headers={"Accept": "application/did"}
+            )
+        )
+        if method not in document.get("authentication", ()):
+            raise NotPermitted("the request is signed with a key that is not for requests")
+        for entry in document["verificationMethod"]:
+            if entry["id"] == method:
+                return parse_multikey(entry["publicKeyMultibase"])
+        raise NotPermitted("the DID document does not hold the key of the request")
+
+    def _get(self, url: str) -> JsonObject:
+        return self._answer(self._http.get(url))
+
+    @staticmethod
+    def _answer(response: httpx2.Response) -> JsonObject:
+        if response.status_code >= 500:
+            raise Unavailable(f"{urlsplit(str(response.url)).path} answers {response.status_code}")
+        body = parse_json_object(response.content)
+        if response.status_code >= 400:
+            reason = body.get("error_description") or body.get("detail") or body.get("error")
+            raise NotPermitted(f"{response.status_code}: {reason}")
+        return body
+
+
+def well_known(identifier: str, name: str) -> str:
+    """`/.well-known/{name}` inserted between host and path (RFC 8414 §3.1)."""
+    parts = urlsplit(identifier)
+    return urlunsplit((parts.scheme, parts.netloc, f"/.well-known/{name}{parts.path}", "", ""))
+
+
+def issuer_payload(text: str) -> JsonObject:
+    """Payload of the issuer-signed part of an SD-JWT, not verified."""
+    return jose.parse_compact(text.split("~", 1)[0]).claims
+
+
+def digest_of(copy: HeldCopy) -> bytes:
+    """The digest under which a copy is anchored, recomputed from its content."""
+    payload = issuer_payload(copy.text)
+    return credential_digest(payload, anchor_claim(payload).salt)
+
+
+def _thumbprint(jwk: JsonObject) -> str:
+    return parse_jwk(jwk).jwk_thumbprint
+
+
+def _single_values(uri: str) -> dict[str, str]:
+    values = parse_qs(urlsplit(uri).query, strict_parsing=True)
+    if any(len(items) != 1 for items in values.values()):
+        raise Malformed("the link names a parameter twice")
+    return {name: items[0] for name, items in values.items()}
