@@ -123,9 +123,7 @@ def credential_policy(name: str) -> Policy:
 
 def proof_only_policy(name: str) -> Policy:
     """Judges signatures and form. For conformance suites; never for a decision about a person."""
-    weaker: dict[Check, Rule] = {
-        check: Rule.WAIVED for check in Check if check is not Check.PROOF
-    }
+    weaker: dict[Check, Rule] = {check: Rule.WAIVED for check in Check if check is not Check.PROOF}
     weaker[Check.VALIDITY] = Rule.IF_PRESENT
     weaker[Check.STATUS] = Rule.IF_PRESENT
     weaker[Check.AUDIENCE] = Rule.IF_PRESENT

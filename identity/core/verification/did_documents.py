@@ -1,0 +1,111 @@
+"""Keys in DID documents, and the DIDs that are their own document (`did:key`, `did:jwk`)."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from identity.core.verification.failure import CheckFailed
+from registry.core.encoding import JsonObject, base64url_decode, parse_json_object
+from registry.core.keys import PublicKey, parse_did_key, parse_jwk, parse_multikey
+from registry.core.refusals import Malformed
+
+MAX_METHODS = 64  # verification methods read from one document
+_PURPOSES = ("assertionMethod", "authentication")
+_SELF_DESCRIBING = ("did:key:", "did:jwk:")
+
+
+class MethodNotFound(CheckFailed):
+    """No document that we were given has this verification method."""
+
+    def __init__(self) -> None:
+        super().__init__("method_not_found", "the issuer's DID document has no such key")
+
+
+def is_self_describing(did: str) -> bool:
+    """The DID says its whole document itself, so nobody has to be asked."""
+    return did.startswith(_SELF_DESCRIBING)
+
+
+@lru_cache(maxsize=4096)
+def key_of(method: str) -> PublicKey:
+    """The key of a self-describing DID URL: `did:key:z…#z…` or `did:jwk:…#0`.
+
+    Raises:
+        Malformed: another method, another fragment, or a key that is not admitted.
+    """
+    did, _, fragment = method.partition("#")
+    if did.startswith("did:key:"):
+        if fragment != did.removeprefix("did:key:"):
+            raise Malformed("a did:key has one verification method, named by its key")
+        return parse_did_key(did)
+    if did.startswith("did:jwk:"):
+        if fragment != "0":
+            raise Malformed("a did:jwk has one verification method, #0")
+        return parse_jwk(parse_json_object(base64url_decode(did.removeprefix("did:jwk:"))))
+    raise Malformed("the DID does not describe itself")
+
+
+def self_description(method: str) -> JsonObject:
+    """The DID document that a self-describing DID stands for, as far as checks read it.
+
+    Raises:
+        Malformed: as `key_of`.
+    """
+    did = method.partition("#")[0]
+    return {
+        "id": did,
+        "verificationMethod": [
+            {
+                "id": method,
+                "type": "Multikey",
+                "controller": did,
+                "publicKeyMultibase": key_of(method).multikey,
+            }
+        ],
+        **{purpose: [method] for purpose in _PURPOSES},
+    }
+
+
+def find_key(documents: Sequence[JsonObject], method: str) -> PublicKey:
+    """The key called `method`, whatever it may be used for.
+
+    Raises:
+        MethodNotFound: no document has it, or under another controller than the document's DID.
+        KeyNotAdmitted: it is no key that we let in.
+    """
+    for document in documents:
+        for entry in _entries(document, "verificationMethod"):
+            if (
+                isinstance(entry, dict)
+                and entry.get("id") == method
+                and entry.get("controller") == document.get("id") == method.partition("#")[0]
+            ):
+                if "publicKeyMultibase" in entry:
+                    return parse_multikey(entry["publicKeyMultibase"])
+                return parse_jwk(entry.get("publicKeyJwk"))
+    raise MethodNotFound
+
+
+def is_allowed(documents: Sequence[JsonObject], method: str, purpose: str) -> bool:
+    """One of `documents` lets `method` be used for `purpose`."""
+    for document in documents:
+        for entry in _entries(document, purpose):
+            name = entry.get("id") if isinstance(entry, dict) else entry
+            if name == method:
+                return True
+    return False
+
+
+def also_known_as(documents: Sequence[JsonObject]) -> frozenset[str]:
+    """Every other name that the documents give their subject."""
+    return frozenset(
+        name
+        for document in documents
+        for name in _entries(document, "alsoKnownAs")
+        if isinstance(name, str)
+    )
+
+
+def _entries(document: JsonObject, name: str) -> list[Any]:
+    value = document.get(name, [])
+    return value[:MAX_METHODS] if isinstance(value, list) else []

@@ -1,0 +1,207 @@
+"""What was presented, taken apart. Nothing in this file believes a word of it.
+
+`hints` says where evidence may be found: which DID, which list, which batch. The service reads
+those; the checks then compare what was read with what the signature covers, so a lying hint leads
+to a "no" and never to another yes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from identity.core import sd_jwt, status_list
+from identity.core.credential_digest import AnchorClaim, anchor_claim, credential_digest
+from identity.core.dcql import CredentialFormat
+from identity.core.sd_jwt import UnverifiedSdJwt
+from registry.core.encoding import JsonObject
+from registry.core.refusals import Malformed, Refusal
+
+MAX_SD_JWT_CHARS = 256 << 10  # a portrait of 100 kB in base64, twice over
+MAX_CREDENTIALS = 8  # in one verifiable presentation; ours have one
+MAX_STATUS_ENTRIES = 4  # ours have two
+
+
+class PresentationMalformed(Malformed):
+    """Not a credential or presentation in a format that is verified here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnverifiedSdJwtVc:
+    """An SD-JWT VC, with its key binding if it has one."""
+
+    sd_jwt: UnverifiedSdJwt
+    payload: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnverifiedLinkedData:
+    """A W3C credential with Data Integrity proofs, and the presentation it came in, if any."""
+
+    credential: JsonObject
+    presentation: JsonObject | None
+
+
+Unverified = UnverifiedSdJwtVc | UnverifiedLinkedData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """Where evidence may be found.
+
+    Args:
+        format: format of the credential.
+        method: verification method of the issuer's key.
+        did: DID of that method.
+        types: `vct`, or the short names of a W3C credential's types.
+        anchor: where it says it is anchored, or why that cannot be read.
+        digest: its anchor digest; empty when there is no readable anchor.
+        status_uris: lists that its status is in.
+    """
+
+    format: CredentialFormat
+    method: str
+    did: str
+    types: tuple[str, ...]
+    anchor: AnchorClaim | Refusal
+    digest: bytes
+    status_uris: tuple[str, ...]
+
+
+def parse_sd_jwt_vc(text: object) -> UnverifiedSdJwtVc:
+    """Take an SD-JWT VC apart.
+
+    Raises:
+        Malformed: no text, too long, or not an SD-JWT.
+    """
+    if not isinstance(text, str) or len(text) > MAX_SD_JWT_CHARS:
+        raise PresentationMalformed("an SD-JWT VC is a text of bounded length")
+    parsed = sd_jwt.parse_sd_jwt(text)
+    return UnverifiedSdJwtVc(sd_jwt=parsed, payload=parsed.jws.claims)
+
+
+def parse_linked_credential(value: object) -> UnverifiedLinkedData:
+    """Take a W3C credential by itself.
+
+    Raises:
+        PresentationMalformed: no object.
+    """
+    if not isinstance(value, dict):
+        raise PresentationMalformed("a W3C credential is an object")
+    return UnverifiedLinkedData(credential=value, presentation=None)
+
+
+def parse_linked_presentation(value: object) -> tuple[UnverifiedLinkedData, ...]:
+    """Take a W3C presentation apart into its credentials, at least one.
+
+    Raises:
+        PresentationMalformed: no object, no credential in it, too many, or one that is no object.
+    """
+    if not isinstance(value, dict):
+        raise PresentationMalformed("a W3C presentation is an object")
+    held = value.get("verifiableCredential")
+    credentials = held if isinstance(held, list) else [held]
+    if not 1 <= len(credentials) <= MAX_CREDENTIALS:
+        raise PresentationMalformed(f"a presentation holds 1 to {MAX_CREDENTIALS} credentials")
+    taken = []
+    for credential in credentials:
+        if not isinstance(credential, dict):
+            raise PresentationMalformed("verifiableCredential holds objects")
+        taken.append(UnverifiedLinkedData(credential=credential, presentation=value))
+    return tuple(taken)
+
+
+def parse_presentation(
+    value: object, credential_format: CredentialFormat
+) -> tuple[Unverified, ...]:
+    """Take one entry of a `vp_token` apart, in the format that was asked for.
+
+    Raises:
+        Malformed: it is not in that format.
+    """
+    if credential_format is CredentialFormat.SD_JWT_VC:
+        return (parse_sd_jwt_vc(value),)
+    credentials = parse_linked_presentation(value)
+    if len(credentials) != 1:
+        raise PresentationMalformed("a presentation in a vp_token holds one credential")
+    return credentials
+
+
+def hints(unverified: Unverified) -> Hints:
+    """Where evidence about `unverified` may be found.
+
+    Raises:
+        Malformed: it names no key, or its status cannot be read.
+    """
+    if isinstance(unverified, UnverifiedSdJwtVc):
+        payload = unverified.payload
+        reference = status_list.parse_token_reference(payload)
+        uris: tuple[str, ...] = (reference.uri,) if reference else ()
+        return _hints(
+            credential_format=CredentialFormat.SD_JWT_VC,
+            method=_method_of(unverified.sd_jwt.jws.header.get("kid"), payload.get("iss")),
+            types=(payload.get("vct"),),
+            content=payload,
+            uris=uris,
+        )
+    credential = unverified.credential
+    entries = status_list.parse_bitstring_entries(credential)
+    return _hints(
+        credential_format=CredentialFormat.LDP_VC,
+        method=_method_of(_first_proof(credential).get("verificationMethod"), None),
+        types=names_of(credential.get("type")),
+        content=credential,
+        uris=tuple(dict.fromkeys(entry.uri for entry in entries)),
+    )
+
+
+def names_of(value: object) -> tuple[Any, ...]:
+    """The `type` member of a W3C document as a tuple."""
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def _hints(
+    *,
+    credential_format: CredentialFormat,
+    method: str,
+    types: tuple[Any, ...],
+    content: JsonObject,
+    uris: tuple[str, ...],
+) -> Hints:
+    if len(uris) > MAX_STATUS_ENTRIES:
+        raise PresentationMalformed(f"a credential has at most {MAX_STATUS_ENTRIES} statuses")
+    if not all(isinstance(name, str) for name in types):
+        raise PresentationMalformed("types are texts")
+    anchor: AnchorClaim | Refusal
+    digest = b""
+    try:
+        anchor = anchor_claim(content)
+        digest = credential_digest(content, anchor.salt)
+    except Refusal as refusal:
+        anchor = refusal
+    return Hints(
+        format=credential_format,
+        method=method,
+        did=method.partition("#")[0],
+        types=types,
+        anchor=anchor,
+        digest=digest,
+        status_uris=uris,
+    )
+
+
+def _method_of(named: object, issuer: object) -> str:
+    """The DID URL of the issuer's key; a relative `kid` belongs to a DID in `iss`."""
+    if isinstance(named, str) and named.startswith("#") and isinstance(issuer, str):
+        named = issuer + named
+    if not isinstance(named, str) or not named.startswith("did:") or len(named) > 2048:
+        raise PresentationMalformed("the issuer's key is not named by a DID URL")
+    return named
+
+
+def _first_proof(document: JsonObject) -> JsonObject:
+    """The first proof; with several, each must verify, and the first names the issuer's key."""
+    proof = document.get("proof")
+    if isinstance(proof, list) and proof:
+        proof = proof[0]
+    if not isinstance(proof, dict):
+        raise PresentationMalformed("the credential has no proof")
+    return proof

@@ -1,0 +1,216 @@
+"""The check of the issuer's proof, and what may be believed once it has passed."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from identity.core import data_integrity, sd_jwt_vc, vcdm
+from identity.core.credential_types import Catalogue
+from identity.core.dcql import CredentialFormat
+from identity.core.jsonld import ContextStore
+from identity.core.verification.did_documents import find_key, is_self_describing, key_of
+from identity.core.verification.failure import CheckFailed
+from identity.core.verification.presented import (
+    Hints,
+    Unverified,
+    UnverifiedLinkedData,
+    UnverifiedSdJwtVc,
+    names_of,
+)
+from registry.core.encoding import JsonObject
+from registry.core.keys import PublicKey
+from registry.core.refusals import Refusal
+
+VC_IRI = "https://www.w3.org/2018/credentials#VerifiableCredential"
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})"
+)  # xsd:dateTimeStamp; W3C VCDM 2.0 §4.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """A credential whose proof verified. Only `prove` makes one.
+
+    Args:
+        methods: verification methods of every proof.
+        issuer: who the credential says issued it: a DID, or an https URL.
+        types: the `vct`, or the short names of its types.
+        content: what is anchored: the JWT payload, or the W3C credential without its proof.
+        root: where DCQL paths start: processed payload, or the W3C credential.
+        claims: disclosed claims about the subject, without its identifier.
+        subject: `credentialSubject.id` of a W3C credential; empty for SD-JWT VC.
+        holder_key: the key in `cnf`; None for W3C credentials, whose subject is a DID.
+        stated: audience and nonce that the credential's own proof is bound to.
+        issued_at, not_before, expires_at: unix seconds, None when the credential does not say.
+    """
+
+    format: CredentialFormat
+    methods: tuple[str, ...]
+    issuer: str
+    types: tuple[str, ...]
+    content: JsonObject
+    root: JsonObject
+    claims: JsonObject
+    subject: str
+    holder_key: PublicKey | None
+    stated: Mapping[str, str]
+    issued_at: int | None
+    not_before: int | None
+    expires_at: int | None
+
+
+def prove(
+    unverified: Unverified,
+    *,
+    hints: Hints,
+    documents: Sequence[JsonObject] | Refusal,
+    contexts: ContextStore,
+    now: datetime,
+) -> Proven:
+    """Verify the issuer's proof over a credential.
+
+    Whether the key may speak for the issuer is the check `issuer`; here it only has to be the key
+    that is named, as the DID documents have it.
+
+    Args:
+        unverified: the credential.
+        hints: what it says about itself; `hints.method` names the key.
+        documents: DID documents of `hints.did` that were valid when it was issued, or why not.
+        contexts: the JSON-LD contexts that exist.
+        now: aware, UTC.
+
+    Raises:
+        Refusal: the proof does not verify, or the credential is not well-formed.
+    """
+    if isinstance(documents, Refusal):
+        raise documents
+    if isinstance(unverified, UnverifiedSdJwtVc):
+        return _prove_sd_jwt(unverified, method=hints.method, documents=documents)
+    return _prove_linked(unverified, documents=documents, contexts=contexts, now=now)
+
+
+def read_time(text: object) -> int:
+    """An xsd:dateTimeStamp as unix seconds, rounded down.
+
+    Raises:
+        CheckFailed: no text of that form, or no such instant.
+    """
+    if not isinstance(text, str) or not _TIMESTAMP.fullmatch(text):
+        raise CheckFailed("time_malformed", "a date is not an xsd:dateTimeStamp")
+    try:
+        return int(datetime.fromisoformat(text).astimezone(UTC).timestamp())
+    except (ValueError, OverflowError) as error:
+        raise CheckFailed("time_malformed", "a date is no instant that exists") from error
+
+
+def expanded_types(proven: Proven, catalogue: Catalogue) -> frozenset[str]:
+    """Type identifiers as DCQL compares them: the `vct`, or IRIs for the published W3C types."""
+    if proven.format is CredentialFormat.SD_JWT_VC:
+        return frozenset(proven.types)
+    iris = {kind.vc_type: type_iri(kind.context, kind.vc_type) for kind in catalogue}
+    iris["VerifiableCredential"] = VC_IRI
+    return frozenset(iris[name] for name in proven.types if name in iris)
+
+
+def type_iri(context: JsonObject, vc_type: str) -> str:
+    """The IRI that a JSON-LD context gives to a type; empty when it gives none."""
+    terms = context.get("@context", {})
+    entries = terms if isinstance(terms, list) else [terms]
+    for entry in entries:
+        definition = entry.get(vc_type) if isinstance(entry, dict) else None
+        if isinstance(definition, dict):
+            definition = definition.get("@id")
+        if isinstance(definition, str):
+            return definition
+    return ""
+
+
+def _prove_sd_jwt(
+    unverified: UnverifiedSdJwtVc, *, method: str, documents: Sequence[JsonObject]
+) -> Proven:
+    credential = sd_jwt_vc.verify_sd_jwt_vc(unverified.sd_jwt, key=find_key(documents, method))
+    return Proven(
+        format=CredentialFormat.SD_JWT_VC,
+        methods=(method,),
+        issuer=credential.issuer,
+        types=(credential.vct,),
+        content=credential.sd_jwt.payload,
+        root=credential.sd_jwt.claims,
+        claims=credential.claims,
+        subject="",
+        holder_key=credential.holder_key,
+        stated={},
+        issued_at=credential.issued_at,
+        not_before=credential.not_before,
+        expires_at=credential.expires_at,
+    )
+
+
+def _prove_linked(
+    unverified: UnverifiedLinkedData,
+    *,
+    documents: Sequence[JsonObject],
+    contexts: ContextStore,
+    now: datetime,
+) -> Proven:
+    credential = unverified.credential
+    vcdm.check_credential(credential, contexts=contexts)
+    stated = stated_binding(credential.get("proof"))
+
+    def resolve(method: str, _purpose: str) -> PublicKey:
+        if is_self_describing(method):
+            return key_of(method)
+        return find_key(documents, method)
+
+    proofs = data_integrity.verify_proofs(
+        credential,
+        purpose="assertionMethod",
+        resolve_key=resolve,
+        contexts=contexts,
+        now=now,
+        domain=stated.get("audience"),
+        challenge=stated.get("nonce"),
+    )
+    created = [int(proof.created.timestamp()) for proof in proofs if proof.created]
+    starts = _time_of(credential, "validFrom", "issuanceDate")
+    subject = credential.get("credentialSubject")
+    # Several subjects have no single holder; claims of theirs are not handed on as one person's.
+    alone = subject if isinstance(subject, dict) else {}
+    return Proven(
+        format=CredentialFormat.LDP_VC,
+        methods=tuple(proof.verification_method for proof in proofs),
+        issuer=_id_of(credential.get("issuer")),
+        types=tuple(names_of(credential.get("type"))),
+        content={name: value for name, value in credential.items() if name != "proof"},
+        root=credential,
+        claims={name: value for name, value in alone.items() if name != "id"},
+        subject=_id_of(alone),
+        holder_key=None,
+        stated=stated,
+        issued_at=min(created) if created else starts,
+        not_before=starts,
+        expires_at=_time_of(credential, "validUntil", "expirationDate"),
+    )
+
+
+def stated_binding(proof: object) -> dict[str, str]:
+    """Audience and nonce that the first Data Integrity proof names; compared, never believed."""
+    first = proof[0] if isinstance(proof, list) and proof else proof
+    if not isinstance(first, dict):
+        return {}
+    named = {"audience": first.get("domain"), "nonce": first.get("challenge")}
+    return {name: value for name, value in named.items() if isinstance(value, str)}
+
+
+def _id_of(value: Any) -> str:
+    name = value.get("id", "") if isinstance(value, dict) else value
+    return name if isinstance(name, str) else ""
+
+
+def _time_of(credential: JsonObject, *names: str) -> int | None:
+    for name in names:
+        if name in credential:
+            return read_time(credential[name])
+    return None
