@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from registry.core.encoding import base64_decode
+from registry.core.fields import integer
 from registry.core.network import parse_network_name
-from registry.core.proofs import HASH_BYTES, MAX_NUMBER, NotProven
+from registry.core.proofs import NotProven, are_hashes
 from registry.core.refusals import Conflict, Malformed
 from registry.core.signed_note import (
     NoteSigner,
@@ -60,12 +61,11 @@ class Head:
                 network has no such name.
         """
         parse_network_name(self.network)
-        if not 1 <= self.tree_size <= MAX_NUMBER:
-            raise Malformed("a head covers at least one entry")
-        if not (0 <= self.height <= MAX_NUMBER and 0 <= self.time <= MAX_NUMBER):
-            raise Malformed("height or time of a head is out of range")
-        if {len(self.log_root), len(self.state_root)} != {HASH_BYTES}:
-            raise Malformed(f"the roots of a head have {HASH_BYTES} bytes")
+        integer(self.tree_size, "tree size", low=1)
+        integer(self.height, "height")
+        integer(self.time, "time")
+        if not are_hashes(self.log_root, self.state_root):
+            raise Malformed("a root of a head has not 32 bytes")
 
     @property
     def text(self) -> str:
@@ -100,7 +100,7 @@ def parse_head(unverified: str | bytes) -> UnverifiedHead:
     if len(lines) != 7 or lines[6]:
         raise Malformed("a head has exactly six lines")
     head = Head(
-        network=parse_network_name(_after(_ORIGIN, lines[0])),
+        network=_after(_ORIGIN, lines[0]),
         tree_size=_number(lines[1]),
         log_root=base64_decode(lines[2]),
         height=_number(_after("height ", lines[3])),

@@ -8,8 +8,9 @@ nodes. Nodes are named `(level, index)`: the root of the perfect subtree over le
 
 from collections.abc import Sequence
 
+from registry.core.fields import MAX_INTEGER
 from registry.core.hashing import sha256
-from registry.core.proofs import MAX_NUMBER, NotProven, are_hashes
+from registry.core.proofs import NotProven, are_hashes
 
 # Distinct prefixes keep a leaf from being passed off as an inner node (RFC 9162 §2.1.1).
 _LEAF = b"\x00"
@@ -17,7 +18,7 @@ _NODE = b"\x01"
 
 EMPTY_ROOT = sha256(b"")
 
-MAX_PATH = 64  # hashes; one per level of a tree of MAX_NUMBER leaves is 53, and some to spare
+MAX_PATH = 64  # hashes; one per level of a tree of MAX_INTEGER leaves is 53, and some to spare
 
 
 class InclusionNotProven(NotProven):
@@ -143,14 +144,14 @@ def verify_inclusion(
     Args:
         leaf: leaf hash, 32 bytes; see `leaf_hash`.
         index: position of the leaf, counted from 0.
-        tree_size: number of leaves under `root`, from 1 to `MAX_NUMBER`.
+        tree_size: number of leaves under `root`, from 1 to `MAX_INTEGER`.
         path: sibling hashes of 32 bytes each, lowest level first.
         root: the root hash the caller already trusts, 32 bytes.
 
     Raises:
         InclusionNotProven: anything is out of range, of the wrong length, or unequal.
     """
-    if not 0 <= index < tree_size <= MAX_NUMBER:  # step 1
+    if not 0 <= index < tree_size <= MAX_INTEGER:  # step 1
         raise InclusionNotProven(f"entry {index} is not in a tree of {tree_size}")
     if len(path) > MAX_PATH or not are_hashes(leaf, root, *path):
         raise InclusionNotProven("proof has a hash of the wrong length, or too many")
@@ -184,7 +185,7 @@ def verify_consistency(
 
     Args:
         first: size of the older tree, at least 1.
-        second: size of the newer tree, at least `first`, at most `MAX_NUMBER`.
+        second: size of the newer tree, at least `first`, at most `MAX_INTEGER`.
         first_root: root the caller trusts for the older tree, 32 bytes.
         second_root: root of the newer tree, 32 bytes.
         path: hashes of 32 bytes each, as `consistency_path` and `LogTree` write them.
@@ -192,7 +193,7 @@ def verify_consistency(
     Raises:
         ConsistencyNotProven: anything is out of range, of the wrong length, or unequal.
     """
-    if not 0 < first <= second <= MAX_NUMBER:
+    if not 0 < first <= second <= MAX_INTEGER:
         raise ConsistencyNotProven(f"no proof leads from size {first} to size {second}")
     if first == second:
         if path or first_root != second_root:

@@ -1,19 +1,18 @@
 """The name of a network: it is in every DID, transaction, head and trust anchor of it."""
 
 import re
-from typing import Any
 
 from registry.core.refusals import Malformed
 
 _NETWORK = re.compile(r"[a-z0-9-]{1,32}")
 
 
-def is_network_name(value: Any) -> bool:
+def is_network_name(value: object) -> bool:
     """Whether `value` is 1 to 32 lower-case ASCII letters, digits and hyphens."""
     return isinstance(value, str) and _NETWORK.fullmatch(value) is not None
 
 
-def parse_network_name(value: Any) -> str:
+def parse_network_name(value: object) -> str:
     """Read a network name from its JSON form.
 
     Raises:

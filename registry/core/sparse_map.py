@@ -12,19 +12,12 @@ the other, and neither can hash to `EMPTY`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from registry.core.encoding import JsonObject, base64url_encode
+from registry.core.fields import integer, members, octets
 from registry.core.hashing import labelled_hash, sha256
-from registry.core.proofs import (
-    HASH_BYTES,
-    NotProven,
-    are_hashes,
-    hashes_json,
-    parse_hash,
-    parse_hashes,
-    parse_number,
-)
+from registry.core.proofs import HASH_BYTES, NotProven, are_hashes, parse_path, path_json
 from registry.core.refusals import Malformed, Unavailable
 
 EMPTY = bytes(HASH_BYTES)
@@ -201,39 +194,37 @@ def verify_map_proof(proof: MapProof, *, key: str, value: bytes | None, root: by
         raise MapNotProven("proof leads to another root")
 
 
-def parse_map_proof(value: Any) -> MapProof:
+def parse_map_proof(value: object) -> MapProof:
     """Read a proof from its JSON form.
 
     Raises:
         Malformed: a member is missing, unknown, or not of its form.
     """
-    if not isinstance(value, dict) or not {"bits", "key", "path"} <= value.keys():
-        raise Malformed("map proof lacks bits, key or path")
-    if value.keys() - {"bits", "key", "path", "other"}:
-        raise Malformed("map proof has an unknown member")
-    key = value["key"]
+    found = members(value, "map proof", required=("key", "bits", "path"), optional=("other",))
+    key = found["key"]
     if not isinstance(key, str):
         raise Malformed("map key is not a string")
     map_key_hash(key)
-    path = parse_hashes(value["path"], most=MAX_DEPTH)
-    if parse_number(value["bits"], most=MAX_DEPTH) != len(path):
+    path = parse_path(found["path"], most=MAX_DEPTH)
+    if integer(found["bits"], "bits", high=MAX_DEPTH) != len(path):
         raise Malformed("map proof has another number of hashes than of bits")
-    return MapProof(key=key, path=path, other=_parse_other(value))
+    other = _parse_leaf(found["other"]) if "other" in found else None
+    return MapProof(key=key, path=path, other=other)
 
 
 def map_proof_json(proof: MapProof) -> JsonObject:
     """The JSON form of a proof; `parse_map_proof` reads it."""
-    members: JsonObject = {
+    result: JsonObject = {
         "key": proof.key,
         "bits": len(proof.path),
-        "path": hashes_json(proof.path),
+        "path": path_json(proof.path),
     }
     if proof.other is not None:
-        members["other"] = {
+        result["other"] = {
             "keyhash": base64url_encode(proof.other.key_hash),
             "valuehash": base64url_encode(proof.other.value_hash),
         }
-    return members
+    return result
 
 
 def _at_the_place_of(key_hash: bytes, proof: MapProof, value: bytes | None) -> bytes:
@@ -254,13 +245,12 @@ def _at_the_place_of(key_hash: bytes, proof: MapProof, value: bytes | None) -> b
     return other.hash
 
 
-def _parse_other(value: JsonObject) -> MapLeaf | None:
-    if "other" not in value:
-        return None
-    other = value["other"]
-    if not isinstance(other, dict) or other.keys() != {"keyhash", "valuehash"}:
-        raise Malformed("the other leaf has exactly keyhash and valuehash")
-    return MapLeaf(parse_hash(other["keyhash"]), parse_hash(other["valuehash"]))
+def _parse_leaf(value: object) -> MapLeaf:
+    found = members(value, "other leaf", required=("keyhash", "valuehash"))
+    return MapLeaf(
+        octets(found["keyhash"], "keyhash", size=HASH_BYTES),
+        octets(found["valuehash"], "valuehash", size=HASH_BYTES),
+    )
 
 
 def _node_hash(left: bytes, right: bytes) -> bytes:

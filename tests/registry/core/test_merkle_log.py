@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.core.fields import MAX_INTEGER
 from registry.core.merkle_log import (
     EMPTY_ROOT,
     ConsistencyNotProven,
@@ -19,7 +20,6 @@ from registry.core.merkle_log import (
     verify_consistency,
     verify_inclusion,
 )
-from registry.core.proofs import MAX_NUMBER
 from tests.vectors import read_vector, vector_files
 
 INCLUSION = vector_files("merkle/testdata/inclusion/**/*.json")
@@ -231,7 +231,7 @@ def test_an_inner_node_does_not_pass_for_an_entry():
 
 @pytest.mark.parametrize(
     ("index", "tree_size"),
-    [(-1, 4), (4, 4), (0, 0), (0, -1), (0, MAX_NUMBER + 1), (1 << 80, 1 << 81)],
+    [(-1, 4), (4, 4), (0, 0), (0, -1), (0, MAX_INTEGER + 1), (1 << 80, 1 << 81)],
 )
 def test_an_index_outside_the_tree_is_refused(index: int, tree_size: int):
     leaves = leaves_of(4)
@@ -264,10 +264,10 @@ def test_endless_paths_are_refused_before_they_are_hashed():
     leaf = leaves_of(1)[0]
 
     with pytest.raises(InclusionNotProven, match="too many"):
-        verify_inclusion(leaf=leaf, index=0, tree_size=MAX_NUMBER, path=[leaf] * 65, root=leaf)
+        verify_inclusion(leaf=leaf, index=0, tree_size=MAX_INTEGER, path=[leaf] * 65, root=leaf)
     with pytest.raises(ConsistencyNotProven, match="too many"):
         verify_consistency(
-            first=1, second=MAX_NUMBER, first_root=leaf, second_root=leaf, path=[leaf] * 65
+            first=1, second=MAX_INTEGER, first_root=leaf, second_root=leaf, path=[leaf] * 65
         )
 
 
