@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from stdnum import numdb
+from stdnum.cz.rc import get_birth_date as czechoslovak_birth_date
 from stdnum.exceptions import ValidationError
 
 from identity.core.chinese_id import ChineseResidentNumber
@@ -160,7 +161,12 @@ _SCHEMES: dict[str, dict[str, _Row]] = {
         )
     },
     "SI": {"si.emso": _PLAIN},
-    "SK": {"sk.rc": _Row(sex=lambda number: "female" if int(number[2]) >= 5 else "male")},
+    "SK": {
+        "sk.rc": _Row(
+            birth_date=czechoslovak_birth_date,
+            sex=lambda number: "female" if int(number[2]) >= 5 else "male",
+        )
+    },
     "TH": {"th.pin": _PLAIN},
     "TR": {"tr.tckimlik": _PLAIN},
     "UA": {"ua.rntrc": _PLAIN},
