@@ -1,0 +1,286 @@
+"""Issuances, deliveries and copies in the database, and the allocation of status and batch places.
+
+One transaction records a delivery: the issuance, its status entries, its place in an open batch and
+the anchor digests. Nothing is signed before it is committed.
+"""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session
+
+from identity.adapters.database import transaction
+from identity.adapters.issuer_offer_store import rows
+from identity.adapters.issuer_tables import (
+    BatchRow,
+    CopyRow,
+    DeliveryRow,
+    IssuanceRow,
+    StatusGroupRow,
+)
+from identity.core.issuance import STATUS_LIST_SIZE, StatusPlace
+from identity.issuer.records import (
+    BatchState,
+    DeliveryState,
+    Issuance,
+    NewCopy,
+    Placement,
+    Status,
+)
+from identity.issuer.stores import (
+    MAX_BATCH_COUNT,
+    MAX_GROUP_ENTRIES,
+    AlreadyDelivered,
+    DeliveryRequest,
+    NoOpenGroup,
+    StatusIsFinal,
+    TooManyDeliveries,
+)
+from registry.core.encoding import base64url_encode
+
+
+class SqlIssuanceStore:
+    """Keeps the promises of `identity.issuer.stores.IssuanceStore`."""
+
+    def __init__(self, engine: Engine, *, random: Callable[[int], bytes]) -> None:
+        self._engine = engine
+        self._random = random
+
+    def record_delivery(
+        self, request: DeliveryRequest, draft: Callable[[Placement], Sequence[NewCopy]]
+    ) -> None:
+        """As `IssuanceStore.record_delivery`."""
+        with transaction(self._engine) as db:
+            issuance = db.get(IssuanceRow, request.issuance)
+            if issuance is None:
+                db.add(
+                    IssuanceRow(
+                        issuance=request.issuance,
+                        agency=request.agency,
+                        subject=request.subject,
+                        credential_type=request.credential_type,
+                        status=Status.VALID,
+                        issued_at=request.now,
+                        changed_at=request.now,
+                        reason=None,
+                    )
+                )
+                db.flush()
+            elif issuance.status != Status.VALID:
+                raise AlreadyDelivered("the credential was revoked or suspended by its agency")
+            else:
+                self._supersede(db, request)
+            placement = Placement(
+                batch=self._join_batch(db, request) if request.anchored else "",
+                places=self._allocate(db, request.agency, request.copies),
+            )
+            db.add(
+                DeliveryRow(
+                    delivery=request.delivery,
+                    issuance=request.issuance,
+                    configuration=request.configuration,
+                    state=DeliveryState.PENDING,
+                    created_at=request.now,
+                )
+            )
+            for copy in draft(placement):
+                db.add(
+                    CopyRow(
+                        digest=copy.digest,
+                        agency=request.agency,
+                        issuance=request.issuance,
+                        delivery=request.delivery,
+                        format=copy.format,
+                        credential_type=request.credential_type,
+                        credential_id=copy.credential_id,
+                        batch=placement.batch or None,
+                        group_id=copy.place.group,
+                        position=copy.place.index,
+                        status=Status.VALID,
+                    )
+                )
+
+    def record_event(self, issuance: str, delivery: str, state: DeliveryState) -> bool:
+        """As `IssuanceStore.record_event`."""
+        with transaction(self._engine) as db:
+            row = db.get(DeliveryRow, delivery)
+            if row is None or row.issuance != issuance:
+                return False
+            if row.state == DeliveryState.PENDING:
+                row.state = state
+                if state is DeliveryState.FAILED:
+                    _set_status(db, CopyRow.delivery == delivery, Status.REVOKED)
+        return True
+
+    def change_status(
+        self, agency: str, issuance: str, status: Status, *, reason: str | None, now: int
+    ) -> list[str]:
+        """As `IssuanceStore.change_status`."""
+        with transaction(self._engine) as db:
+            changed = rows(
+                db,
+                update(IssuanceRow)
+                .where(
+                    IssuanceRow.agency == agency,
+                    IssuanceRow.issuance == issuance,
+                    IssuanceRow.status.not_in((Status.REVOKED, status)),
+                )
+                .values(status=status, reason=reason, changed_at=now),
+            )
+            if changed == 0:
+                row = db.get(IssuanceRow, issuance)
+                if row is not None and row.status == Status.REVOKED != status:
+                    raise StatusIsFinal("the credential is revoked, and revocation is final")
+            else:
+                _set_status(db, CopyRow.issuance == issuance, status)
+            return list(
+                db.scalars(select(CopyRow.group_id).where(CopyRow.issuance == issuance).distinct())
+            )
+
+    def read_issuance(self, agency: str, issuance: str) -> Issuance | None:
+        """As `IssuanceStore.read_issuance`."""
+        with transaction(self._engine) as db:
+            row = db.get(IssuanceRow, issuance)
+        return None if row is None or row.agency != agency else _issuance(row)
+
+    def find_issuance(self, agency: str, credential_id: str) -> str | None:
+        """As `IssuanceStore.find_issuance`."""
+        with transaction(self._engine) as db:
+            return db.scalars(
+                select(CopyRow.issuance)
+                .where(CopyRow.agency == agency, CopyRow.credential_id == credential_id)
+                .limit(1)
+            ).one_or_none()
+
+    def issuances_of(self, agency: str, subject: str) -> list[Issuance]:
+        """As `IssuanceStore.issuances_of`."""
+        with transaction(self._engine) as db:
+            found = db.scalars(
+                select(IssuanceRow)
+                .where(IssuanceRow.agency == agency, IssuanceRow.subject == subject)
+                .order_by(IssuanceRow.issued_at, IssuanceRow.issuance)
+            ).all()
+        return [_issuance(row) for row in found]
+
+    def batch_of(self, agency: str, digest: bytes) -> str | None:
+        """As `IssuanceStore.batch_of`."""
+        with transaction(self._engine) as db:
+            row = db.get(CopyRow, digest)
+        return None if row is None or row.agency != agency else row.batch
+
+    def _supersede(self, db: Session, request: DeliveryRequest) -> None:
+        """Revoke earlier copies of this configuration that the wallet never confirmed."""
+        earlier = db.scalars(
+            select(DeliveryRow).where(
+                DeliveryRow.issuance == request.issuance,
+                DeliveryRow.configuration == request.configuration,
+            )
+        ).all()
+        if any(row.state == DeliveryState.ACCEPTED for row in earlier):
+            raise AlreadyDelivered("the wallet confirmed that it has this credential")
+        if len(earlier) >= request.max_deliveries:
+            raise TooManyDeliveries("this credential was requested too many times")
+        for row in earlier:
+            if row.state == DeliveryState.PENDING:
+                row.state = DeliveryState.SUPERSEDED
+                _set_status(db, CopyRow.delivery == row.delivery, Status.REVOKED)
+
+    def _allocate(self, db: Session, agency: str, count: int) -> tuple[StatusPlace, ...]:
+        """Random entries that were never used: the position says nothing about time or person."""
+        group = db.scalars(
+            select(StatusGroupRow)
+            .where(
+                StatusGroupRow.agency == agency,
+                StatusGroupRow.closed.is_(False),
+                StatusGroupRow.version > 0,
+                StatusGroupRow.allocated + count <= MAX_GROUP_ENTRIES,
+            )
+            .order_by(StatusGroupRow.group_id)
+            .limit(1)
+            .with_for_update()
+        ).one_or_none()
+        if group is None:
+            raise NoOpenGroup("no status list of this agency has room")
+        group.allocated += count
+        places: list[StatusPlace] = []
+        taken: set[int] = set()
+        while len(taken) < count:  # the group is at most half full: two tries each at most
+            position = int.from_bytes(self._random(8), "big") % STATUS_LIST_SIZE
+            used = db.scalar(
+                select(func.count()).where(
+                    CopyRow.group_id == group.group_id, CopyRow.position == position
+                )
+            )
+            if not used and position not in taken:
+                taken.add(position)
+                places.append(StatusPlace(group=group.group_id, index=position))
+        return tuple(places)
+
+    def _join_batch(self, db: Session, request: DeliveryRequest) -> str:
+        """Take places in an open batch; the condition is what a sealer's UPDATE collides with."""
+        candidates = db.scalars(
+            select(BatchRow.batch).where(
+                BatchRow.agency == request.agency, BatchRow.state == BatchState.OPEN
+            )
+        ).all()
+        for batch in candidates:
+            joined = rows(
+                db,
+                update(BatchRow)
+                .where(
+                    BatchRow.batch == batch,
+                    BatchRow.state == BatchState.OPEN,
+                    BatchRow.count + request.copies <= MAX_BATCH_COUNT,
+                )
+                .values(count=BatchRow.count + request.copies),
+            )
+            if joined == 1:
+                return batch
+        batch = base64url_encode(self._random(16))
+        db.add(
+            BatchRow(
+                batch=batch,
+                agency=request.agency,
+                state=BatchState.OPEN,
+                count=request.copies,
+                opened_at=request.now,
+                transaction=None,
+                proof_json=None,
+            )
+        )
+        db.flush()
+        return batch
+
+
+def _set_status(db: Session, where: object, status: Status) -> None:
+    """Change copies that are not revoked, and count the change on their groups."""
+    groups = list(
+        db.scalars(
+            select(CopyRow.group_id)
+            .where(where, CopyRow.status.not_in((Status.REVOKED, status)))  # type: ignore[arg-type]
+            .distinct()
+        )
+    )
+    db.execute(
+        update(CopyRow)
+        .where(where, CopyRow.status.not_in((Status.REVOKED, status)))  # type: ignore[arg-type]
+        .values(status=status)
+    )
+    db.execute(
+        update(StatusGroupRow)
+        .where(StatusGroupRow.group_id.in_(groups))
+        .values(changes=StatusGroupRow.changes + 1)
+    )
+
+
+def _issuance(row: IssuanceRow) -> Issuance:
+    return Issuance(
+        issuance=row.issuance,
+        agency=row.agency,
+        subject=row.subject,
+        credential_type=row.credential_type,
+        status=Status(row.status),
+        issued_at=row.issued_at,
+        changed_at=row.changed_at,
+        reason=row.reason,
+    )
