@@ -1,48 +1,23 @@
-"""Data Integrity 1.0: signatures first; bodies follow."""
+"""Verifiable Credential Data Integrity 1.0 (https://www.w3.org/TR/vc-data-integrity/)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from identity.core.data_integrity.proofs import (
+    MAX_PROOFS,
+    ResolveKey,
+    VerifiedProof,
+    add_proof,
+    verify_proofs,
+)
+from identity.core.data_integrity.suite import ProofMalformed, ProofNotValid
+from identity.core.data_integrity.suites import CRYPTOSUITES, CryptosuiteNotKnown
 
-from identity.core.jsonld import ContextStore
-from identity.core.signing import Signer
-from registry.core.encoding import JsonObject
-from registry.core.keys import PublicKey
-
-ResolveKey = Callable[[str, str], PublicKey]  # (verification method, purpose); raises Refusal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedProof:
-    proof: JsonObject
-    verification_method: str
-    key: PublicKey
-    cryptosuite: str
-    created: datetime | None
-
-
-def add_proof(
-    document: JsonObject,
-    *,
-    signer: Signer,
-    cryptosuite: str,
-    created: datetime,
-    purpose: str,
-    contexts: ContextStore,
-    options: JsonObject | None = None,  # id, expires, domain, challenge, nonce, previousProof
-) -> JsonObject:
-    raise NotImplementedError
-
-
-def verify_proofs(
-    document: JsonObject,
-    *,
-    purpose: str,
-    resolve_key: ResolveKey,
-    contexts: ContextStore,
-    now: datetime,
-    domain: str | None,  # None: this kind of proof is not bound to one
-    challenge: str | None,
-) -> list[VerifiedProof]:
-    """Every proof of the set or chain verifies, or a Refusal. No proof at all is a Refusal."""
-    raise NotImplementedError
+__all__ = [
+    "CRYPTOSUITES",
+    "MAX_PROOFS",
+    "CryptosuiteNotKnown",
+    "ProofMalformed",
+    "ProofNotValid",
+    "ResolveKey",
+    "VerifiedProof",
+    "add_proof",
+    "verify_proofs",
+]
