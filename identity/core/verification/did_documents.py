@@ -1,6 +1,7 @@
 """Keys in DID documents, and the DIDs that are their own document (`did:key`, `did:jwk`)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,22 @@ from registry.core.refusals import Malformed
 MAX_METHODS = 64  # verification methods read from one document
 _PURPOSES = ("assertionMethod", "authentication")
 _SELF_DESCRIBING = ("did:key:", "did:jwk:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerDocument:
+    """One version of a DID document, and when it held: from `start` to before `end`.
+
+    Unix seconds; `end` is None while it is the newest. A DID that describes itself holds for ever.
+    """
+
+    document: JsonObject
+    start: int
+    end: int | None
+
+    def held_within(self, start: int, end: int) -> bool:
+        """The version held at some moment between `start` and `end`, both included."""
+        return self.start <= end and (self.end is None or self.end > start)
 
 
 class MethodNotFound(CheckFailed):
@@ -45,14 +62,14 @@ def key_of(method: str) -> PublicKey:
     raise Malformed("the DID does not describe itself")
 
 
-def self_description(method: str) -> JsonObject:
+def self_description(method: str) -> IssuerDocument:
     """The DID document that a self-describing DID stands for, as far as checks read it.
 
     Raises:
         Malformed: as `key_of`.
     """
     did = method.partition("#")[0]
-    return {
+    document = {
         "id": did,
         "verificationMethod": [
             {
@@ -64,16 +81,18 @@ def self_description(method: str) -> JsonObject:
         ],
         **{purpose: [method] for purpose in _PURPOSES},
     }
+    return IssuerDocument(document=document, start=0, end=None)
 
 
-def find_key(documents: Sequence[JsonObject], method: str) -> PublicKey:
+def find_key(documents: Sequence[IssuerDocument], method: str) -> PublicKey:
     """The key called `method`, whatever it may be used for.
 
     Raises:
         MethodNotFound: no document has it, or under another controller than the document's DID.
         KeyNotAdmitted: it is no key that we let in.
     """
-    for document in documents:
+    for version in documents:
+        document = version.document
         for entry in _entries(document, "verificationMethod"):
             if (
                 isinstance(entry, dict)
@@ -86,22 +105,22 @@ def find_key(documents: Sequence[JsonObject], method: str) -> PublicKey:
     raise MethodNotFound
 
 
-def is_allowed(documents: Sequence[JsonObject], method: str, purpose: str) -> bool:
+def is_allowed(documents: Sequence[IssuerDocument], method: str, purpose: str) -> bool:
     """One of `documents` lets `method` be used for `purpose`."""
-    for document in documents:
-        for entry in _entries(document, purpose):
+    for version in documents:
+        for entry in _entries(version.document, purpose):
             name = entry.get("id") if isinstance(entry, dict) else entry
             if name == method:
                 return True
     return False
 
 
-def also_known_as(documents: Sequence[JsonObject]) -> frozenset[str]:
+def also_known_as(documents: Sequence[IssuerDocument]) -> frozenset[str]:
     """Every other name that the documents give their subject."""
     return frozenset(
         name
-        for document in documents
-        for name in _entries(document, "alsoKnownAs")
+        for version in documents
+        for name in _entries(version.document, "alsoKnownAs")
         if isinstance(name, str)
     )
 

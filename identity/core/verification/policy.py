@@ -50,6 +50,7 @@ class Policy:
         clock_skew_seconds: how far clocks may differ.
         max_anchor_delay_seconds: from issuing to the block that anchors it.
         max_presentation_age_seconds: age of a holder's proof.
+        accepts_off_ledger_status: go by status lists that the ledger does not know; dangerous.
         dangerous_because: why something is not required; empty means nothing is weakened.
     """
 
@@ -60,6 +61,7 @@ class Policy:
     clock_skew_seconds: int
     max_anchor_delay_seconds: int
     max_presentation_age_seconds: int
+    accepts_off_ledger_status: bool
     dangerous_because: str
 
     def __post_init__(self) -> None:
@@ -88,6 +90,7 @@ class Policy:
         return (
             any(rule is not Rule.REQUIRED for rule in self.rules.values())
             or self.trusted_keys is Trust.ANY_KEY
+            or self.accepts_off_ledger_status
         )
 
 
@@ -132,6 +135,7 @@ def proof_only_policy(name: str) -> Policy:
         weaker=weaker,
         trusted_issuers=Trust.ANY_DID,
         trusted_keys=Trust.ANY_KEY,
+        accepts_off_ledger_status=True,
         dangerous_because="published test vectors have issuers that no ledger knows",
     )
 
@@ -144,6 +148,7 @@ def conformance_policy(name: str) -> Policy:
         weaker=weaker,
         trusted_issuers=Trust.ANY_DID,
         trusted_keys=Trust.ANY_KEY,
+        accepts_off_ledger_status=True,
         dangerous_because="conformance suites use issuers that no ledger knows",
     )
 
@@ -155,6 +160,7 @@ def weakened_policy(
     trusted_issuers: frozenset[str] | Trust,
     trusted_keys: frozenset[str] | Trust,
     dangerous_because: str,
+    accepts_off_ledger_status: bool = False,
 ) -> Policy:
     """Required throughout, except for `weaker`.
 
@@ -169,5 +175,6 @@ def weakened_policy(
         clock_skew_seconds=CLOCK_SKEW_SECONDS,
         max_anchor_delay_seconds=MAX_ANCHOR_DELAY_SECONDS,
         max_presentation_age_seconds=MAX_PRESENTATION_AGE_SECONDS,
+        accepts_off_ledger_status=accepts_off_ledger_status,
         dangerous_because=dangerous_because,
     )

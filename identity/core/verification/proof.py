@@ -10,7 +10,12 @@ from identity.core import data_integrity, sd_jwt_vc, vcdm
 from identity.core.credential_types import Catalogue
 from identity.core.dcql import CredentialFormat
 from identity.core.jsonld import ContextStore
-from identity.core.verification.did_documents import find_key, is_self_describing, key_of
+from identity.core.verification.did_documents import (
+    IssuerDocument,
+    find_key,
+    is_self_describing,
+    key_of,
+)
 from identity.core.verification.failure import CheckFailed
 from identity.core.verification.presented import (
     Hints,
@@ -65,7 +70,7 @@ def prove(
     unverified: Unverified,
     *,
     hints: Hints,
-    documents: Sequence[JsonObject] | Refusal,
+    documents: Sequence[IssuerDocument] | Refusal,
     contexts: ContextStore,
     now: datetime,
 ) -> Proven:
@@ -77,7 +82,7 @@ def prove(
     Args:
         unverified: the credential.
         hints: what it says about itself; `hints.method` names the key.
-        documents: DID documents of `hints.did` that were valid when it was issued, or why not.
+        documents: versions of the document of `hints.did`, or why there are none.
         contexts: the JSON-LD contexts that exist.
         now: aware, UTC.
 
@@ -128,7 +133,7 @@ def type_iri(context: JsonObject, vc_type: str) -> str:
 
 
 def _prove_sd_jwt(
-    unverified: UnverifiedSdJwtVc, *, method: str, documents: Sequence[JsonObject]
+    unverified: UnverifiedSdJwtVc, *, method: str, documents: Sequence[IssuerDocument]
 ) -> Proven:
     credential = sd_jwt_vc.verify_sd_jwt_vc(unverified.sd_jwt, key=find_key(documents, method))
     return Proven(
@@ -151,7 +156,7 @@ def _prove_sd_jwt(
 def _prove_linked(
     unverified: UnverifiedLinkedData,
     *,
-    documents: Sequence[JsonObject],
+    documents: Sequence[IssuerDocument],
     contexts: ContextStore,
     now: datetime,
 ) -> Proven:
