@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from registry.core.batch_record import MAX_BATCH_COUNT, BatchRecord
-from registry.core.checkpoint import Head, verify_head
+from registry.core.checkpoint import Head, parse_head, verify_head
 from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.fields import choice, integer, members, octets
 from registry.core.log_tree import DictNodes, LogTree, appended_nodes
@@ -89,8 +89,7 @@ def build_receipt(
     path: Sequence[bytes],
     batch: BatchRecord,
     proof: MapProof,
-    head: Head,
-    head_text: str,
+    head: str,
 ) -> AnchorReceipt:
     """Put a receipt together, and check all of it but the signatures before it is handed out.
 
@@ -100,22 +99,23 @@ def build_receipt(
         path: `BatchTree.path(index)`.
         batch: the record that the ledger holds.
         proof: proof of that record in the state of `head`.
-        head: the head, verified by the caller.
-        head_text: the checkpoint it came from.
+        head: the checkpoint over that state; the caller has verified it.
 
     Raises:
         NotProven: any part does not prove what it should.
+        Malformed: the head is no checkpoint.
     """
+    claimed = parse_head(head).claimed
     receipt = AnchorReceipt(
-        network=head.network,
+        network=claimed.network,
         digest=digest,
         index=index,
         path=tuple(path),
         batch=batch,
         proof=proof,
-        head=head_text,
+        head=head,
     )
-    _verify_links(receipt, head)
+    _verify_links(receipt, claimed)
     return receipt
 
 
