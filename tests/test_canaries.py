@@ -11,7 +11,7 @@ import pytest
 
 from tests.canaries import CanaryFound, CanaryScan
 
-NUMBER, NAME, BORN = "110000199102031230", "欧阳明珠", "1991-02-03"
+NUMBER, NAME, BORN = "110000199105061230", "欧阳明珠", "1991-02-03"
 SCAN = CanaryScan([NUMBER, NAME, BORN])
 
 
@@ -49,7 +49,7 @@ def test_a_date_without_separators_is_found():
 
 
 def test_other_bytes_pass():
-    SCAN.assert_absent("110000199102031231 欧阳 明 1991-02-04 " * 50, "here")
+    SCAN.assert_absent("110000199105061231 欧阳 明 1991-02-04 " * 50, "here")
 
 
 def test_files_are_read_and_counted(tmp_path: Path):
