@@ -49,6 +49,23 @@ class DictNodes:
         return self.nodes.get((level, index))
 
 
+class WholeTree:
+    """Nodes of a tree that is made at once and kept in memory, level by level."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        """Hash all nodes over `leaves`, leaf hashes of 32 bytes each."""
+        self._levels = [list(leaves)]
+        while len(below := self._levels[-1]) > 1:
+            pairs = zip(below[::2], below[1::2], strict=False)
+            self._levels.append([node_hash(left, right) for left, right in pairs])
+
+    def node(self, level: int, index: int) -> bytes | None:
+        """As `NodeReader.node`."""
+        if level < len(self._levels) and index < len(self._levels[level]):
+            return self._levels[level][index]
+        return None
+
+
 def appended_nodes(*, size: int, leaves: Sequence[bytes], nodes: NodeReader) -> dict[NodeId, bytes]:
     """All nodes that appending `leaves` to a tree of `size` leaves makes, the leaves included.
 

@@ -9,14 +9,15 @@ height; whether that issuer was accredited then is a question of its own.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from registry.core.batch_record import MAX_BATCH_COUNT, BatchRecord
+from registry.core.anchors import MAX_BATCH, BatchRecord
 from registry.core.checkpoint import Head, parse_head, verify_head
 from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.fields import choice, integer, members, octets
-from registry.core.log_tree import DictNodes, LogTree, appended_nodes
+from registry.core.log_tree import LogTree, WholeTree
 from registry.core.merkle_log import leaf_hash, verify_inclusion
 from registry.core.network import parse_network_name
 from registry.core.proofs import HASH_BYTES, NotProven, are_hashes, parse_path, path_json
+from registry.core.records import batch_key
 from registry.core.refusals import Malformed
 from registry.core.signed_note import MAX_NOTE_BYTES
 from registry.core.sparse_map import MapProof, map_proof_json, parse_map_proof, verify_map_proof
@@ -24,7 +25,7 @@ from registry.core.trust_anchor import TrustAnchor
 
 TYPE = "cairn-anchor-receipt/1"
 
-MAX_BATCH_PATH = MAX_BATCH_COUNT.bit_length()  # hashes; a full batch needs one less
+MAX_BATCH_PATH = MAX_BATCH.bit_length()  # hashes; a full batch needs one less
 
 
 class AnchorNotProven(NotProven):
@@ -38,13 +39,12 @@ class BatchTree:
         """Build the tree over `digests`, 32 bytes each, in the order they have in the batch.
 
         Raises:
-            Malformed: none, more than `MAX_BATCH_COUNT`, or one of another length.
+            Malformed: none, more than `MAX_BATCH`, or one of another length.
         """
-        if not 1 <= len(digests) <= MAX_BATCH_COUNT or not are_hashes(*digests):
-            raise Malformed(f"a batch has 1 to {MAX_BATCH_COUNT} digests of {HASH_BYTES} bytes")
+        if not 1 <= len(digests) <= MAX_BATCH or not are_hashes(*digests):
+            raise Malformed(f"a batch has 1 to {MAX_BATCH} digests of {HASH_BYTES} bytes")
         leaves = [leaf_hash(digest) for digest in digests]
-        nodes = appended_nodes(size=0, leaves=leaves, nodes=DictNodes({}))
-        self._tree = LogTree(DictNodes(nodes), len(leaves))
+        self._tree = LogTree(WholeTree(leaves), len(leaves))
         self.count = len(leaves)
         self.root = self._tree.root()
 
@@ -176,7 +176,7 @@ def parse_receipt(value: object) -> AnchorReceipt:
     return AnchorReceipt(
         network=parse_network_name(found["network"]),
         digest=octets(found["digest"], "digest", size=HASH_BYTES),
-        index=integer(found["index"], "index", high=MAX_BATCH_COUNT - 1),
+        index=integer(found["index"], "index", high=MAX_BATCH - 1),
         path=parse_path(found["path"], most=MAX_BATCH_PATH),
         batch=BatchRecord.parse(found["batch"]),
         proof=parse_map_proof(found["proof"]),
@@ -215,4 +215,5 @@ def _verify_links(receipt: AnchorReceipt, head: Head) -> None:
         root=batch.root,
     )
     # 6
-    verify_map_proof(receipt.proof, key=batch.key, value=batch.encode(), root=head.state_root)
+    key = batch_key(batch.issuer, batch.batch)
+    verify_map_proof(receipt.proof, key=key, value=batch.encode(), root=head.state_root)

@@ -10,6 +10,7 @@ from registry.core.log_tree import (
     LogTree,
     NodeId,
     NotInLog,
+    WholeTree,
     appended_nodes,
 )
 from registry.core.merkle_log import (
@@ -57,6 +58,8 @@ def test_appending_in_any_portions_gives_one_tree(portions: list[int]):
         size += portion
 
     assert nodes == stored(size)
+    whole = WholeTree(leaves)
+    assert all(whole.node(*place) == node for place, node in nodes.items())
     assert LogTree(DictNodes(nodes), size).root() == root_of(leaves)
 
 
@@ -98,6 +101,14 @@ def test_a_large_tree_is_proved_with_few_reads():
     assert inclusion_reads <= 2 * 17
     assert consistency_reads <= 2 * 17
     assert append_reads <= 17
+
+
+def test_a_whole_tree_has_the_perfect_subtrees_only():
+    whole = WholeTree(leaves_of(6))
+
+    assert [whole.node(level, 0) is not None for level in range(4)] == [True, True, True, False]
+    assert whole.node(0, 6) is whole.node(1, 3) is whole.node(2, 1) is None
+    assert WholeTree([]).node(0, 0) is None
 
 
 def test_an_empty_log_has_the_empty_root_and_no_proofs():
