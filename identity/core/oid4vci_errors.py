@@ -57,6 +57,10 @@ class InvalidNonce(NotPermitted):
     """A key proof has a nonce that is unknown, used or expired; fetch a new one."""
 
 
+class InvalidEncryptionParameters(Malformed):
+    """An encrypted answer was asked for; we offer none."""
+
+
 class CredentialRequestDenied(Conflict):
     """The credential cannot be issued under this token; trying again will not help."""
 
@@ -80,6 +84,7 @@ _CODES: dict[type[Refusal], tuple[int, str]] = {
     UnknownCredentialIdentifier: (400, "unknown_credential_identifier"),
     InvalidProof: (400, "invalid_proof"),
     InvalidNonce: (400, "invalid_nonce"),
+    InvalidEncryptionParameters: (400, "invalid_encryption_parameters"),
     CredentialRequestDenied: (400, "credential_request_denied"),
     InvalidNotificationId: (400, "invalid_notification_id"),
     InvalidNotificationRequest: (400, "invalid_notification_request"),

@@ -1,0 +1,252 @@
+"""The credential endpoint and the notification endpoint (OpenID4VCI 1.0 §8, §11).
+
+Order of one request, so that a crash between any two steps loses nothing that was answered:
+
+1. token, request, key proofs: checked, nothing changes;
+2. the nonces are used up;
+3. claims are read, each read on the audit record;
+4. one database transaction: issuance, status entries, anchor batch, digests;
+5. signing;
+6. the answer.
+
+A crash after 4 leaves copies that nobody holds. The wallet asks again with the same token, gets a
+fresh set, and the copies of the lost set are revoked as superseded.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from identity.core.claim_rules import (
+    ClaimsIncomplete,
+    complete_claims,
+    registered_names,
+)
+from identity.core.issuance import (
+    Format,
+    UnsignedCopy,
+    configuration_id,
+    draft_copy,
+    expiry,
+    parse_configuration_id,
+    sign_copy,
+)
+from identity.core.key_proof import ProvenKey, verify_key_proofs
+from identity.core.offers import SecretMalformed, secret_digest
+from identity.core.oid4vci_errors import (
+    InvalidCredentialRequest,
+    InvalidEncryptionParameters,
+    InvalidNonce,
+    InvalidNotificationId,
+    InvalidNotificationRequest,
+    InvalidProof,
+    UnknownCredentialConfiguration,
+    UnknownCredentialIdentifier,
+)
+from identity.issuer.metadata import BATCH_SIZE
+from identity.issuer.parts import IssuerParts
+from identity.issuer.records import AccessToken, DeliveryState, NewCopy, Placement
+from identity.issuer.status import StatusPublisher
+from identity.issuer.stores import DeliveryRequest, NoOpenGroup
+from registry.core.encoding import JsonObject, base64url_encode, parse_json_object
+from registry.core.refusals import NotFound
+
+MAX_DELIVERIES = 5  # sets of one configuration under one offer; answers get lost, but not for ever
+_END_CLAIMS = ("expiry_date", "valid_until")  # a credential must not outlive what it certifies
+_EVENTS = {
+    "credential_accepted": DeliveryState.ACCEPTED,
+    "credential_failure": DeliveryState.FAILED,
+    "credential_deleted": DeliveryState.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """A credential response."""
+
+    credentials: tuple[str | JsonObject, ...]
+    notification_id: str
+
+
+class CredentialDesk:
+    """Issues credentials to wallets."""
+
+    def __init__(self, parts: IssuerParts, publisher: StatusPublisher) -> None:
+        self._parts = parts
+        self._publisher = publisher
+
+    def issue(
+        self, slug: str, token: AccessToken, request: Mapping[str, Any], *, now: datetime
+    ) -> Delivered:
+        """Answer a credential request; members we do not know are ignored.
+
+        Raises:
+            Refusal: those of `identity.core.oid4vci_errors`, and of the stores and neighbours.
+        """
+        parts = self._parts
+        agency = parts.agency(slug)
+        form = _requested_format(token, request)  # 1
+        kind = parts.issued_type(agency, token.offer.credential_type)
+        holders = verify_key_proofs(
+            _proofs(request),
+            audience=agency.issuer_url,
+            now=int(now.timestamp()),
+            max_proofs=BATCH_SIZE,
+        )
+        self._use_nonces(slug, holders, now=now)  # 2
+        claims = complete_claims(  # 3
+            kind,
+            registered=parts.persons.claims(
+                token.offer.subject, names=registered_names(kind), purpose="issue", actor=slug
+            ),
+            supplied=self._supplied(slug, token),
+            now=now,
+        )
+        expires = _end(claims, expiry(now, parts.validity_of(kind.name)))
+        if expires <= now:
+            raise ClaimsIncomplete("what the credential would certify has ended")
+        drafts: list[UnsignedCopy] = []
+
+        def draft(placement: Placement) -> Sequence[NewCopy]:
+            drafts[:] = [
+                draft_copy(
+                    form,
+                    agency=agency,
+                    credential_type=kind,
+                    claims=claims,
+                    holder=holder,
+                    place=place,
+                    batch=placement.batch,
+                    network=parts.network,
+                    now=now,
+                    expires=expires,
+                    random=parts.random,
+                )
+                for holder, place in zip(holders, placement.places, strict=True)
+            ]
+            return [
+                NewCopy(
+                    digest=copy.digest,
+                    format=copy.format,
+                    credential_id=copy.credential_id,
+                    place=place,
+                )
+                for copy, place in zip(drafts, placement.places, strict=True)
+            ]
+
+        delivery = base64url_encode(parts.random(16))
+        self._record(  # 4
+            DeliveryRequest(
+                agency=slug,
+                issuance=token.offer.offer,
+                subject=token.offer.subject,
+                credential_type=kind.name,
+                configuration=configuration_id(kind.name, form),
+                delivery=delivery,
+                copies=len(holders),
+                anchored=True,
+                max_deliveries=MAX_DELIVERIES,
+                now=int(now.timestamp()),
+            ),
+            draft,
+            now=now,
+        )
+        return Delivered(  # 5
+            credentials=tuple(
+                sign_copy(copy, agency=agency, contexts=parts.contexts, now=now) for copy in drafts
+            ),
+            notification_id=delivery,
+        )
+
+    def notify(self, token: AccessToken, request: Mapping[str, Any]) -> None:
+        """Take note of what the wallet did with a credential response. Safe to repeat.
+
+        Raises:
+            InvalidNotificationRequest, InvalidNotificationId: §11.3.
+        """
+        identifier, event = request.get("notification_id"), request.get("event")
+        if not isinstance(identifier, str) or not isinstance(event, str):
+            raise InvalidNotificationRequest("notification_id and event are required")
+        if event not in _EVENTS:
+            raise InvalidNotificationRequest("event is none of those defined")
+        if not self._parts.issuances.record_event(token.offer.offer, identifier, _EVENTS[event]):
+            raise InvalidNotificationId("this token has no such notification_id")
+
+    def _record(self, request: DeliveryRequest, draft: Any, *, now: datetime) -> None:
+        try:
+            self._parts.issuances.record_delivery(request, draft)
+        except NoOpenGroup:
+            # No entry may be handed out before its list is on the ledger and can be read.
+            self._publisher.ensure_open_group(request.agency, room=request.copies, now=now)
+            self._parts.issuances.record_delivery(request, draft)
+
+    def _use_nonces(self, slug: str, holders: Sequence[ProvenKey], *, now: datetime) -> None:
+        try:
+            digests = {secret_digest("c-nonce", holder.nonce) for holder in holders}
+        except SecretMalformed as error:
+            raise InvalidNonce("a key proof has a nonce that is not ours") from error
+        if not self._parts.offers.use_nonces(slug, "c-nonce", digests, now=int(now.timestamp())):
+            raise InvalidNonce("a key proof has a nonce that is unknown, used or expired")
+
+    def _supplied(self, slug: str, token: AccessToken) -> JsonObject:
+        if token.offer.claims_ref is None:
+            return {}
+        return parse_json_object(
+            self._parts.vault.open(token.offer.claims_ref, purpose="issue", actor=slug)
+        )
+
+
+def _requested_format(token: AccessToken, request: Mapping[str, Any]) -> Format:
+    """Which configuration is asked for; it must be one of the offer's."""
+    configuration = request.get("credential_configuration_id")
+    identifier = request.get("credential_identifier")
+    if "credential_response_encryption" in request:
+        raise InvalidEncryptionParameters("encrypted credential responses are not supported")
+    if (configuration is None) == (identifier is None):
+        raise InvalidCredentialRequest(
+            "one of credential_configuration_id and credential_identifier is required"
+        )
+    name = configuration if identifier is None else identifier
+    unknown = UnknownCredentialConfiguration if identifier is None else UnknownCredentialIdentifier
+    if not isinstance(name, str):
+        raise InvalidCredentialRequest("the credential to be issued is not named by a string")
+    if identifier is not None and not token.with_identifiers:
+        raise UnknownCredentialIdentifier("the token response named no credential identifiers")
+    try:
+        type_name, form = parse_configuration_id(name)
+    except NotFound as error:
+        raise unknown("no such credential configuration") from error
+    if type_name != token.offer.credential_type or form not in token.offer.formats:
+        raise unknown("this access token does not cover that credential")
+    return form
+
+
+def _proofs(request: Mapping[str, Any]) -> Sequence[str]:
+    """The key proofs: `proofs.jwt` (1.0), or the one `proof` of draft 15."""
+    if "proofs" in request and "proof" in request:
+        raise InvalidCredentialRequest("proof and proofs exclude each other")
+    if "proofs" in request:
+        proofs = request["proofs"]
+        if not isinstance(proofs, dict) or len(proofs) != 1:
+            raise InvalidProof("proofs needs exactly one proof type")
+        found = proofs.get("jwt")
+    else:
+        proof = request.get("proof")
+        if proof is None:
+            raise InvalidProof("a key proof is required")
+        if not isinstance(proof, dict) or proof.get("proof_type") != "jwt":
+            raise InvalidProof("only key proofs of type jwt are supported")
+        found = [proof.get("jwt")]
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise InvalidProof("only key proofs of type jwt are supported")
+    return found
+
+
+def _end(claims: Mapping[str, Any], latest: datetime) -> datetime:
+    ends = [latest]
+    for name in _END_CLAIMS:
+        if name in claims:
+            day = date.fromisoformat(claims[name])  # the schema made sure of the form
+            ends.append(datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1))
+    return min(ends)

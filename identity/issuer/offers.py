@@ -1,0 +1,172 @@
+"""Offers: an agency offers a credential to a person it has proofed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from identity.core.claim_rules import (
+    ClaimsNotAccepted,
+    check_agency_claims,
+    missing_from_agency,
+)
+from identity.core.issuance import Format, configuration_id
+from identity.core.offers import (
+    credential_offer,
+    new_secret,
+    new_tx_code,
+    offer_link_by_reference,
+    offer_link_by_value,
+    pre_authorized_code,
+    secret_digest,
+    tx_code_digest,
+)
+from identity.issuer.parts import IssuerParts
+from identity.issuer.records import Offer, OfferState
+from registry.core.encoding import JsonObject, base64url_encode, canonical_json
+from registry.core.refusals import Malformed, NotFound
+
+DEFAULT_LIFETIME_SECONDS = 15 * 60
+MAX_LIFETIME_SECONDS = 24 * 3600  # a code "MUST be short lived" (OpenID4VCI §4.1.1)
+PENDING_CLAIMS = "pending-claims"  # kind of the row in the vault
+
+
+class NoSuchOffer(NotFound):
+    """There is no such offer, or it has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeOffer:
+    """A new offer with its secrets; they are never shown again."""
+
+    offer: str
+    document: JsonObject
+    url: str
+    link: str
+    link_by_value: str
+    tx_code: str | None
+    expires_in: int
+
+
+class OfferDesk:
+    """Makes, shows and ends offers."""
+
+    def __init__(self, parts: IssuerParts) -> None:
+        self._parts = parts
+
+    def make(
+        self,
+        slug: str,
+        *,
+        subject: str,
+        credential_type: str,
+        claims: Mapping[str, Any],
+        formats: Sequence[Format],
+        tx_code: bool,
+        lifetime_seconds: int,
+        now: datetime,
+    ) -> MadeOffer:
+        """Offer a credential to `subject`.
+
+        Raises:
+            UnknownAgency, TypeNotIssued: this agency does not issue that.
+            ClaimsNotAccepted: the claims do not fit, or a required one is missing.
+            NotFound: the subject is not known.
+        """
+        parts = self._parts
+        agency = parts.agency(slug)
+        kind = parts.issued_type(agency, credential_type)
+        if not 60 <= lifetime_seconds <= MAX_LIFETIME_SECONDS:
+            raise Malformed(f"an offer lives for 60 to {MAX_LIFETIME_SECONDS} seconds")
+        chosen = tuple(dict.fromkeys(formats)) or tuple(Format)
+        supplied = check_agency_claims(kind, claims)
+        if missing := missing_from_agency(kind, supplied):
+            raise ClaimsNotAccepted(f"the agency must supply {', '.join(missing)}")
+        # Nothing is read here but whether she exists; a typing error shows now, not at the wallet.
+        parts.persons.claims(subject, names=(), purpose="offer", actor=slug)
+        claims_ref = None
+        if supplied:
+            claims_ref = parts.vault.seal(
+                owner=subject, kind=PENDING_CLAIMS, data=canonical_json(supplied)
+            )
+        reference = new_secret(parts.random)
+        code = pre_authorized_code(reference)
+        digits = new_tx_code(parts.random) if tx_code else None
+        started = int(now.timestamp())
+        offer = Offer(
+            offer=base64url_encode(parts.random(16)),
+            agency=slug,
+            subject=subject,
+            credential_type=kind.name,
+            formats=chosen,
+            reference_digest=secret_digest("offer-reference", reference),
+            code_digest=secret_digest("pre-authorized-code-digest", code),
+            tx_digest=None if digits is None else tx_code_digest(code, digits),
+            claims_ref=claims_ref,
+            state=OfferState.OFFERED,
+            created_at=started,
+            expires_at=started + lifetime_seconds,
+        )
+        parts.offers.add_offer(offer)
+        document = self._document(slug, offer, reference)
+        url = f"{agency.issuer_url}/offers/by-reference/{reference}"
+        return MadeOffer(
+            offer=offer.offer,
+            document=document,
+            url=url,
+            link=offer_link_by_reference(url),
+            link_by_value=offer_link_by_value(document),
+            tx_code=digits,
+            expires_in=lifetime_seconds,
+        )
+
+    def read_by_reference(self, slug: str, reference: str, *, now: datetime) -> JsonObject:
+        """The Credential Offer object that a wallet fetches; may be fetched more than once.
+
+        Raises:
+            NoSuchOffer: unknown, expired, redeemed or dead.
+        """
+        try:
+            digest = secret_digest("offer-reference", reference)
+        except Malformed as error:
+            raise NoSuchOffer("there is no such offer") from error
+        offer = self._parts.offers.offer_by_reference(slug, digest)
+        if (
+            offer is None
+            or offer.expires_at <= int(now.timestamp())
+            or offer.state is not OfferState.OFFERED
+        ):
+            raise NoSuchOffer("there is no such offer")
+        return self._document(slug, offer, reference)
+
+    def read(self, slug: str, offer_id: str, *, now: datetime) -> tuple[str, Offer]:
+        """State of an offer for its agency: `offered`, `redeemed`, `dead` or `expired`.
+
+        Raises:
+            NoSuchOffer: there is none, or it was cleared away.
+        """
+        offer = self._parts.offers.read_offer(slug, offer_id)
+        if offer is None:
+            raise NoSuchOffer("there is no such offer")
+        if offer.state is OfferState.OFFERED and offer.expires_at <= int(now.timestamp()):
+            return "expired", offer
+        return str(offer.state), offer
+
+    def withdraw(self, slug: str, offer_id: str) -> None:
+        """End an offer and its tokens.
+
+        Raises:
+            NoSuchOffer: there is none.
+        """
+        if not self._parts.offers.withdraw(slug, offer_id):
+            raise NoSuchOffer("there is no such offer")
+
+    def _document(self, slug: str, offer: Offer, reference: str) -> JsonObject:
+        return credential_offer(
+            issuer_url=self._parts.agency(slug).issuer_url,
+            configuration_ids=[
+                configuration_id(offer.credential_type, form) for form in offer.formats
+            ],
+            reference=reference,
+            tx_code=offer.tx_digest is not None,
+        )

@@ -1,0 +1,66 @@
+"""What every service of the issuer is made of; `identity.app` puts it together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from identity.core.credential_types import Catalogue, CredentialType
+from identity.core.jsonld import ContextStore
+from identity.core.parties import Agency
+from identity.issuer.ports import PersonClaims, Registry, Vault
+from identity.issuer.stores import BatchStore, IssuanceStore, OfferStore, StatusStore
+from registry.core.refusals import NotFound, NotPermitted
+
+DEFAULT_VALIDITY = timedelta(days=365)
+
+
+class UnknownAgency(NotFound):
+    """No issuing agency of that name is served here."""
+
+
+class TypeNotIssued(NotPermitted):
+    """This agency does not issue that credential type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerParts:
+    """Agencies, stores and neighbours. `network` is the name of the ledger."""
+
+    agencies: Mapping[str, Agency]
+    catalogue: Catalogue
+    contexts: ContextStore
+    network: str
+    random: Callable[[int], bytes]
+    offers: OfferStore
+    issuances: IssuanceStore
+    statuses: StatusStore
+    batches: BatchStore
+    registry: Registry
+    persons: PersonClaims
+    vault: Vault
+    validity: Mapping[str, timedelta] = field(default_factory=dict)  # by credential type
+
+    def agency(self, slug: str) -> Agency:
+        """The agency called `slug`.
+
+        Raises:
+            UnknownAgency: there is none.
+        """
+        agency = self.agencies.get(slug)
+        if agency is None:
+            raise UnknownAgency("no such issuing agency is served here")
+        return agency
+
+    def issued_type(self, agency: Agency, name: str) -> CredentialType:
+        """The credential type `name`, when `agency` issues it.
+
+        Raises:
+            TypeNotIssued: it does not.
+        """
+        if name not in agency.credential_types:
+            raise TypeNotIssued("this agency does not issue that credential type")
+        return self.catalogue.by_name(name)
+
+    def validity_of(self, type_name: str) -> timedelta:
+        """How long a credential of this type is valid."""
+        return self.validity.get(type_name, DEFAULT_VALIDITY)

@@ -1,0 +1,333 @@
+"""Status of issued credentials: changing it, and publishing it.
+
+A list is published on the ledger first (its digest, by `publish-status`) and served afterwards, so
+nobody is ever shown a list that the ledger does not vouch for. Publishing survives a crash at any
+point: lists and signed transaction are stored before the transaction is submitted, and submitting
+the same transaction again changes nothing.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+
+from identity.core.data_integrity import add_proof
+from identity.core.issuance import (
+    BACKDATE_SECONDS,
+    CRYPTOSUITE,
+    STATUS_LIST_SIZE,
+    status_uri,
+)
+from identity.core.jose import sign_compact
+from identity.core.parties import Agency
+from identity.core.status_list import (
+    STATUS_TOKEN_TYP,
+    bitstring_credential,
+    pack_bitstring,
+    pack_token_list,
+    status_token_payload,
+)
+from identity.issuer.ledger_transactions import publish_status_transaction
+from identity.issuer.parts import IssuerParts
+from identity.issuer.records import (
+    PendingLists,
+    Status,
+    StatusDocuments,
+    StatusGroup,
+    StatusLists,
+)
+from identity.issuer.stores import MAX_GROUP_ENTRIES
+from registry.core.encoding import base64url_encode, canonical_json
+from registry.core.refusals import Conflict, NotFound, Refusal, Unavailable
+
+BITS = 2  # valid, revoked, suspended (Token Status List §7.1)
+LIFETIME = timedelta(hours=24)  # how long an offline verifier may go on with a list
+REFRESH_AFTER = timedelta(hours=6)  # sign again long before the lifetime is over
+TTL_SECONDS = 15  # how long an online verifier may go on with one
+CACHE_SECONDS = 2  # how long this process may
+MAX_ROUNDS = 8  # publications in a row while changes keep coming in
+
+
+class NoSuchCredential(NotFound):
+    """This agency issued no credential of that name."""
+
+
+class NoSuchStatusList(NotFound):
+    """This agency publishes no such status list."""
+
+
+class PublicationRefused(Conflict):
+    """The ledger refused a status list; the database may be older than the ledger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    """Outcome of a change. `published` is False when the ledger did not answer yet."""
+
+    issuance: str
+    status: Status
+    published: bool
+
+
+class StatusPublisher:
+    """Brings status lists to the ledger and signs what is served."""
+
+    def __init__(self, parts: IssuerParts) -> None:
+        self._parts = parts
+        self._lock = Lock()
+        self._recent: dict[str, tuple[datetime, StatusDocuments]] = {}
+
+    def ensure_open_group(self, slug: str, *, room: int, now: datetime) -> None:
+        """Publish an empty group when no published one has `room`.
+
+        Raises:
+            Unavailable: the ledger does not answer.
+        """
+        statuses = self._parts.statuses
+        if statuses.has_open_group(slug, room=room):
+            return
+        for group in statuses.groups(slug):  # one that an earlier call could not finish
+            state = statuses.read_group(slug, group)
+            if state is not None and state.version == 0:
+                self.publish(slug, group, now=now)
+        if not statuses.has_open_group(slug, room=room):
+            if room > MAX_GROUP_ENTRIES:
+                raise Conflict("more copies at once than a status list has entries")
+            group = base64url_encode(self._parts.random(16))
+            statuses.add_group(slug, group)
+            self.publish(slug, group, now=now)
+
+    def publish(self, slug: str, group: str, *, now: datetime) -> None:
+        """Bring every change of `group` to the ledger and sign its documents.
+
+        Raises:
+            NoSuchStatusList: there is no such group.
+            Unavailable: the ledger does not answer; call again.
+            PublicationRefused: the ledger refuses; nothing was un-revoked, nothing is allocated.
+        """
+        parts, agency = self._parts, self._parts.agency(slug)
+        for _ in range(MAX_ROUNDS):
+            state = self._state(slug, group)
+            pending = state.pending
+            if pending is None:
+                if state.changes == state.published_changes:
+                    break
+                pending = self._next(agency, state)
+                if not parts.statuses.prepare(group, pending):
+                    continue  # another process was faster: finish what it stored
+            try:
+                parts.registry.submit(pending.transaction)
+            except Unavailable:
+                raise
+            except Refusal as error:
+                # A restored backup would publish an older list as a newer version, and revoked
+                # credentials would come back to life. The ledger's version check stops that here.
+                parts.statuses.close_group(group)
+                raise PublicationRefused("the ledger refuses this status list") from error
+            parts.statuses.finish(group, pending.version)
+        self._sign(agency, group, now=now)
+
+    def publish_due(self, slug: str, *, now: datetime) -> None:
+        """Publish what has changed, and sign again what grows old.
+
+        Raises:
+            Refusal: of the first group that failed, after all others were tried.
+        """
+        failed: Refusal | None = None
+        for group in self._parts.statuses.groups(slug):
+            try:
+                state = self._state(slug, group)
+                if state.pending is not None or state.changes != state.published_changes:
+                    self.publish(slug, group, now=now)
+                else:
+                    self._sign(self._parts.agency(slug), group, now=now)
+            except Refusal as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def documents(self, slug: str, group: str, *, now: datetime) -> StatusDocuments:
+        """The signed lists of a published group.
+
+        Raises:
+            NoSuchStatusList: no such group, or it is not on the ledger yet.
+        """
+        agency = self._parts.agency(slug)
+        with self._lock:
+            recent = self._recent.get(group)
+        if recent is not None and timedelta() <= now - recent[0] < timedelta(seconds=CACHE_SECONDS):
+            return recent[1]
+        documents = self._sign(agency, group, now=now)
+        with self._lock:
+            if len(self._recent) > 1024:  # groups of all agencies; each holds some 50 KiB
+                self._recent.clear()
+            self._recent[group] = (now, documents)
+        return documents
+
+    def _state(self, slug: str, group: str) -> StatusGroup:
+        state = self._parts.statuses.read_group(slug, group)
+        if state is None:
+            raise NoSuchStatusList("there is no such status list")
+        return state
+
+    def _next(self, agency: Agency, state: StatusGroup) -> PendingLists:
+        # The counter was read before the entries: what changes in between is published twice at
+        # worst, never forgotten.
+        entries = self._parts.statuses.entries(state.group)
+        lists = StatusLists(
+            token=pack_token_list(
+                {index: int(status) for index, status in entries.items()},
+                size=STATUS_LIST_SIZE,
+                bits=BITS,
+            ),
+            revocation=_bits(entries, Status.REVOKED),
+            suspension=_bits(entries, Status.SUSPENDED),
+        )
+        version = state.version + 1
+        return PendingLists(
+            version=version,
+            changes=state.changes,
+            lists=lists,
+            transaction=publish_status_transaction(
+                agency,
+                network=self._parts.network,
+                group=state.group,
+                version=version,
+                lists={
+                    status_uri(agency.issuer_url, state.group, which): hashlib.sha256(data).digest()
+                    for which, data in (
+                        ("token", lists.token),
+                        ("revocation", lists.revocation),
+                        ("suspension", lists.suspension),
+                    )
+                },
+                random=self._parts.random,
+            ),
+        )
+
+    def _sign(self, agency: Agency, group: str, *, now: datetime) -> StatusDocuments:
+        """The stored documents, or fresh ones when they are of an old version or grow old."""
+        state = self._state(agency.slug, group)
+        if state.published is None:
+            raise NoSuchStatusList("there is no such status list")
+        stored = self._parts.statuses.read_documents(group)
+        seconds = int(now.timestamp())
+        if (
+            stored is not None
+            and stored.version == state.version
+            and 0 <= seconds - stored.signed_at < REFRESH_AFTER.total_seconds()
+        ):
+            return stored
+        fresh = self._documents(agency, state, state.published, now=now)
+        self._parts.statuses.put_documents(fresh)
+        return fresh
+
+    def _documents(
+        self, agency: Agency, state: StatusGroup, lists: StatusLists, *, now: datetime
+    ) -> StatusDocuments:
+        started, ends = now - timedelta(seconds=BACKDATE_SECONDS), now + LIFETIME
+
+        def credential(purpose: str, data: bytes) -> bytes:
+            document = bitstring_credential(
+                uri=status_uri(agency.issuer_url, state.group, purpose),
+                issuer=agency.did,
+                purpose=purpose,
+                data=data,
+                valid_from=started,
+                valid_until=ends,
+            )
+            return canonical_json(
+                add_proof(
+                    document,
+                    signer=agency.data_integrity,
+                    cryptosuite=CRYPTOSUITE,
+                    created=started,
+                    purpose="assertionMethod",
+                    contexts=self._parts.contexts,
+                )
+            )
+
+        # Signed with the key of the SD-JWT VCs: wallets look for no other (openid4vc.md §2).
+        token = sign_compact(
+            header={"typ": STATUS_TOKEN_TYP, "kid": agency.jose.verification_method},
+            payload=status_token_payload(
+                uri=status_uri(agency.issuer_url, state.group, "token"),
+                data=lists.token,
+                bits=BITS,
+                issued_at=int(started.timestamp()),
+                expires_at=int(ends.timestamp()),
+                ttl_seconds=TTL_SECONDS,
+            ),
+            signer=agency.jose,
+        )
+        return StatusDocuments(
+            group=state.group,
+            version=state.version,
+            token=token,
+            revocation=credential("revocation", lists.revocation),
+            suspension=credential("suspension", lists.suspension),
+            signed_at=int(now.timestamp()),
+            expires_at=int(ends.timestamp()),
+        )
+
+
+class StatusDesk:
+    """Suspends, reinstates and revokes credentials: all copies of one, always together."""
+
+    def __init__(self, parts: IssuerParts, publisher: StatusPublisher) -> None:
+        self._parts = parts
+        self._publisher = publisher
+
+    def change(
+        self, slug: str, credential: str, status: Status, *, reason: str | None, now: datetime
+    ) -> StatusChange:
+        """Change a credential's status, and publish before returning. Safe to repeat.
+
+        Args:
+            slug: the agency.
+            credential: identifier of the issuance, or `id` of one W3C copy.
+            status: the new status.
+            reason: a code for the record.
+            now: current time.
+
+        Raises:
+            NoSuchCredential: this agency issued no such credential.
+            StatusIsFinal: it is revoked, and `status` is another.
+        """
+        self._parts.agency(slug)
+        issuances = self._parts.issuances
+        known = issuances.read_issuance(slug, credential)
+        issuance = known.issuance if known else issuances.find_issuance(slug, credential)
+        if issuance is None:
+            raise NoSuchCredential("this agency issued no such credential")
+        groups = issuances.change_status(
+            slug, issuance, status, reason=reason, now=int(now.timestamp())
+        )
+        return StatusChange(
+            issuance=issuance, status=status, published=self._publish(slug, groups, now=now)
+        )
+
+    def revoke_all_of(
+        self, slug: str, subject: str, *, reason: str, now: datetime
+    ) -> list[StatusChange]:
+        """Revoke everything this agency issued to a person: her phone is lost."""
+        changed = []
+        for item in self._parts.issuances.issuances_of(slug, subject):
+            if item.status is not Status.REVOKED:
+                changed.append(
+                    self.change(slug, item.issuance, Status.REVOKED, reason=reason, now=now)
+                )
+        return changed
+
+    def _publish(self, slug: str, groups: list[str], *, now: datetime) -> bool:
+        try:
+            for group in groups:
+                self._publisher.publish(slug, group, now=now)
+        except Unavailable:
+            return False  # the change is on disk; the worker brings it to the ledger
+        return True
+
+
+def _bits(entries: dict[int, Status], wanted: Status) -> bytes:
+    set_bits = {index: 1 for index, status in entries.items() if status is wanted}
+    return pack_bitstring(set_bits, size=STATUS_LIST_SIZE)
