@@ -1,0 +1,1 @@
+"""Relying parties: asks wallets over OpenID4VP, judges credentials over the VC API."""

@@ -1,0 +1,178 @@
+"""What the verifier needs from elsewhere, with the promises it relies on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from registry.core.batch_record import BatchRecord
+
+from registry.core.accreditation import Accreditation
+from registry.core.did_record import DidRecord
+from registry.core.refusals import Conflict
+from registry.core.relying_party import RelyingParty
+from registry.core.sparse_map import MapProof
+from registry.core.status import StatusRecord
+
+
+class OlderThanSeen(Conflict):
+    """A version older than one already seen: from a node or a backup that is behind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenBatch:
+    """A batch record with its proof under a verified head."""
+
+    record: BatchRecord
+    proof: MapProof
+    head: str  # checkpoint text
+
+
+class Registry(Protocol):
+    """The ledger as the verifier reads it; every answer was proven, presence and absence alike.
+
+    Every keeper of this port promises:
+
+    - An answer is no older than a few seconds, and heads never go back.
+    - What cannot be proven raises `Unavailable`; None means that absence was proven.
+    """
+
+    def did(self, did: str) -> DidRecord | None:
+        """The newest version of a DID."""
+        ...
+
+    def did_version(self, did: str, version: int) -> DidRecord | None:
+        """One version of a DID."""
+        ...
+
+    def accreditations(self, subject: str) -> Sequence[Accreditation]:
+        """Every accreditation of a subject."""
+        ...
+
+    def accreditation(self, accreditation_id: str) -> Accreditation | None:
+        """One accreditation."""
+        ...
+
+    def schema_digest(self, name: str, version: str) -> bytes | None:
+        """SHA-256 of the canonical JSON of a published schema."""
+        ...
+
+    def status_list(self, uri: str, *, fresh: bool) -> StatusRecord | None:
+        """The newest record of a status list; `fresh` reads past every cache."""
+        ...
+
+    def batch(self, issuer: str, batch: str) -> ProvenBatch | None:
+        """An anchored batch."""
+        ...
+
+    def relying_party(self, did: str) -> RelyingParty | None:
+        """A registered relying party."""
+        ...
+
+    def height(self) -> int:
+        """Height of the newest verified head."""
+        ...
+
+
+class StatusLists(Protocol):
+    """Fetches published status lists, from allowed places only."""
+
+    def fetch(self, uri: str, *, accept: str, version_key: bytes) -> bytes:
+        """The body at `uri`, at most 15 s old.
+
+        Args:
+            accept: media type asked for.
+            version_key: digest that the ledger names; a body cached under another is not used.
+
+        Raises:
+            NotPermitted: the place is not allowed.
+            Unavailable: it does not answer in time, or answers too much.
+        """
+        ...
+
+    def forget(self, uri: str, *, version_key: bytes) -> None:
+        """Drop a cached body that is not what the ledger names."""
+        ...
+
+
+class Batches(Protocol):
+    """Fetches the digests of a whole batch, so that nobody learns which one mattered."""
+
+    def digests(self, issuer_url: str, batch: str) -> Sequence[bytes]:
+        """The digests of an anchored batch in their order, 32 bytes each.
+
+        Raises:
+            NotPermitted: the place is not allowed.
+            Unavailable: it does not answer, or not with a batch.
+        """
+        ...
+
+
+class SeenVersions(Protocol):
+    """Remembers the newest version of each status list, for all instances and over restarts."""
+
+    def remember(self, uri: str, version: int) -> None:
+        """Note `version`.
+
+        Raises:
+            OlderThanSeen: a newer one was seen before.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRequest:
+    """A presentation request as it is kept; the answer is sealed to whoever asked.
+
+    Args:
+        party: slug of the relying party.
+        query: DCQL as JSON text.
+        state: value of the parameter `state`.
+        status: `pending`, `answered` or `declined`.
+        secret_digest: digest of the result secret, 32 bytes.
+        result_key: public key that the result is sealed to, 32 bytes.
+        sealed: the sealed verdict, once there is one.
+        expires_at: unix seconds; later answers are refused.
+    """
+
+    request: str
+    party: str
+    purpose: str
+    query: str
+    nonce: str
+    state: str
+    status: str
+    secret_digest: bytes
+    result_key: bytes
+    sealed: bytes | None
+    created_at: int
+    expires_at: int
+
+
+class RequestStore(Protocol):
+    """Keeps presentation requests, for any number of instances.
+
+    - `answer` succeeds at most once for a request, and never after its expiry.
+    - Sealed results are gone for good after `delete_after`.
+    """
+
+    def add(self, request: StoredRequest, *, delete_after: int) -> None:
+        """Keep a new request."""
+        ...
+
+    def read(self, request: str, *, party: str) -> StoredRequest | None:
+        """The request of this party, or None."""
+        ...
+
+    def answer(
+        self, request: str, *, status: str, sealed: bytes, now: int, delete_after: int
+    ) -> bool:
+        """Store the one answer; False when there is one already, or it came too late."""
+        ...
+
+    def delete_soon(self, request: str, *, delete_after: int) -> None:
+        """Bring the deletion of a fetched result forward."""
+        ...
+
+    def purge(self, *, now: int) -> int:
+        """Delete what is due; returns how many."""
+        ...
