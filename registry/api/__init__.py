@@ -1,0 +1,1 @@
+"""The registry over HTTP: records with proofs, the log, transactions, DID resolution."""

@@ -1,0 +1,369 @@
+"""The embedded engine: one process orders, one SQLite file stores, one key signs the heads.
+
+A block is one SQLite transaction, and it holds whatever had queued up while the block before was
+being written. The order of its end is fixed: head prepared in the head store, ledger committed,
+head published, and only then answered. Reads serve the newest *published* head.
+
+After an error that leaves the disk's state in doubt the engine writes no more: a failed sync can
+drop pages which the kernel then calls clean, so trying again would acknowledge what is lost.
+"""
+
+import errno
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from registry.core.checkpoint import HeadSigner
+from registry.core.genesis import Genesis
+from registry.core.records import Block, TransactionRecord, transaction_key
+from registry.core.refusals import Malformed, Refusal, Unavailable
+from registry.core.signed_note import VerifierKey, verifier_key
+from registry.core.transactions import SignedTransaction, parse_transaction
+from registry.core.transitions import AlreadyApplied, apply
+from registry.ledger.embedded.database import Database, open_database
+from registry.ledger.embedded.head_store import HeadStore, HeadStoreChanged
+from registry.ledger.embedded.opening import recover
+from registry.ledger.embedded.reading import (
+    CheckedState,
+    SealedHead,
+    check_head,
+    checked_entries,
+    proven_consistency,
+    proven_inclusion,
+    proven_value,
+)
+from registry.ledger.embedded.rows import NodeCache, Rows
+from registry.ledger.embedded.writing import OpenBlock, seal
+from registry.ledger.entries import LogEntry
+from registry.ledger.port import (
+    MAX_ENTRIES,
+    ConsistencyProof,
+    Health,
+    InclusionProof,
+    LedgerDamaged,
+    LedgerStopped,
+    NoSuchHead,
+    ProvenRecord,
+    TransactionReceipt,
+)
+
+MAX_BLOCK_TRANSACTIONS = 256  # more wait for the next block, so that none waits for long
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class LedgerFull(Unavailable):
+    """No room on the disk. Nothing was written; reads go on, and so do writes once there is."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A submitted transaction and, once its block is decided, what became of it."""
+
+    transaction: SignedTransaction
+    done: bool = False
+    at: TransactionRecord | None = None
+    error: BaseException | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with `error`, whatever had been found so far."""
+        self.error, self.done = error, True
+
+
+class EmbeddedLedger:
+    """The `Ledger` port on one SQLite file, for one process; any number of threads."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        heads: HeadStore,
+        newest: SealedHead,
+        cache: NodeCache,
+        signer: HeadSigner,
+        keys: tuple[VerifierKey, ...],
+        now: Callable[[], int],
+    ) -> None:
+        """Use `open`."""
+        self._database = database
+        self._heads = heads
+        self._newest = newest  # published; replaced as a whole, so readers need no lock
+        self._cache = cache
+        self._signer = signer
+        self._keys = keys
+        self._now = now
+        self._turn = threading.Lock()  # whoever holds it writes the next block for all who wait
+        self._queue: deque[_Pending] = deque()
+        self._stopped: str | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        genesis: Genesis,
+        signer: HeadSigner,
+        now: Callable[[], int],
+        head_store: Path | None = None,
+        former_keys: Sequence[VerifierKey] = (),
+    ) -> "EmbeddedLedger":
+        """Open the ledger at `path`; a new one begins with `genesis`.
+
+        Args:
+            path: the SQLite file; `.lock` and SQLite's own files stand beside it.
+            genesis: must be the one the ledger began with.
+            signer: signs the heads.
+            now: Unix seconds; block times never go back, whatever it says.
+            head_store: file of the newest head, by default beside the ledger. Keep it out of the
+                ledger's backups: it is what tells a restored one.
+            former_keys: head keys that `signer` has replaced.
+
+        Raises:
+            LedgerInUse: another process has it open.
+            LedgerNotOpened: the file is not usable, of another genesis, or behind its head store.
+            LedgerDamaged: what is stored does not fit the newest head.
+        """
+        keys = (verifier_key(signer.name, signer.key), *former_keys)
+        heads = HeadStore(head_store or path.with_name(path.name + ".head"))
+        cache = NodeCache()
+        database = open_database(path)
+        try:
+            newest = recover(database, heads, cache, genesis=genesis, signer=signer, keys=keys)
+        except BaseException:
+            database.close()
+            raise
+        return cls(
+            database=database,
+            heads=heads,
+            newest=newest,
+            cache=cache,
+            signer=signer,
+            keys=keys,
+            now=now,
+        )
+
+    def close(self) -> None:
+        """Finish the block that is being written, refuse further ones, and let the file go."""
+        with self._turn:
+            self._stopped = self._stopped or "the ledger is closed"
+            self._fail_queued(LedgerStopped(self._stopped))
+            self._database.close()
+
+    def submit(self, raw: bytes) -> TransactionReceipt:
+        """As `Ledger.submit`. Submitters who meet here share a block."""
+        pending = _Pending(parse_transaction(raw))
+        self._queue.append(pending)
+        while not pending.done:
+            with self._turn:
+                if not pending.done:
+                    self._write_block()
+        if pending.error is not None:
+            raise pending.error
+        assert pending.at is not None
+        return self._receipt(pending.transaction.id, pending.at)
+
+    def receipt(self, tx_id: str) -> TransactionReceipt | None:
+        """As `Ledger.receipt`."""
+        value = self.read(transaction_key(tx_id), prove=False).value
+        return None if value is None else self._receipt(tx_id, TransactionRecord.parse(value))
+
+    def head(self, height: int | None = None) -> str:
+        """As `Ledger.head`."""
+        return self._sealed(height).note
+
+    def read(self, key: str, *, prove: bool, height: int | None = None) -> ProvenRecord:
+        """As `Ledger.read`. The proof is checked here too, whether it is asked for or not."""
+        sealed = self._sealed(height)
+        with self._database.reading() as db:
+            value, proof = proven_value(Rows(db, self._cache), key, sealed.head)
+        return ProvenRecord(key=key, value=value, proof=proof if prove else None, head=sealed.note)
+
+    def entries(self, start: int, count: int) -> Sequence[bytes]:
+        """As `Ledger.entries`."""
+        if start < 0 or not 1 <= count <= MAX_ENTRIES:
+            raise Malformed(f"entries are asked for from 0 on, 1 to {MAX_ENTRIES} at once")
+        count = min(count, self._newest.head.tree_size - start)
+        if count <= 0:
+            return []
+        with self._database.reading() as db:
+            return checked_entries(Rows(db, self._cache), start, count)
+
+    def inclusion(self, index: int, size: int) -> InclusionProof:
+        """As `Ledger.inclusion`."""
+        sealed = self._of_size(size)
+        with self._database.reading() as db:
+            leaf, path = proven_inclusion(Rows(db, self._cache), index, sealed.head)
+        return InclusionProof(index=index, size=size, leaf=leaf, path=path, head=sealed.note)
+
+    def consistency(self, first: int, second: int) -> ConsistencyProof:
+        """As `Ledger.consistency`."""
+        if first > second:
+            raise NoSuchHead("the first size is greater than the second")
+        older, newer = self._of_size(first), self._of_size(second)
+        with self._database.reading() as db:
+            path = proven_consistency(Rows(db, self._cache), older.head, newer.head)
+        return ConsistencyProof(first=first, second=second, path=path)
+
+    def health(self) -> Health:
+        """As `Ledger.health`."""
+        head = self._newest.head
+        return Health(
+            writable=self._stopped is None,
+            reason=self._stopped,
+            height=head.height,
+            size=head.tree_size,
+        )
+
+    # --- reading heads
+
+    def _sealed(self, height: int | None) -> SealedHead:
+        newest = self._newest
+        if height is None or height == newest.head.height:
+            return newest
+        if not 0 <= height < newest.head.height:
+            raise NoSuchHead(f"the ledger stands at height {newest.head.height}")
+        with self._database.reading() as db:
+            note = Rows(db, self._cache).head(height)
+        where = f"the head of height {height}"
+        if note is None:
+            raise LedgerDamaged(f"{where} is missing")
+        sealed = check_head(note, network=newest.head.network, keys=self._keys, where=where)
+        if sealed.head.height != height:
+            raise LedgerDamaged(f"{where} is that of another height")
+        return sealed
+
+    def _of_size(self, size: int) -> SealedHead:
+        newest = self._newest
+        if size == newest.head.tree_size:
+            return newest
+        if not 0 < size < newest.head.tree_size:
+            raise NoSuchHead(f"the log has {newest.head.tree_size} entries")
+        with self._database.reading() as db:
+            height = Rows(db, self._cache).height_of_size(size)
+        if height is None:
+            raise NoSuchHead(f"no block ended at {size} entries")
+        sealed = self._sealed(height)
+        if sealed.head.tree_size != size:
+            raise LedgerDamaged(f"the head of height {height} is that of another size")
+        return sealed
+
+    def _receipt(self, tx_id: str, at: TransactionRecord) -> TransactionReceipt:
+        note = self._sealed(at.height).note
+        return TransactionReceipt(tx_id=tx_id, height=at.height, index=at.index, head=note)
+
+    # --- writing; whoever is here holds `_turn`
+
+    def _write_block(self) -> None:
+        """Decide the next transactions of the queue: commit them together, answer each."""
+        batch = [
+            self._queue.popleft() for _ in range(min(len(self._queue), MAX_BLOCK_TRANSACTIONS))
+        ]
+        try:
+            if self._stopped is not None:
+                raise LedgerStopped(self._stopped)
+            sealed = self._commit(batch)
+            if sealed is not None:
+                self._publish(sealed)
+            for pending in batch:
+                pending.done = True
+        except BaseException as error:
+            for pending in batch:
+                pending.fail(error)
+            if not isinstance(error, Refusal):
+                raise
+
+    def _commit(self, batch: Sequence[_Pending]) -> SealedHead | None:
+        """Apply and store; the new head, or None when nothing was applied.
+
+        Raises:
+            LedgerFull: no room; rolled back.
+            LedgerStopped: the state on disk is in doubt.
+            Unavailable: the signer cannot reach its key; rolled back.
+        """
+        head = self._newest.head
+        try:
+            with self._database.writing() as db:
+                rows = Rows(db, self._cache)
+                block = OpenBlock(
+                    before=CheckedState(rows, head),
+                    height=head.height + 1,
+                    time=max(head.time, self._now()),
+                    size_before=head.tree_size,
+                )
+                for pending in batch:
+                    self._apply(pending, block)
+                if not block.entries:
+                    return None
+                sealed = seal(
+                    rows,
+                    block,
+                    network=head.network,
+                    newest=head,
+                    signers=[self._signer],
+                )
+                self._heads.prepare(expected=self._newest.note, head=sealed.note)
+            return sealed
+        except apsw.FullError as error:
+            raise LedgerFull("no room for the ledger on its disk") from error
+        except OSError as error:
+            if error.errno in _DISK_FULL:
+                raise LedgerFull("no room for the newest head on its disk") from error
+            raise self._stop("writing the newest head failed") from error
+        except (LedgerDamaged, HeadStoreChanged) as error:
+            raise self._stop(error.detail) from error
+        except Refusal:
+            raise  # the signer's; the transaction is rolled back
+        except apsw.Error as error:
+            raise self._stop(f"writing the ledger failed ({type(error).__name__})") from error
+        except BaseException as error:
+            self._stop(f"the writer was interrupted ({type(error).__name__})")
+            raise
+
+    def _apply(self, pending: _Pending, block: OpenBlock) -> None:
+        """Let the rules decide one transaction; whatever they raise is its answer alone."""
+        transaction = pending.transaction
+        try:
+            at = Block(height=block.height, time=block.time, index=block.next_index)
+            changes = apply(transaction, state=block, block=at)
+            entry = LogEntry(
+                height=at.height,
+                time=at.time,
+                transaction=transaction.to_object(),
+                genesis=None,
+            )
+            block.add(entry, changes)
+            pending.at = TransactionRecord(height=at.height, index=at.index)
+        except AlreadyApplied as applied:
+            pending.at = TransactionRecord(height=applied.height, index=applied.index)
+        except LedgerDamaged:
+            raise
+        except Exception as error:  # noqa: BLE001 - a rule that breaks must not stop the others
+            pending.error = error
+
+    def _publish(self, sealed: SealedHead) -> None:
+        """The block is on disk: put its head in place, and show it.
+
+        Raises:
+            LedgerStopped: the head may be in place or not.
+        """
+        try:
+            self._heads.publish()
+            self._newest = sealed
+            self._database.move_pages()
+        except (OSError, apsw.Error) as error:
+            raise self._stop(f"syncing the ledger failed ({type(error).__name__})") from error
+        except BaseException as error:
+            self._stop(f"the writer was interrupted ({type(error).__name__})")
+            raise
+
+    def _stop(self, reason: str) -> LedgerStopped:
+        """Write no more; the caller raises what this returns."""
+        self._stopped = self._stopped or reason
+        return LedgerStopped(self._stopped)
+
+    def _fail_queued(self, error: Refusal) -> None:
+        while self._queue:
+            self._queue.popleft().fail(error)
