@@ -20,7 +20,10 @@ from pydantic_settings import (
 from registry.core.refusals import Malformed, NotPermitted
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Texts = dict[Literal["en", "zh"], Annotated[str, Field(min_length=1, max_length=300)]]
+Texts = dict[
+    Annotated[str, Field(pattern=r"^(en|zh)$")],  # the languages that the pages speak
+    Annotated[str, Field(min_length=1, max_length=300)],
+]
 Service = Literal["registry", "issuer", "verifier", "wallet"]
 CheckName = Literal[
     "proof",

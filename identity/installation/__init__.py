@@ -1,0 +1,1 @@
+"""How an installation comes to be: its folder, its keys, and its first records on the ledger."""

@@ -1,0 +1,228 @@
+"""Opens the key files of an installation and makes its institutions from them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from identity.adapters.key_files import KeyFile
+from identity.config import AgencySettings, Settings, VerifierSettings
+from identity.core.credential_types import Catalogue
+from identity.core.parties import Agency, AskedCredential, Purpose, RelyingParty
+from identity.core.signing import NamedSigner, PrivateKey
+from identity.installation.folder import DataFolder, founded_dids, read_document, write_document
+from identity.installation.founding import Founder, FoundingRegistry, Method
+from registry.core.genesis import Genesis, GenesisMember, genesis_member, parse_genesis
+from registry.core.keys import KeyType, PublicKey
+from registry.core.refusals import Conflict, NotFound
+from registry.core.signed_note import VerifierKey
+from registry.core.trust_anchor import TrustAnchor, parse_trust_anchor, trust_anchor_json
+
+OPERATOR_KEYS = {"head": KeyType.ED25519}
+ROOT_KEYS = {"governance": KeyType.ED25519}
+AGENCY_KEYS = {
+    "ledger": KeyType.ED25519,
+    "data-integrity": KeyType.ED25519,
+    "jose": KeyType.P256,
+}
+VERIFIER_KEYS = {"ledger": KeyType.ED25519, "request": KeyType.P256}
+
+
+class NotFounded(NotFound):
+    """The institution has no DID on the ledger yet; start the registry and issuer together once."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """Opens key files; new ones are made on the first start."""
+
+    folder: DataFolder
+    passphrase: str
+    random: Callable[[int], bytes]
+    _opened: dict[str, KeyFile] = field(default_factory=dict)  # stretching takes 0.1 s a file
+
+    def open(self, name: str, wanted: Mapping[str, KeyType]) -> KeyFile:
+        """The key file called `name`; errors as `KeyFile.open_or_create`."""
+        if name not in self._opened:
+            self._opened[name] = KeyFile.open_or_create(
+                self.folder.keys / f"{name}.keys",
+                passphrase=self.passphrase,
+                wanted=wanted,
+                random=self.random,
+            )
+        return self._opened[name]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadKey:
+    """The operator's key that signs heads, under the name that readers pin."""
+
+    name: str
+    private: PrivateKey
+
+    @property
+    def key(self) -> PublicKey:
+        """The public half."""
+        return self.private.key
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign the text of a head."""
+        return self.private.sign(message)
+
+
+def open_head_key(ring: KeyRing, settings: Settings) -> HeadKey:
+    """The key of the embedded ledger's operator."""
+    return HeadKey(f"cairn/{settings.ledger.network}", ring.open("operator", OPERATOR_KEYS)["head"])
+
+
+def open_genesis(ring: KeyRing, settings: Settings, *, now: Callable[[], int]) -> Genesis:
+    """The genesis of the network: read, or made on the first start with one root member.
+
+    Raises:
+        Conflict: the folder was founded for another network.
+    """
+    document = read_document(ring.folder.genesis)
+    if document is None:
+        member = _root_member(ring, settings)
+        made = Genesis(network=settings.ledger.network, members=(member,), created=now())
+        write_document(ring.folder.genesis, made.to_object())
+        return made
+    genesis = parse_genesis(document)
+    if genesis.network != settings.ledger.network:
+        raise Conflict(f"this data folder belongs to the network {genesis.network}")
+    return genesis
+
+
+def open_trust_anchor(ring: KeyRing, settings: Settings, genesis: Genesis) -> TrustAnchor:
+    """What this installation pins; written for others to copy."""
+    if settings.ledger.trust_anchor is not None:
+        document = read_document(settings.ledger.trust_anchor)
+        if document is None:
+            raise NotFound("ledger.trust_anchor: there is no such file")
+        return parse_trust_anchor(document)
+    head = open_head_key(ring, settings)
+    anchor = TrustAnchor(
+        network=genesis.network,
+        head_keys=(VerifierKey(head.name, head.key),),
+        threshold=1,
+        roots=tuple(member.did for member in genesis.members),
+    )
+    write_document(ring.folder.trust_anchor, trust_anchor_json(anchor))
+    return anchor
+
+
+def found(
+    ring: KeyRing,
+    settings: Settings,
+    *,
+    genesis: Genesis,
+    registry: FoundingRegistry,
+    catalogue: Catalogue,
+) -> None:
+    """Put schemas, institutions, accreditations and registrations on the ledger, where missing."""
+    governance = ring.open("root", ROOT_KEYS)["governance"]
+    root = NamedSigner(governance, f"{genesis.members[0].did}#governance-1")
+    founder = Founder(registry, network=genesis.network, root=root)
+    founder.publish_schemas(catalogue)
+    dids = founded_dids(read_document(ring.folder.parties))
+    for agency in settings.agencies:
+        scope = f"issuer:{agency.slug}"
+        if scope not in dids:
+            keys = ring.open(f"issuer-{agency.slug}", AGENCY_KEYS)
+            methods = [
+                Method("ledger-1", keys["ledger"], "capabilityInvocation"),
+                Method("di-1", keys["data-integrity"], "assertionMethod"),
+                Method("jose-1", keys["jose"], "assertionMethod"),
+            ]
+            names = (_issuer_url(settings, agency),)
+            dids[scope] = founder.create_did(methods, also_known_as=names)
+        founder.accredit(dids[scope], agency)
+    for verifier in settings.verifiers:
+        scope = f"verifier:{verifier.slug}"
+        if scope not in dids:
+            keys = ring.open(f"verifier-{verifier.slug}", VERIFIER_KEYS)
+            methods = [
+                Method("ledger-1", keys["ledger"], "capabilityInvocation"),
+                Method("request-1", keys["request"], "authentication"),
+            ]
+            names = (_verifier_url(settings, verifier),)
+            dids[scope] = founder.create_did(methods, also_known_as=names)
+        founder.register(dids[scope], verifier)
+    write_document(ring.folder.parties, dids)
+
+
+def open_agencies(ring: KeyRing, settings: Settings) -> tuple[Agency, ...]:
+    """The agencies of this installation with their keys.
+
+    Raises:
+        NotFounded: one of them has no DID yet.
+    """
+    return tuple(_agency(ring, settings, agency) for agency in settings.agencies)
+
+
+def open_relying_parties(ring: KeyRing, settings: Settings) -> tuple[RelyingParty, ...]:
+    """The relying parties of this installation with their keys.
+
+    Raises:
+        NotFounded: one of them has no DID yet.
+    """
+    return tuple(_relying_party(ring, settings, verifier) for verifier in settings.verifiers)
+
+
+def _agency(ring: KeyRing, settings: Settings, agency: AgencySettings) -> Agency:
+    did = _did(ring, f"issuer:{agency.slug}")
+    keys = ring.open(f"issuer-{agency.slug}", AGENCY_KEYS)
+    return Agency(
+        slug=agency.slug,
+        name=dict(agency.name),
+        did=did,
+        issuer_url=_issuer_url(settings, agency),
+        credential_types=agency.types,
+        ledger=NamedSigner(keys["ledger"], f"{did}#ledger-1"),
+        data_integrity=NamedSigner(keys["data-integrity"], f"{did}#di-1"),
+        jose=NamedSigner(keys["jose"], f"{did}#jose-1"),
+    )
+
+
+def _relying_party(ring: KeyRing, settings: Settings, verifier: VerifierSettings) -> RelyingParty:
+    did = _did(ring, f"verifier:{verifier.slug}")
+    keys = ring.open(f"verifier-{verifier.slug}", VERIFIER_KEYS)
+    return RelyingParty(
+        slug=verifier.slug,
+        name=dict(verifier.name),
+        did=did,
+        verifier_url=_verifier_url(settings, verifier),
+        request=NamedSigner(keys["request"], f"{did}#request-1"),
+        purposes=tuple(
+            Purpose(
+                code=purpose.code,
+                description=dict(purpose.description),
+                credentials=tuple(
+                    AskedCredential(type=asked.type, claims=asked.claims)
+                    for asked in purpose.credentials
+                ),
+                require=dict(purpose.require),
+            )
+            for purpose in verifier.purposes
+        ),
+    )
+
+
+def _did(ring: KeyRing, scope: str) -> str:
+    did = founded_dids(read_document(ring.folder.parties)).get(scope)
+    if did is None:
+        raise NotFounded(f"{scope} is not on the ledger yet")
+    return did
+
+
+def _root_member(ring: KeyRing, settings: Settings) -> GenesisMember:
+    governance = ring.open("root", ROOT_KEYS)["governance"]
+    return genesis_member(
+        network=settings.ledger.network, name="Founding member", keys=[governance.key]
+    )
+
+
+def _issuer_url(settings: Settings, agency: AgencySettings) -> str:
+    return f"{settings.server.public_base_url}/issuers/{agency.slug}"
+
+
+def _verifier_url(settings: Settings, verifier: VerifierSettings) -> str:
+    return f"{settings.server.public_base_url}/verifiers/{verifier.slug}"
