@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-from registry.core.refusals import Malformed
+from registry.core.refusals import Malformed, NotPermitted
 
 _STAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,20}))?(?:Z|([+-])(\d\d):(\d\d))",
@@ -14,6 +14,10 @@ _MAX_OFFSET = timedelta(hours=14)  # XML Schema 1.1 part 2 §3.3.7
 
 class NotADateTimeStamp(Malformed):
     """The value is no `xsd:dateTimeStamp` that we can compare."""
+
+
+class NotValidNow(NotPermitted):
+    """The credential is not valid yet, or not any more."""
 
 
 def parse_date_time_stamp(value: object) -> datetime:

@@ -7,7 +7,6 @@ from the document itself, never from anywhere else.
 """
 
 import copy
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,8 +23,6 @@ MAX_VALUES = 20_000  # objects, arrays and scalars of a document; bounds expansi
 MAX_CONTEXTS = 128  # contexts named or embedded in a document; a presentation of twenty has 60
 MAX_CONTEXT_VALUES = 4_000  # values inside embedded contexts; credentials v2 itself has some 300
 
-_ABSOLUTE = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>"{}|^`\\]*')
-_LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
 _I18N = "https://www.w3.org/ns/i18n#"
 _MAX_SAFE_INTEGER = (1 << 53) - 1  # beyond it, processors written in JavaScript read other numbers
 # What PyLD raises on input that its authors did not think of; each means "not JSON-LD".
@@ -51,15 +48,28 @@ class ContextNotKnown(JsonLdRefused):
 class ContextStore:
     """The JSON-LD contexts that exist for us. Safe to share between threads."""
 
-    def __init__(self, documents: Mapping[str, Any]) -> None:
-        """Take context documents, each an object with `@context`, by their absolute URL."""
+    def __init__(
+        self, documents: Mapping[str, Any], *, published: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Take what exists.
+
+        Args:
+            documents: context documents, each an object with `@context`, by absolute URL.
+            published: resources byte for byte, by absolute URL, for comparison with the digests
+                that a document may give for them.
+        """
         self._documents = dict(documents)
+        self._published = dict(published or {})
         self._resolved = _KnownContexts(self._documents)
         # PyLD's caches are not made for threads; expansion holds the interpreter anyway.
         self._lock = threading.Lock()
 
     def __contains__(self, url: str) -> bool:
         return url in self._documents
+
+    def published(self, url: str) -> bytes | None:
+        """The resource as it was published, or None when it is not here."""
+        return self._published.get(url)
 
     def expand(self, document: JsonObject) -> list[Any]:
         """Expand `document`, refusing any loss; see `expand`."""
@@ -216,7 +226,7 @@ def _check_value(value: JsonObject) -> int:
     if "@type" in value:
         _check_iri(value["@type"], blank=False)
     language = value.get("@language")
-    if language is not None and not (isinstance(language, str) and _LANGUAGE.fullmatch(language)):
+    if language is not None and not rdf_canon.is_language_tag(language):
         raise JsonLdRefused("document has a language that is no language tag")
     return 0
 
@@ -227,7 +237,7 @@ def _check_iri(value: object, *, blank: bool) -> None:
     if value.startswith("_:"):
         if not blank:
             raise JsonLdRefused("document has a blank node as a type or property")
-    elif not _ABSOLUTE.fullmatch(value):
+    elif not rdf_canon.is_absolute_iri(value):
         raise JsonLdRefused("document has a relative URL, or a type that is not defined")
 
 

@@ -33,7 +33,7 @@ _ESCAPES = {
     "\\": "\\\\",
 }
 _ESCAPED = re.compile(r'[\x00-\x1f\x7f"\\]')
-_IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>"{}|^`\\]*')
+_IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>"{}|^`\\]+')
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
 _HASHES: Mapping[str, Callable[[bytes], "hashlib._Hash"]] = {
     "sha256": hashlib.sha256,
@@ -58,9 +58,19 @@ class CanonicalDataset:
         return "".join(self.lines)
 
 
+def is_absolute_iri(value: object) -> bool:
+    """Whether `value` is an IRI with a scheme, and without what N-Quads cannot hold in one."""
+    return isinstance(value, str) and _IRI.fullmatch(value) is not None
+
+
+def is_language_tag(value: object) -> bool:
+    """Whether `value` has the form of a language tag (RFC 5646 §2.2.9, well-formed)."""
+    return isinstance(value, str) and _LANGUAGE.fullmatch(value) is not None
+
+
 def iri(value: str) -> str:
     """The term of an absolute IRI; raises `DatasetNotCanonicalised` for anything else."""
-    if not _IRI.fullmatch(value):
+    if not is_absolute_iri(value):
         raise DatasetNotCanonicalised("not an absolute IRI")
     return f"<{value}>"
 
@@ -69,7 +79,7 @@ def literal(value: str, *, datatype: str = _XSD_STRING, language: str | None = N
     """The term of a literal; a language makes the datatype `rdf:langString`."""
     quoted = '"' + _ESCAPED.sub(_escape, value) + '"'
     if language is not None:
-        if not _LANGUAGE.fullmatch(language):
+        if not is_language_tag(language):
             raise DatasetNotCanonicalised("not a language tag")
         return f"{quoted}@{language}"
     return quoted if datatype == _XSD_STRING else f"{quoted}^^{iri(datatype)}"

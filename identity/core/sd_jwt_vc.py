@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from identity.core.credential_digest import ANCHOR
+from identity.core.date_time import NotValidNow
 from identity.core.sd_jwt import UnverifiedSdJwt, VerifiedSdJwt, verify_sd_jwt
 from registry.core.encoding import JsonObject
 from registry.core.keys import PublicKey, parse_jwk
-from registry.core.refusals import Malformed, NotPermitted
+from registry.core.refusals import Malformed
 
 TYP = "dc+sd-jwt"
 ACCEPTED_TYPS = (TYP, "vc+sd-jwt")  # the second is what the drafts up to 06 wrote; never issued
@@ -22,10 +23,6 @@ _MAX_TEXT_CHARS = 2_048
 
 class SdJwtVcMalformed(Malformed):
     """A claim that the credential needs is missing, of the wrong type, or hidden."""
-
-
-class NotValidNow(NotPermitted):
-    """The credential is not valid yet, or not any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
