@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from registry.core.encoding import JsonObject, base64url_encode, canonical_json
-from registry.core.fields import choice, integer, integer_or_null, items, members, token
-from registry.core.identifiers import CODE, read_did, read_id, read_type
+from registry.core.accreditation_history import Ending, Suspension
+from registry.core.encoding import JsonObject, canonical_json
+from registry.core.fields import choice, integer, integer_or_null, items
+from registry.core.identifiers import read_did, read_id, read_type
 from registry.core.records import record_members, record_object
 from registry.core.refusals import Malformed
 
@@ -51,59 +52,6 @@ def read_types(value: object, where: str) -> tuple[str, ...]:
         read=lambda item: read_type(item, where),
         unique=lambda item: item,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspension:
-    """Heights at which an accreditation does not count: from `start` to before `stop`."""
-
-    start: int
-    stop: int | None  # None: it lasts
-    reason: str
-
-    def to_object(self) -> JsonObject:
-        """The suspension as it stands in the record."""
-        return {"from": self.start, "to": self.stop, "reason": self.reason}
-
-    @classmethod
-    def parse(cls, value: object) -> "Suspension":
-        """Read a suspension.
-
-        Raises:
-            Malformed: another shape, or heights out of order.
-        """
-        found = members(value, "suspension", required=("from", "to", "reason"))
-        start = integer(found["from"], "from")
-        return cls(
-            start=start,
-            stop=integer_or_null(found["to"], "to", low=start),
-            reason=token(found["reason"], "reason", CODE),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """From this height on the accreditation does not count, for ever."""
-
-    height: int
-    reason: str
-
-    def to_object(self) -> JsonObject:
-        """The ending as it stands in the record."""
-        return {"height": self.height, "reason": self.reason}
-
-    @classmethod
-    def parse(cls, value: object) -> "Ending":
-        """Read an ending.
-
-        Raises:
-            Malformed: another shape.
-        """
-        found = members(value, "ended", required=("height", "reason"))
-        return cls(
-            height=integer(found["height"], "height"),
-            reason=token(found["reason"], "reason", CODE),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,8 +251,3 @@ def _reaches_root(
             return False
         grant = above
     return False
-
-
-def accreditation_id(data: bytes) -> str:
-    """The id made of 16 random bytes."""
-    return base64url_encode(data)

@@ -121,7 +121,7 @@ def anchor_batch(action: AnchorBatch, context: Context) -> dict[str, bytes]:
     Raises:
         MayNotAnchor, AlreadyAnchored: as they say.
     """
-    if not all(context.author_holds("issuer", type) for type in action.types):
+    if not context.author_holds(("issuer",), action.types):
         raise MayNotAnchor("the author is not accredited for every type in the batch")
     record = BatchRecord(
         issuer=context.author,

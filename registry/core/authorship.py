@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from registry.core.did import INVOCATION, DidDetails
+from registry.core.did_actions import CreateDid, UpdateDid
 from registry.core.did_record import DidRecord
-from registry.core.did_rules import CreateDid, UpdateDid
 from registry.core.keys import PublicKey, verify_signature
 from registry.core.records import StateReader, did_key, read_record
 from registry.core.refusals import NotFound, NotPermitted

@@ -1,6 +1,6 @@
 """What a rule is given besides its action, and the reading that several rules share."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from registry.core.accreditation import Accreditation, AccreditationList
@@ -57,11 +57,15 @@ class Context:
                 raise StateDamaged("a listed accreditation does not exist")
             yield found
 
-    def author_holds(self, role: str, type: str) -> bool:
-        """Whether an accreditation of the author gives this role for this type, in this block."""
-        return any(
-            item.holds(role, type, self.block.height)
-            for item in self.accreditations_of(self.author)
+    def author_holds(self, roles: Collection[str], types: Collection[str]) -> bool:
+        """Whether accreditations of the author give one of the roles for each type, in this block.
+
+        No types at all are given to nobody.
+        """
+        grants = list(self.accreditations_of(self.author))
+        return bool(types) and all(
+            any(grant.holds(role, type, self.block.height) for grant in grants for role in roles)
+            for type in types
         )
 
     def require_active(self, did: str) -> DidRecord:

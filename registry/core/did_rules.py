@@ -9,19 +9,11 @@ update is not bound by the digests, and only such an update changes the recovery
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
 
 from registry.core.context import Context
-from registry.core.did import (
-    DETAIL_MEMBERS,
-    OPTIONAL_DETAIL_MEMBERS,
-    DidDetails,
-    key_commitment,
-)
+from registry.core.did import DidDetails, key_commitment
+from registry.core.did_actions import CreateDid, DeactivateDid, UpdateDid
 from registry.core.did_record import DidRecord, FragmentRecord
-from registry.core.encoding import JsonObject
-from registry.core.fields import integer, members
 from registry.core.keys import PublicKey
 from registry.core.records import (
     Block,
@@ -56,89 +48,6 @@ class KeyNotCommitted(NotPermitted):
 
 class RecoveryKeyNeeded(NotPermitted):
     """The recovery keys change only under the signature of one of them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateDid:
-    """Create a DID. Its identifier is derived from the payload; every key in it signs."""
-
-    NAME: ClassVar[str] = "create-did"
-
-    details: DidDetails
-
-    def to_body(self) -> JsonObject:
-        """The body of the transaction."""
-        return self.details.to_members()
-
-    @classmethod
-    def parse(cls, body: object) -> "CreateDid":
-        """Read the body.
-
-        Raises:
-            Malformed: a member is missing, unknown or out of its bounds.
-        """
-        found = members(
-            body,
-            "body of create-did",
-            required=DETAIL_MEMBERS,
-            optional=OPTIONAL_DETAIL_MEMBERS,
-        )
-        return cls(details=DidDetails.parse(found))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateDid:
-    """Replace all that a DID says. `version` is the one that is replaced."""
-
-    NAME: ClassVar[str] = "update-did"
-
-    version: int
-    details: DidDetails
-
-    def to_body(self) -> JsonObject:
-        """The body of the transaction."""
-        return {"version": self.version, **self.details.to_members()}
-
-    @classmethod
-    def parse(cls, body: object) -> "UpdateDid":
-        """Read the body.
-
-        Raises:
-            Malformed: a member is missing, unknown or out of its bounds.
-        """
-        found = members(
-            body,
-            "body of update-did",
-            required=("version", *DETAIL_MEMBERS),
-            optional=OPTIONAL_DETAIL_MEMBERS,
-        )
-        return cls(
-            version=integer(found["version"], "version", low=1),
-            details=DidDetails.parse(found),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeactivateDid:
-    """Deactivate a DID, for ever. `version` is the one that is replaced."""
-
-    NAME: ClassVar[str] = "deactivate-did"
-
-    version: int
-
-    def to_body(self) -> JsonObject:
-        """The body of the transaction."""
-        return {"version": self.version}
-
-    @classmethod
-    def parse(cls, body: object) -> "DeactivateDid":
-        """Read the body.
-
-        Raises:
-            Malformed: a member is missing, unknown or out of its bounds.
-        """
-        found = members(body, "body of deactivate-did", required=("version",))
-        return cls(version=integer(found["version"], "version", low=1))
 
 
 def create(action: CreateDid, context: Context) -> dict[str, bytes]:
@@ -275,5 +184,9 @@ def _check_commitments(before: DidDetails, after: DidDetails) -> None:
     added = [key for key in after.invocation_keys if key not in before.invocation_keys]
     if not all(key_commitment(key) in committed for key in added):
         raise KeyNotCommitted("a new ledger key was not committed to")
-    if set(after.next_key_commitments) != set(committed) and not added:
-        raise KeyNotCommitted("key commitments change only when a committed key comes in")
+    # Recovery keys override commitments: who may not change the ones may not bring in the others.
+    kept = set(after.next_key_commitments) == set(committed) and set(after.recovery) == set(
+        before.recovery
+    )
+    if not kept and not added:
+        raise KeyNotCommitted("commitments and recovery keys change only with a committed key")

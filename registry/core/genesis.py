@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from registry.core.did import INVOCATION, MAX_METHODS, DidDetails, VerificationMethod
-from registry.core.did_rules import CreateDid, first_version
+from registry.core.did_actions import CreateDid
+from registry.core.did_rules import first_version
 from registry.core.encoding import JsonObject, canonical_json
 from registry.core.fields import integer, items, members, text
 from registry.core.hashing import labelled_hash

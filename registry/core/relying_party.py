@@ -249,9 +249,7 @@ def register_relying_party(action: RegisterRelyingParty, context: Context) -> di
     # The types of the version before count too: who could not grant them may not take them away.
     purposes = (*action.purposes, *(before.purposes if before else ()))
     types = sorted({item.type for purpose in purposes for item in purpose.credentials})
-    if not context.author_is_root and not (
-        types and all(context.author_holds("registrar", type) for type in types)
-    ):
+    if not context.author_is_root and not context.author_holds(("registrar",), types):
         raise MayNotRegister("the author is no registrar for every type that is asked for")
     if action.version != (before.version + 1 if before else 1):
         raise RelyingPartyVersionConflict("the version is not the next one")

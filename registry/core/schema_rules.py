@@ -6,46 +6,33 @@ would fit. JSON Schema 2020-12; references lead to `$defs` of the same schema an
 """
 
 import re
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from registry.core.encoding import JsonObject, canonical_json, parse_json_object
-from registry.core.fields import integer, text, url
-from registry.core.forbidden_words import forbidden_category, mixes_scripts
-from registry.core.refusals import Malformed, NotPermitted
+from registry.core.fields import text, url
+from registry.core.refusals import Malformed
+from registry.core.schema_keywords import (
+    KEYWORDS,
+    MAX_PROPERTIES,
+    MAX_WORDS,
+    PROPERTY,
+    REFERENCE,
+    CategoryForbidden,
+    SchemaNotValid,
+    TextUnbounded,
+    check_words,
+)
+
+__all__ = ["CategoryForbidden", "SchemaNotValid", "TextUnbounded", "check_schema"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_SCHEMA_BYTES = 64 << 10
 MAX_TEXT = 500  # characters of a string with no other bound than its length: a line, no report
 MAX_FORMATTED = 2048  # characters of a string with a format: a URI
-MAX_ITEMS = 1024
-MAX_PATTERN_CHARS = 256
-MAX_PROPERTIES = 128
-MAX_CHOICES = 1024
-MAX_CHOICE_CHARS = 200
-MAX_WORDS = 1000  # characters of a title, a description or a comment
 
-_TYPES = ("string", "number", "integer", "boolean", "null", "object", "array")
-_FORMATS = frozenset(
-    ["date", "time", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"]
-)
 _ROOT_ONLY = frozenset(["$schema", "$id", "$defs"])
-_PROPERTY = re.compile("[A-Za-z0-9_@-]{1,64}|[\u4e00-\u9fff]{1,64}")
-_REFERENCE = re.compile(r"#/\$defs/([A-Za-z0-9_-]{1,64})")
 _DEFINITION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ENDLESS = re.compile(r"(?:\.|\\[SWDswd]|\])(?:[*+]|\{\d+,\})")  # a class repeated without end
-
-
-class SchemaNotValid(Malformed):
-    """The schema is not in the part of JSON Schema 2020-12 that is let in."""
-
-
-class CategoryForbidden(NotPermitted):
-    """The schema names what no credential of this registry may say about a person."""
-
-
-class TextUnbounded(NotPermitted):
-    """The schema leaves a place where any text about a person would fit."""
 
 
 def check_schema(name: str, schema: object) -> None:
@@ -73,7 +60,7 @@ def check_schema(name: str, schema: object) -> None:
         if schema.get("type") != "object":
             raise SchemaNotValid("the outermost type is not object")
         # 2 to 4
-        _check_words(name, is_name=True)
+        check_words(name, is_name=True)
         definitions = schema.get("$defs", {})
         _check_named(definitions, "$defs", _DEFINITION, known=frozenset())
         known = frozenset(definitions)
@@ -95,13 +82,13 @@ def _check(schema: Any, *, known: frozenset[str], is_root: bool = False, is_type
     if not isinstance(schema, dict):
         raise SchemaNotValid("a schema inside is not an object")
     for keyword, value in schema.items():
-        if keyword not in _KEYWORDS or (keyword in _ROOT_ONLY and not is_root):
+        if keyword not in KEYWORDS or (keyword in _ROOT_ONLY and not is_root):
             raise SchemaNotValid("a keyword is not known here")
-        _KEYWORDS[keyword](value)
+        KEYWORDS[keyword](value)
     reference = schema.get("$ref")
-    if reference is not None and _REFERENCE.fullmatch(reference)[1] not in known:  # type: ignore[index]
+    if reference is not None and REFERENCE.fullmatch(reference)[1] not in known:  # type: ignore[index]
         raise SchemaNotValid("a reference leads nowhere, or out of a definition")
-    _check_named(schema.get("properties", {}), "properties", _PROPERTY, known=known)
+    _check_named(schema.get("properties", {}), "properties", PROPERTY, known=known)
     says_type = "type" in schema or "enum" in schema or "const" in schema or reference is not None
     branches = [branch for key in ("allOf", "anyOf", "oneOf") for branch in schema.get(key, ())]
     for branch in branches:
@@ -157,138 +144,5 @@ def _check_named(
     for name, schema in value.items():
         if not pattern.fullmatch(name):
             raise SchemaNotValid(f"a name under {where} is not of the form it must have")
-        _check_words(name, is_name=True)
+        check_words(name, is_name=True)
         _check(schema, known=known, is_typed=False)
-
-
-def _check_words(value: str, *, is_name: bool) -> None:
-    if mixes_scripts(value):
-        raise SchemaNotValid("a word mixes letters of several scripts")
-    category = forbidden_category(value, is_name=is_name)
-    if category is not None:
-        raise CategoryForbidden(f"no credential may say this about a person: {category}")
-
-
-def _sentence(value: Any) -> None:
-    _check_words(text(value, "title, description or comment", high=MAX_WORDS), is_name=False)
-
-
-def _count(value: Any) -> None:
-    integer(value, "a bound")
-
-
-def _number(value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise SchemaNotValid("a limit is not a number")
-
-
-def _positive(value: Any) -> None:
-    _number(value)
-    if value <= 0:
-        raise SchemaNotValid("multipleOf is not above zero")
-
-
-def _flag(value: Any) -> None:
-    if not isinstance(value, bool):
-        raise SchemaNotValid("a flag is neither true nor false")
-
-
-def _type(value: Any) -> None:
-    stated = [value] if isinstance(value, str) else value
-    if (
-        not isinstance(stated, list)
-        or not stated
-        or not all(isinstance(item, str) and item in _TYPES for item in stated)
-        or len(set(stated)) != len(stated)
-    ):
-        raise SchemaNotValid("type is not a type or a list of different types")
-
-
-def _choice(value: Any) -> None:
-    if isinstance(value, str):
-        if len(value) > MAX_CHOICE_CHARS:
-            raise TextUnbounded(f"a choice is longer than {MAX_CHOICE_CHARS} characters")
-    elif value is not None and not isinstance(value, bool | int | float):
-        raise SchemaNotValid("a choice is neither a string, a number, a flag nor null")
-
-
-def _choices(value: Any) -> None:
-    if not isinstance(value, list) or not 1 <= len(value) <= MAX_CHOICES:
-        raise SchemaNotValid(f"enum is not an array of 1 to {MAX_CHOICES} choices")
-    for item in value:
-        _choice(item)
-
-
-def _format(value: Any) -> None:
-    if not isinstance(value, str) or value not in _FORMATS:
-        raise SchemaNotValid("format is not one that is let in")
-
-
-def _pattern(value: Any) -> None:
-    # Not compiled: regular expressions differ between languages, and between versions of one.
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_PATTERN_CHARS:
-        raise SchemaNotValid(f"pattern is not a string of 1 to {MAX_PATTERN_CHARS} characters")
-
-
-def _names(value: Any) -> None:
-    if (
-        not isinstance(value, list)
-        or len(value) > MAX_PROPERTIES
-        or not all(isinstance(item, str) and _PROPERTY.fullmatch(item) for item in value)
-        or len(set(value)) != len(value)
-    ):
-        raise SchemaNotValid("required is not an array of different names")
-
-
-def _schemas(value: Any) -> None:
-    if not isinstance(value, list) or not 1 <= len(value) <= MAX_PROPERTIES:
-        raise SchemaNotValid("allOf, anyOf or oneOf is not an array of schemas")
-
-
-def _most_items(value: Any) -> None:
-    if integer(value, "maxItems") > MAX_ITEMS:
-        raise TextUnbounded(f"an array may have more than {MAX_ITEMS} items")
-
-
-def _reference(value: Any) -> None:
-    if not isinstance(value, str) or not _REFERENCE.fullmatch(value):
-        raise SchemaNotValid("$ref does not lead to $defs of this schema")
-
-
-def _elsewhere(_value: Any) -> None:
-    """The value is checked where it is used."""
-
-
-_KEYWORDS: Mapping[str, Callable[[Any], None]] = {
-    "$schema": _elsewhere,
-    "$id": _elsewhere,
-    "$defs": _elsewhere,
-    "$ref": _reference,
-    "$comment": _sentence,
-    "title": _sentence,
-    "description": _sentence,
-    "type": _type,
-    "enum": _choices,
-    "const": _choice,
-    "properties": _elsewhere,
-    "required": _names,
-    "additionalProperties": _flag,
-    "minProperties": _count,
-    "maxProperties": _count,
-    "items": _elsewhere,
-    "minItems": _count,
-    "maxItems": _most_items,
-    "uniqueItems": _flag,
-    "minLength": _count,
-    "maxLength": _count,
-    "pattern": _pattern,
-    "format": _format,
-    "minimum": _number,
-    "maximum": _number,
-    "exclusiveMinimum": _number,
-    "exclusiveMaximum": _number,
-    "multipleOf": _positive,
-    "allOf": _schemas,
-    "anyOf": _schemas,
-    "oneOf": _schemas,
-}

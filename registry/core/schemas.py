@@ -125,8 +125,8 @@ def publish_schema(action: PublishSchema, context: Context) -> dict[str, bytes]:
         MayNotPublishSchema, SchemaExists: as they say.
     """
     check_schema(action.name, action.schema)  # also for actions that were not parsed
-    if not context.author_is_root and not any(
-        context.author_holds(role, action.name) for role in ("issuer", "authority")
+    if not context.author_is_root and not context.author_holds(
+        ("issuer", "authority"), (action.name,)
     ):
         raise MayNotPublishSchema("the author is not accredited for this credential type")
     key = schema_key(action.name, action.version)

@@ -9,14 +9,14 @@ says all of this for other software, with worked examples.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from registry.core.accreditation_rules import (
+from registry.core.accreditation_actions import (
     Accredit,
     EndAccreditation,
     ReinstateAccreditation,
     SuspendAccreditation,
 )
 from registry.core.anchors import AnchorBatch
-from registry.core.did_rules import CreateDid, DeactivateDid, UpdateDid
+from registry.core.did_actions import CreateDid, DeactivateDid, UpdateDid
 from registry.core.encoding import (
     JsonObject,
     base64url_decode,
@@ -70,6 +70,31 @@ _ACTIONS: dict[str, type[Action]] = {
     )
 }
 ACTIONS = tuple(_ACTIONS)
+
+__all__ = [
+    "ACTIONS",
+    "Accredit",
+    "Action",
+    "AnchorBatch",
+    "CreateDid",
+    "DeactivateDid",
+    "EndAccreditation",
+    "Payload",
+    "PublishSchema",
+    "PublishStatus",
+    "RegisterRelyingParty",
+    "ReinstateAccreditation",
+    "Signature",
+    "SignedTransaction",
+    "SuspendAccreditation",
+    "UpdateDid",
+    "derive_did",
+    "encode_payload",
+    "encode_signed",
+    "parse_transaction",
+    "signing_message",
+    "transaction_id",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

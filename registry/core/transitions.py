@@ -7,7 +7,15 @@ or raises a `Refusal`.
 from collections.abc import Callable
 from typing import Any
 
-from registry.core import accreditation_rules, anchors, did_rules, relying_party, schemas, status
+from registry.core import (
+    accreditation_actions,
+    accreditation_rules,
+    anchors,
+    did_rules,
+    relying_party,
+    schemas,
+    status,
+)
 from registry.core.authorship import verify_authorship
 from registry.core.context import Context
 from registry.core.did_record import DidRecord
@@ -43,11 +51,11 @@ class AlreadyApplied(Conflict):
 
 # What each action does. Those on the author's own DID are called by name below.
 _RULES: dict[type, Callable[[Any, Context], dict[str, bytes]]] = {
-    did_rules.CreateDid: did_rules.create,
-    accreditation_rules.Accredit: accreditation_rules.accredit,
-    accreditation_rules.SuspendAccreditation: accreditation_rules.suspend,
-    accreditation_rules.ReinstateAccreditation: accreditation_rules.reinstate,
-    accreditation_rules.EndAccreditation: accreditation_rules.end,
+    did_actions.CreateDid: did_rules.create,
+    accreditation_actions.Accredit: accreditation_rules.accredit,
+    accreditation_actions.SuspendAccreditation: accreditation_rules.suspend,
+    accreditation_actions.ReinstateAccreditation: accreditation_rules.reinstate,
+    accreditation_actions.EndAccreditation: accreditation_rules.end,
     schemas.PublishSchema: schemas.publish_schema,
     anchors.AnchorBatch: anchors.anchor_batch,
     status.PublishStatus: status.publish_status,
@@ -86,14 +94,14 @@ def apply(tx: SignedTransaction, *, state: StateReader, block: Block) -> Changes
     authorship = verify_authorship(tx, state=state)
     context = Context(state=state, block=block, network=network, author=authorship.author)
     action = tx.payload.action
-    if isinstance(action, did_rules.UpdateDid):
+    if isinstance(action, did_actions.UpdateDid):
         changes = did_rules.update(
             action,
             context,
             record=_existing(authorship.record),
             by_recovery=authorship.by_recovery,
         )
-    elif isinstance(action, did_rules.DeactivateDid):
+    elif isinstance(action, did_actions.DeactivateDid):
         changes = did_rules.deactivate(action, context, record=_existing(authorship.record))
     else:
         changes = _RULES[type(action)](action, context)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from registry.core.did import DidDetails, RecoveryKey, VerificationMethod
-from registry.core.did_rules import CreateDid
+from registry.core.did_actions import CreateDid
 from registry.core.encoding import base64url_encode
 from registry.core.genesis import Genesis, genesis_changes, genesis_member
 from registry.core.hashing import sha256
