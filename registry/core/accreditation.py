@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from registry.core.accreditation_history import Ending, Suspension
-from registry.core.encoding import JsonObject, canonical_json
+from registry.core.encoding import JsonObject, base64url_encode, canonical_json
 from registry.core.fields import choice, integer, integer_or_null, items
 from registry.core.identifiers import read_did, read_id, read_type
 from registry.core.records import record_members, record_object
@@ -251,3 +251,8 @@ def _reaches_root(
             return False
         grant = above
     return False
+
+
+def accreditation_id(data: bytes) -> str:
+    """The id made of 16 random bytes."""
+    return base64url_encode(data)

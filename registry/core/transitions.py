@@ -11,6 +11,7 @@ from registry.core import (
     accreditation_actions,
     accreditation_rules,
     anchors,
+    did_actions,
     did_rules,
     relying_party,
     schemas,
