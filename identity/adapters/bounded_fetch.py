@@ -2,7 +2,8 @@
 
 The host is on a list, and so is the address that is connected to: the name is resolved once, its
 addresses are held against the list, and one of them is dialled as a number. A name may resolve to
-another address a second later, and "private address" tests have holes. Redirects are not followed. Nothing that a credential says can make the verifier talk to anybody else.
+another address a second later, and "private address" tests have holes. Redirects are not followed.
+Nothing that a credential says can make the verifier talk to anybody else.
 """
 
 import http.client

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from registry.core.batch_record import BatchRecord
+from registry.core.anchors import BatchRecord
 
 from registry.core.accreditation import Accreditation
 from registry.core.did_record import DidRecord

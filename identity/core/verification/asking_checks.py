@@ -26,6 +26,7 @@ def check_holder_binding(case: Case) -> str:
             now=case.now,
             max_age_seconds=case.policy.max_presentation_age_seconds,
             skew_seconds=case.policy.clock_skew_seconds,
+            accepts_anybody=case.policy.accepts_unbound_holders,
         ),
     )
     return "presented by its holder"

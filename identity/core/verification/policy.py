@@ -6,7 +6,7 @@ read.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from types import MappingProxyType
 
@@ -50,6 +50,7 @@ class Policy:
         clock_skew_seconds: how far clocks may differ.
         max_anchor_delay_seconds: from issuing to the block that anchors it.
         max_presentation_age_seconds: age of a holder's proof.
+        accepts_unbound_holders: whoever signs a presentation will do, at any time; dangerous.
         accepts_off_ledger_status: go by status lists that the ledger does not know; dangerous.
         dangerous_because: why something is not required; empty means nothing is weakened.
     """
@@ -61,6 +62,7 @@ class Policy:
     clock_skew_seconds: int
     max_anchor_delay_seconds: int
     max_presentation_age_seconds: int
+    accepts_unbound_holders: bool
     accepts_off_ledger_status: bool
     dangerous_because: str
 
@@ -90,6 +92,7 @@ class Policy:
         return (
             any(rule is not Rule.REQUIRED for rule in self.rules.values())
             or self.trusted_keys is Trust.ANY_KEY
+            or self.accepts_unbound_holders
             or self.accepts_off_ledger_status
         )
 
@@ -110,17 +113,17 @@ def strict_policy(
     )
 
 
-def credential_policy(name: str) -> Policy:
-    """Judges a credential by itself: there is no holder to ask, and no audience.
+def for_credentials(policy: Policy) -> Policy:
+    """The policy for a credential by itself: there is no holder to ask, and mostly no audience.
 
     For systems that check records. Whoever stands at the counter is not proven to be the subject.
     """
-    return weakened_policy(
-        name,
-        weaker={Check.HOLDER_BINDING: Rule.WAIVED, Check.AUDIENCE: Rule.WAIVED},
-        trusted_issuers=Trust.ANY_ACCREDITED,
-        trusted_keys=frozenset(),
-        dangerous_because="a credential by itself proves nothing about who presents it",
+    rules = {**policy.rules, Check.HOLDER_BINDING: Rule.WAIVED, Check.AUDIENCE: Rule.IF_PRESENT}
+    return replace(
+        policy,
+        rules=rules,
+        dangerous_because=policy.dangerous_because
+        or "a credential by itself proves nothing about who presents it",
     )
 
 
@@ -129,12 +132,14 @@ def proof_only_policy(name: str) -> Policy:
     weaker: dict[Check, Rule] = {check: Rule.WAIVED for check in Check if check is not Check.PROOF}
     weaker[Check.VALIDITY] = Rule.IF_PRESENT
     weaker[Check.STATUS] = Rule.IF_PRESENT
+    weaker[Check.HOLDER_BINDING] = Rule.IF_PRESENT
     weaker[Check.AUDIENCE] = Rule.IF_PRESENT
     return weakened_policy(
         name,
         weaker=weaker,
         trusted_issuers=Trust.ANY_DID,
         trusted_keys=Trust.ANY_KEY,
+        accepts_unbound_holders=True,
         accepts_off_ledger_status=True,
         dangerous_because="published test vectors have issuers that no ledger knows",
     )
@@ -148,6 +153,7 @@ def conformance_policy(name: str) -> Policy:
         weaker=weaker,
         trusted_issuers=Trust.ANY_DID,
         trusted_keys=Trust.ANY_KEY,
+        accepts_unbound_holders=True,
         accepts_off_ledger_status=True,
         dangerous_because="conformance suites use issuers that no ledger knows",
     )
@@ -160,6 +166,7 @@ def weakened_policy(
     trusted_issuers: frozenset[str] | Trust,
     trusted_keys: frozenset[str] | Trust,
     dangerous_because: str,
+    accepts_unbound_holders: bool = False,
     accepts_off_ledger_status: bool = False,
 ) -> Policy:
     """Required throughout, except for `weaker`.
@@ -175,6 +182,7 @@ def weakened_policy(
         clock_skew_seconds=CLOCK_SKEW_SECONDS,
         max_anchor_delay_seconds=MAX_ANCHOR_DELAY_SECONDS,
         max_presentation_age_seconds=MAX_PRESENTATION_AGE_SECONDS,
+        accepts_unbound_holders=accepts_unbound_holders,
         accepts_off_ledger_status=accepts_off_ledger_status,
         dangerous_because=dangerous_because,
     )

@@ -12,6 +12,7 @@ from identity.core import sd_jwt, status_list
 from identity.core.credential_digest import AnchorClaim, anchor_claim, credential_digest
 from identity.core.dcql import CredentialFormat
 from identity.core.sd_jwt import UnverifiedSdJwt
+from identity.core.verification.times import read_time
 from registry.core.encoding import JsonObject
 from registry.core.refusals import Malformed, Refusal
 
@@ -55,6 +56,7 @@ class Hints:
         anchor: where it says it is anchored, or why that cannot be read.
         digest: its anchor digest; empty when there is no readable anchor.
         status_uris: lists that its status is in.
+        issued_at: unix seconds, when it says so; tells which version of the DID to read.
     """
 
     format: CredentialFormat
@@ -64,6 +66,7 @@ class Hints:
     anchor: AnchorClaim | Refusal
     digest: bytes
     status_uris: tuple[str, ...]
+    issued_at: int | None
 
 
 def parse_sd_jwt_vc(text: object) -> UnverifiedSdJwtVc:
@@ -141,6 +144,7 @@ def hints(unverified: Unverified) -> Hints:
             types=(payload.get("vct"),),
             content=payload,
             uris=uris,
+            issued_at=payload.get("iat"),
         )
     credential = unverified.credential
     entries = status_list.parse_bitstring_entries(credential)
@@ -150,6 +154,7 @@ def hints(unverified: Unverified) -> Hints:
         types=names_of(credential.get("type")),
         content=credential,
         uris=tuple(dict.fromkeys(entry.uri for entry in entries)),
+        issued_at=_seconds(_first_proof(credential).get("created")),
     )
 
 
@@ -165,6 +170,7 @@ def _hints(
     types: tuple[Any, ...],
     content: JsonObject,
     uris: tuple[str, ...],
+    issued_at: object,
 ) -> Hints:
     if len(uris) > MAX_STATUS_ENTRIES:
         raise PresentationMalformed(f"a credential has at most {MAX_STATUS_ENTRIES} statuses")
@@ -185,6 +191,7 @@ def _hints(
         anchor=anchor,
         digest=digest,
         status_uris=uris,
+        issued_at=issued_at if isinstance(issued_at, int) else None,
     )
 
 
@@ -195,6 +202,13 @@ def _method_of(named: object, issuer: object) -> str:
     if not isinstance(named, str) or not named.startswith("did:") or len(named) > 2048:
         raise PresentationMalformed("the issuer's key is not named by a DID URL")
     return named
+
+
+def _seconds(text: object) -> int | None:
+    try:
+        return read_time(text)
+    except Refusal:
+        return None
 
 
 def _first_proof(document: JsonObject) -> JsonObject:

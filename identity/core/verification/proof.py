@@ -1,9 +1,8 @@
 """The check of the issuer's proof, and what may be believed once it has passed."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from identity.core import data_integrity, sd_jwt_vc, vcdm
@@ -16,7 +15,6 @@ from identity.core.verification.did_documents import (
     is_self_describing,
     key_of,
 )
-from identity.core.verification.failure import CheckFailed
 from identity.core.verification.presented import (
     Hints,
     Unverified,
@@ -24,14 +22,12 @@ from identity.core.verification.presented import (
     UnverifiedSdJwtVc,
     names_of,
 )
+from identity.core.verification.times import read_time
 from registry.core.encoding import JsonObject
 from registry.core.keys import PublicKey
 from registry.core.refusals import Refusal
 
 VC_IRI = "https://www.w3.org/2018/credentials#VerifiableCredential"
-_TIMESTAMP = re.compile(
-    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})"
-)  # xsd:dateTimeStamp; W3C VCDM 2.0 §4.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,20 +90,6 @@ def prove(
     if isinstance(unverified, UnverifiedSdJwtVc):
         return _prove_sd_jwt(unverified, method=hints.method, documents=documents)
     return _prove_linked(unverified, documents=documents, contexts=contexts, now=now)
-
-
-def read_time(text: object) -> int:
-    """An xsd:dateTimeStamp as unix seconds, rounded down.
-
-    Raises:
-        CheckFailed: no text of that form, or no such instant.
-    """
-    if not isinstance(text, str) or not _TIMESTAMP.fullmatch(text):
-        raise CheckFailed("time_malformed", "a date is not an xsd:dateTimeStamp")
-    try:
-        return int(datetime.fromisoformat(text).astimezone(UTC).timestamp())
-    except (ValueError, OverflowError) as error:
-        raise CheckFailed("time_malformed", "a date is no instant that exists") from error
 
 
 def expanded_types(proven: Proven, catalogue: Catalogue) -> frozenset[str]:

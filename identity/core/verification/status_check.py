@@ -12,7 +12,7 @@ from identity.core.verification.did_documents import (
     key_of,
 )
 from identity.core.verification.failure import CheckFailed, NothingToCheck
-from identity.core.verification.proof import read_time
+from identity.core.verification.times import read_time
 from registry.core.encoding import JsonObject, parse_json_object
 from registry.core.hashing import sha256
 from registry.core.keys import PublicKey
