@@ -90,6 +90,17 @@ def check_agency_claims(kind: CredentialType, claims: Mapping[str, Any]) -> Json
     return supplied
 
 
+def check_claims(kind: CredentialType, subject: Mapping[str, Any]) -> None:
+    """Check the whole subject of a credential that another system composed.
+
+    Raises:
+        ClaimsNotAccepted: it does not fit the type's JSON Schema. Values are not repeated.
+    """
+    if len(canonical_json(dict(subject))) > MAX_CLAIMS_BYTES:
+        raise ClaimsNotAccepted(f"claims are longer than {MAX_CLAIMS_BYTES} bytes")
+    _validate(kind.claims_schema, dict(subject))
+
+
 def missing_from_agency(kind: CredentialType, claims: Mapping[str, Any]) -> tuple[str, ...]:
     """Required claims that only the agency can supply, and did not."""
     return tuple(
@@ -113,7 +124,8 @@ def complete_claims(
     Args:
         kind: the credential type.
         registered: facts from the person's registration; wins over `supplied`.
-        supplied: what the agency sent, checked by `check_agency_claims`.
+        supplied: what the agency sent, checked by `check_agency_claims`, and what the
+            installation adds; claims that the type does not have are left out.
         now: time of issuing, aware.
 
     Raises:

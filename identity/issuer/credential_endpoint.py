@@ -98,9 +98,12 @@ class CredentialDesk:
         claims = complete_claims(  # 3
             kind,
             registered=parts.persons.claims(
-                token.offer.subject, names=registered_names(kind), purpose="issue", actor=slug
+                token.offer.subject,
+                names=registered_names(kind),
+                purpose="issue",
+                actor=f"issuer:{slug}",
             ),
-            supplied=self._supplied(slug, token),
+            supplied={"issuing_country": parts.issuing_country, **self._supplied(slug, token)},
             now=now,
         )
         expires = _end(claims, expiry(now, parts.validity_of(kind.name)))
@@ -193,7 +196,7 @@ class CredentialDesk:
         if token.offer.claims_ref is None:
             return {}
         return parse_json_object(
-            self._parts.vault.open(token.offer.claims_ref, purpose="issue", actor=slug)
+            self._parts.vault.open(token.offer.claims_ref, purpose="issue", actor=f"issuer:{slug}")
         )
 
 

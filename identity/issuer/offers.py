@@ -83,7 +83,7 @@ class OfferDesk:
         if missing := missing_from_agency(kind, supplied):
             raise ClaimsNotAccepted(f"the agency must supply {', '.join(missing)}")
         # Nothing is read here but whether she exists; a typing error shows now, not at the wallet.
-        parts.persons.claims(subject, names=(), purpose="offer", actor=slug)
+        parts.persons.claims(subject, names=(), purpose="offer", actor=f"issuer:{slug}")
         claims_ref = None
         if supplied:
             claims_ref = parts.vault.seal(

@@ -30,6 +30,7 @@ class IssuerParts:
     catalogue: Catalogue
     contexts: ContextStore
     network: str
+    issuing_country: str  # ISO 3166-1 alpha-2; the claim of that name
     random: Callable[[int], bytes]
     offers: OfferStore
     issuances: IssuanceStore

@@ -30,6 +30,7 @@ from identity.core.status_list import (
 from identity.issuer.ledger_transactions import publish_status_transaction
 from identity.issuer.parts import IssuerParts
 from identity.issuer.records import (
+    Issuance,
     PendingLists,
     Status,
     StatusDocuments,
@@ -294,18 +295,30 @@ class StatusDesk:
             NoSuchCredential: this agency issued no such credential.
             StatusIsFinal: it is revoked, and `status` is another.
         """
-        self._parts.agency(slug)
-        issuances = self._parts.issuances
-        known = issuances.read_issuance(slug, credential)
-        issuance = known.issuance if known else issuances.find_issuance(slug, credential)
-        if issuance is None:
-            raise NoSuchCredential("this agency issued no such credential")
-        groups = issuances.change_status(
+        issuance = self._known(slug, credential).issuance
+        groups = self._parts.issuances.change_status(
             slug, issuance, status, reason=reason, now=int(now.timestamp())
         )
         return StatusChange(
             issuance=issuance, status=status, published=self._publish(slug, groups, now=now)
         )
+
+    def change_purpose(
+        self, slug: str, credential: str, purpose: str, *, on: bool, now: datetime
+    ) -> StatusChange:
+        """One entry of a VC API request: set or clear `revocation` or `suspension`.
+
+        Raises:
+            NoSuchCredential: this agency issued no such credential.
+            StatusIsFinal: a revoked credential would become valid or suspended.
+        """
+        if on:
+            wanted = Status.REVOKED if purpose == "revocation" else Status.SUSPENDED
+            return self.change(slug, credential, wanted, reason=None, now=now)
+        current = self._known(slug, credential)
+        if purpose == "revocation" and current.status is Status.SUSPENDED:
+            return self.change(slug, credential, Status.SUSPENDED, reason=None, now=now)
+        return self.change(slug, credential, Status.VALID, reason=None, now=now)
 
     def revoke_all_of(
         self, slug: str, subject: str, *, reason: str, now: datetime
@@ -318,6 +331,16 @@ class StatusDesk:
                     self.change(slug, item.issuance, Status.REVOKED, reason=reason, now=now)
                 )
         return changed
+
+    def _known(self, slug: str, credential: str) -> Issuance:
+        self._parts.agency(slug)
+        issuances = self._parts.issuances
+        known = issuances.read_issuance(slug, credential)
+        if known is None and (named := issuances.find_issuance(slug, credential)) is not None:
+            known = issuances.read_issuance(slug, named)
+        if known is None:
+            raise NoSuchCredential("this agency issued no such credential")
+        return known
 
     def _publish(self, slug: str, groups: list[str], *, now: datetime) -> bool:
         try:

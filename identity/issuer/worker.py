@@ -1,7 +1,9 @@
 """What the issuer does without being asked: seal batches, publish lists, clear away."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -26,7 +28,7 @@ class IssuerWorker:
         """Do what is due. A step that is refused is logged and does not keep the others waiting."""
         self._step("seal", lambda: self._seal(now))
         for slug in self._parts.agencies:
-            self._step("publish", lambda slug=slug: self._publisher.publish_due(slug, now=now))
+            self._step("publish", partial(self._publisher.publish_due, slug, now=now))
         self._step("clear", lambda: self.clear_expired(now))
 
     def prepare(self, now: datetime) -> None:
@@ -42,10 +44,8 @@ class IssuerWorker:
         """Forget pending claims that nobody can redeem any more, then delete expired rows."""
         seconds = int(now.timestamp())
         for offer, ref in self._parts.offers.expired_claims(now=seconds, limit=CLEAR_AT_ONCE):
-            try:
+            with suppress(NotFound):  # forgotten before a crash that left the row as it was
                 self._parts.vault.forget(ref)
-            except NotFound:
-                pass  # forgotten before a crash that kept us from writing it down
             self._parts.offers.drop_claims(offer)
         self._parts.offers.delete_expired(now=seconds)
 

@@ -1,0 +1,183 @@
+"""What agencies and their systems call, with their access key: offers, status, VC API, records."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi.responses import JSONResponse
+
+from identity.core.access import AccessDenied, AccessKeys
+from identity.issuer.messages import (
+    STATUS_NAMES,
+    IssuanceAnswer,
+    IssuancesAnswer,
+    OfferAnswer,
+    OfferRequest,
+    OfferStateAnswer,
+    RevokeSubjectRequest,
+    StatusAnswer,
+    StatusRequest,
+    SubjectRequest,
+    VcApiStatusRequest,
+)
+from identity.issuer.offers import OfferDesk
+from identity.issuer.parts import UnknownAgency
+from identity.issuer.records_desk import RecordDesk
+from identity.issuer.status import StatusDesk
+from identity.issuer.vc_api import VcApiDesk
+from identity.issuer.wallet_routes import Body, Clock, Slug
+from registry.core.encoding import parse_json_object
+from registry.core.refusals import Malformed, NotPermitted, Refusal, Unavailable
+
+MAX_CREDENTIAL_BYTES = 256 << 10
+Name = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+def build_agency_router(
+    *,
+    offers: OfferDesk,
+    statuses: StatusDesk,
+    records: RecordDesk,
+    vc_api: VcApiDesk,
+    access: AccessKeys,
+    clock: Clock,
+) -> APIRouter:
+    """Routes below `/issuers/{agency}` that open with the scope `issuer:<agency>`."""
+
+    def authorised(
+        agency: Slug, authorization: Annotated[str | None, Header(max_length=512)] = None
+    ) -> str:
+        access.check(f"issuer:{agency}", bearer(authorization))
+        return agency
+
+    agency_of = Annotated[str, Depends(authorised)]
+    router = APIRouter(prefix="/issuers/{agency}", tags=["agencies"])
+
+    @router.post("/offers", status_code=201)
+    def make_offer(agency: agency_of, body: OfferRequest, response: Response) -> OfferAnswer:
+        """Offer a credential to an enrolled person; the answer is shown once."""
+        response.headers["Cache-Control"] = "no-store"
+        return OfferAnswer.of(
+            offers.make(
+                agency,
+                subject=body.subject,
+                credential_type=body.credential_type,
+                claims=body.claims,
+                formats=body.formats,
+                tx_code=body.tx_code,
+                lifetime_seconds=body.expires_in,
+                now=clock(),
+            )
+        )
+
+    @router.get("/offers/{offer}")
+    def read_offer_state(agency: agency_of, offer: Name) -> OfferStateAnswer:
+        """Where an offer stands."""
+        state, found = offers.read(agency, offer, now=clock())
+        return OfferStateAnswer.model_validate(
+            {"offer": found.offer, "state": state, "expires_at": found.expires_at}
+        )
+
+    @router.delete("/offers/{offer}", status_code=204)
+    def withdraw_offer(agency: agency_of, offer: Name) -> Response:
+        """End an offer; its code and its tokens stop working."""
+        offers.withdraw(agency, offer)
+        return Response(status_code=204)
+
+    @router.get("/issuances/{credential}")
+    def read_issuance(agency: agency_of, credential: Name) -> IssuanceAnswer:
+        """The record of one credential."""
+        return IssuanceAnswer.of(records.read(agency, credential))
+
+    @router.post("/issuances/search")
+    def find_issuances(agency: agency_of, body: SubjectRequest) -> IssuancesAnswer:
+        """Everything that was issued to one person."""
+        return IssuancesAnswer(
+            credentials=[IssuanceAnswer.of(item) for item in records.of(agency, body.subject)]
+        )
+
+    @router.post("/issuances/revoke-all")
+    def revoke_all(agency: agency_of, body: RevokeSubjectRequest) -> list[StatusAnswer]:
+        """Revoke everything that was issued to one person. Safe to repeat."""
+        changed = statuses.revoke_all_of(agency, body.subject, reason=body.reason, now=clock())
+        return [StatusAnswer.of(item) for item in changed]
+
+    @router.post("/issuances/{credential}/status")
+    def change_status(
+        agency: agency_of, credential: Name, body: StatusRequest, response: Response
+    ) -> StatusAnswer:
+        """Suspend, reinstate or revoke; 202 when the ledger has still to take note."""
+        change = statuses.change(
+            agency, credential, STATUS_NAMES[body.status], reason=body.reason, now=clock()
+        )
+        response.status_code = 200 if change.published else 202
+        return StatusAnswer.of(change)
+
+    @router.post("/credentials/status")
+    def change_status_vc_api(
+        agency: agency_of, body: VcApiStatusRequest, response: Response
+    ) -> StatusAnswer:
+        """Suspend, reinstate or revoke, in the form of the VC API."""
+        if not body.entries:
+            raise Malformed("credentialStatus is empty")
+        change = None
+        for entry in body.entries[:4]:  # two purposes exist
+            change = statuses.change_purpose(
+                agency,
+                body.credential_id,
+                entry.status_purpose,
+                on=entry.status in ("1", True),
+                now=clock(),
+            )
+        if change is None:
+            raise Malformed("credentialStatus is empty")
+        response.status_code = 200 if change.published else 202
+        return StatusAnswer.of(change)
+
+    @router.post("/credentials/issue", status_code=201)
+    def issue_credential(agency: agency_of, request: Request, body: Body) -> Response:
+        """Sign a credential that another system composed."""
+
+        def work() -> Response:
+            message = parse_json_object(body, max_bytes=MAX_CREDENTIAL_BYTES)
+            unsigned, options = message.get("credential"), message.get("options")
+            if not isinstance(unsigned, dict):
+                raise Malformed("credential is missing, or no object")
+            if options is not None and not isinstance(options, dict):
+                raise Malformed("options is no object")
+            signed = vc_api.issue(agency, unsigned, options or {}, now=clock())
+            return JSONResponse({"verifiableCredential": signed}, 201)
+
+        del request
+        return _in_vc_api_form(work)
+
+    return router
+
+
+def bearer(authorization: str | None) -> str | None:
+    """The token of an `Authorization: Bearer` header (RFC 6750 §2.1)."""
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise AccessDenied("a bearer access key is required")
+    return token.strip()
+
+
+def _in_vc_api_form(work: Callable[[], Response]) -> Response:
+    """Answer, or say what is wrong with the credential as the VC API wants it."""
+    try:
+        return work()
+    except (UnknownAgency, AccessDenied, Unavailable):
+        raise
+    except Refusal as error:
+        kind = type(error).__name__
+        problem = {
+            "type": "https://www.w3.org/TR/vc-data-model#MALFORMED_VALUE_ERROR",
+            "title": kind,
+            "detail": error.detail,
+        }
+        return JSONResponse(
+            {"verified": False, "problemDetails": [problem]},
+            403 if isinstance(error, NotPermitted) else 400,
+        )

@@ -1,0 +1,106 @@
+"""What anybody may read: metadata, status lists, receipts, batches. Nothing names a person."""
+
+from hashlib import sha256
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import JSONResponse
+
+from identity.issuer.anchoring import NotAnchoredYet, Receipts
+from identity.issuer.metadata import issuer_metadata, jwt_vc_issuer, server_metadata
+from identity.issuer.parts import IssuerParts
+from identity.issuer.status import TTL_SECONDS, StatusPublisher
+from identity.issuer.wallet_routes import Clock, Slug
+from registry.core.encoding import JsonObject, base64url_encode
+from registry.problems import problem_of
+
+_METADATA_CACHE = {"Cache-Control": "public, max-age=60"}
+_STATUS_CACHE = f"public, max-age={TTL_SECONDS}"
+_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_JSON_TYPES = ("application/vc+ld+json", "application/ld+json", "application/json")
+_DOCUMENTS = {
+    "openid-credential-issuer": lambda parts, agency: issuer_metadata(agency, parts.catalogue),
+    "oauth-authorization-server": lambda _parts, agency: server_metadata(agency),
+    "jwt-vc-issuer": lambda _parts, agency: jwt_vc_issuer(agency),
+}
+Document = Literal["openid-credential-issuer", "oauth-authorization-server", "jwt-vc-issuer"]
+
+
+def build_public_router(
+    *, parts: IssuerParts, publisher: StatusPublisher, receipts: Receipts, clock: Clock
+) -> APIRouter:
+    """Well-known documents in both forms, and what lies below `/issuers/{agency}`."""
+    router = APIRouter(tags=["issuers"])
+
+    @router.get("/.well-known/{document}/issuers/{agency}")
+    @router.get("/issuers/{agency}/.well-known/{document}", include_in_schema=False)
+    def read_metadata(document: Document, agency: Slug) -> Response:
+        """Metadata: the path of the issuer follows the well-known name, or precedes it."""
+        made: JsonObject = _DOCUMENTS[document](parts, parts.agency(agency))
+        return JSONResponse(made, headers=_METADATA_CACHE)
+
+    @router.get("/issuers/{agency}/status/{group}/token")
+    def read_status_token(agency: Slug, group: _Group, request: Request) -> Response:
+        """The Token Status List of a group."""
+        documents = publisher.documents(agency, group, now=clock())
+        return _listed(request, documents.token.encode("ascii"), "application/statuslist+jwt")
+
+    @router.get("/issuers/{agency}/status/{group}/{purpose}")
+    def read_status_credential(
+        agency: Slug, group: _Group, purpose: Literal["revocation", "suspension"], request: Request
+    ) -> Response:
+        """One Bitstring Status List of a group, as a credential."""
+        documents = publisher.documents(agency, group, now=clock())
+        body = documents.revocation if purpose == "revocation" else documents.suspension
+        return _listed(request, body, _preferred(request.headers.get("Accept", "")))
+
+    @router.get("/issuers/{agency}/receipts/{digest}")
+    def read_receipt(
+        agency: Slug, digest: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    ) -> Response:
+        """The anchor receipt of a credential, for its holder to staple."""
+        try:
+            return JSONResponse(receipts.receipt(agency, digest), headers=_FOREVER)
+        except NotAnchoredYet as refusal:
+            answer = problem_of(refusal)
+            answer.headers["Retry-After"] = "1"
+            answer.headers["Cache-Control"] = "no-store"
+            return answer
+
+    @router.get("/issuers/{agency}/anchors/{batch}")
+    def read_batch(
+        agency: Slug, batch: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
+    ) -> Response:
+        """All digests of a batch, so that nobody learns which one a verifier looks for."""
+        digests = receipts.digests(agency, batch)
+        return JSONResponse(
+            {"batch": batch, "digests": [base64url_encode(digest) for digest in digests]},
+            headers=_FOREVER,
+        )
+
+    return router
+
+
+_Group = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
+
+
+def _listed(request: Request, body: bytes, media_type: str) -> Response:
+    tag = f'"{base64url_encode(sha256(body).digest()[:16])}"'
+    headers = {"Cache-Control": _STATUS_CACHE, "ETag": tag, "Vary": "Accept"}
+    known = [item.strip().removeprefix("W/") for item in _tags(request)]
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def _tags(request: Request) -> list[str]:
+    return request.headers.get("If-None-Match", "").split(",")
+
+
+def _preferred(accept: str) -> str:
+    """The JSON type that a client names first; plain `application/vc` for who wants only that."""
+    named = [item.partition(";")[0].strip().lower() for item in accept.split(",")]
+    for media_type in named:
+        if media_type in _JSON_TYPES:
+            return media_type
+    return "application/vc" if named == ["application/vc"] else "application/vc+ld+json"
