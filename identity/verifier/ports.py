@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from registry.core.anchors import BatchRecord
-
 from registry.core.accreditation import Accreditation
+from registry.core.anchors import BatchRecord
 from registry.core.did_record import DidRecord
 from registry.core.refusals import Conflict
 from registry.core.relying_party import RelyingParty

@@ -1,0 +1,91 @@
+"""What relying parties send, and what they get. Wallets' own messages are read in `wallet_routes`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from identity.verifier.service import OpenedRequest
+
+Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+Reference = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$")]
+
+
+class AskMessage(BaseModel):
+    """Ask a wallet for what a registered purpose needs.
+
+    `reference` comes from the citizen's QR code, when she showed one; her wallet then finds the
+    request by itself.
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    purpose: Code
+    reference: Reference | None = None
+    format: Literal["dc+sd-jwt", "ldp_vc"] = "dc+sd-jwt"
+
+
+class AskedMessage(BaseModel):
+    """A new request. Show `link` as QR code or link; keep `result_secret`, it is told once."""
+
+    request: str
+    request_uri: str
+    link: str
+    result_secret: str
+    expires_in: int
+
+    @classmethod
+    def of(cls, opened: OpenedRequest) -> "AskedMessage":
+        """From the service's answer."""
+        return cls(
+            request=opened.request,
+            request_uri=opened.request_uri,
+            link=opened.link,
+            result_secret=opened.result_secret,
+            expires_in=opened.expires_in,
+        )
+
+
+class CheckMessage(BaseModel):
+    """What one check said."""
+
+    check: str
+    outcome: Literal["passed", "failed", "not_applicable"]
+    reason: str
+    detail: str
+
+
+class VerdictMessage(BaseModel):
+    """Every check by name, and a yes only if each is fine."""
+
+    verified: bool
+    checks: list[CheckMessage]
+    credentials: list[dict[str, Any]]
+    verified_at: str
+
+
+class ReasonMessage(BaseModel):
+    """Why a wallet declined, as a code of OpenID4VP."""
+
+    error: str
+
+
+class ResultMessage(BaseModel):
+    """State of a request; `verdict` when it was answered, `reason` when it was declined."""
+
+    state: Literal["pending", "answered", "declined", "expired"]
+    verdict: VerdictMessage | None = None
+    reason: ReasonMessage | None = None
+
+
+class ProblemMessage(BaseModel):
+    """One reason why something was not verified."""
+
+    type: str
+    title: str
+    detail: str
+
+
+class NotVerifiedMessage(VerdictMessage):
+    """VC API: the verdict "no", with a problem for each failed check."""
+
+    problemDetails: list[ProblemMessage]  # noqa: N815 - the VC API's own spelling

@@ -1,0 +1,166 @@
+"""For relying parties: ask and fetch results, and the VC API."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import JSONResponse
+
+from identity.core.access import AccessKeys
+from identity.core.dcql import CredentialFormat
+from identity.core.verification.verdict import Verdict
+from identity.verifier.messages import (
+    AskedMessage,
+    AskMessage,
+    NotVerifiedMessage,
+    ResultMessage,
+    VerdictMessage,
+)
+from identity.verifier.service import VerifierService
+from identity.verifier.wallet_routes import NO_STORE, RequestId, Slug, build_wallet_router
+from registry.core.encoding import MAX_JSON_BYTES, JsonObject, parse_json_object
+from registry.core.refusals import Malformed, Refusal, Unavailable
+from registry.problems import responses, status_of
+
+# What a page or wallet of another origin sends; its own answers need nothing exposed.
+CORS_ALLOW_HEADERS = ("Authorization", "Content-Type", "Accept")
+
+Authorization = Annotated[str | None, Header()]
+_VC_API: dict[int | str, dict[str, Any]] = {
+    400: {"model": NotVerifiedMessage, "description": "Not verified, or malformed"}
+}
+
+
+class BodyMalformed(Malformed):
+    """The body is not the JSON object that this operation reads."""
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, at most one byte longer than anything that is read here."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_JSON_BYTES:
+            break
+    return bytes(body)
+
+
+Body = Annotated[bytes, Depends(read_body)]
+
+
+def build_router(service: VerifierService, access: AccessKeys) -> APIRouter:
+    """Everything below `/verifiers/{party}`."""
+    router = APIRouter()
+    router.include_router(build_wallet_router(service))
+    router.include_router(_asking_router(service, access))
+    router.include_router(_vc_api_router(service, access))
+    return router
+
+
+def bearer(authorization: str | None) -> str | None:
+    """The token of an `Authorization: Bearer` header, or None."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def _asking_router(service: VerifierService, access: AccessKeys) -> APIRouter:
+    router = APIRouter(prefix="/verifiers/{party}", tags=["verifier"])
+
+    @router.post("/requests", status_code=201, responses=responses(403, 404, 503))
+    def ask(party: Slug, body: AskMessage, authorization: Authorization = None) -> AskedMessage:
+        """Ask a wallet for what a registered purpose needs. With the party's access key."""
+        access.check(f"verifier:{party}", bearer(authorization))
+        return AskedMessage.of(
+            service.open_request(
+                party,
+                purpose=body.purpose,
+                credential_format=CredentialFormat(body.format),
+                reference=body.reference or "",
+            )
+        )
+
+    @router.get(
+        "/requests/{request_id}/result",
+        response_model=ResultMessage,
+        response_model_exclude_none=True,
+        responses=responses(403, 404),
+    )
+    def read_result(
+        party: Slug, request_id: RequestId, authorization: Authorization = None
+    ) -> JSONResponse:
+        """State and verdict, for the holder of the result secret alone. Poll it."""
+        result = service.result(party, request_id, presented_secret=bearer(authorization))
+        return JSONResponse(result, headers=NO_STORE)
+
+    return router
+
+
+def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
+    router = APIRouter(prefix="/verifiers/{party}", tags=["VC API"])
+
+    @router.post("/credentials/verify", response_model=VerdictMessage, responses=_VC_API)
+    def verify_credential(
+        party: Slug, body: Body, authorization: Authorization = None
+    ) -> JSONResponse:
+        """Judge a credential by itself. 200 only when it is verified."""
+        access.check(f"verifier:{party}", bearer(authorization))
+        return _answer(
+            body,
+            "verifiableCredential",
+            lambda value, binding: service.verify_credential(party, value, binding=binding),
+        )
+
+    @router.post("/presentations/verify", response_model=VerdictMessage, responses=_VC_API)
+    def verify_presentation(
+        party: Slug, body: Body, authorization: Authorization = None
+    ) -> JSONResponse:
+        """Judge a presentation and every credential in it. 200 only when all are verified."""
+        access.check(f"verifier:{party}", bearer(authorization))
+        return _answer(
+            body,
+            "verifiablePresentation",
+            lambda value, binding: service.verify_presentation(party, value, binding=binding),
+        )
+
+    return router
+
+
+def _answer(
+    body: bytes, member: str, judge: Callable[[object, dict[str, str]], Verdict]
+) -> JSONResponse:
+    """200 with the verdict, or 400 with a problem for everything that stands against it."""
+    try:
+        message = parse_json_object(body)
+        if not isinstance(message.get(member), dict | str):
+            raise BodyMalformed(f"{member} is missing")
+        verdict = judge(message[member], _binding(message.get("options", {})))
+    except Unavailable:
+        raise
+    except Refusal as refusal:
+        problem = {"type": "/problems/malformed", "title": "Malformed", "detail": refusal.detail}
+        return JSONResponse(
+            {"verified": False, "problemDetails": [problem]},
+            400 if isinstance(refusal, Malformed) else status_of(refusal),
+        )
+    if verdict.is_verified:
+        return JSONResponse(verdict.to_json(), headers=NO_STORE)
+    problems = [
+        {
+            "type": f"/problems/{result.reason.replace('_', '-')}",
+            "title": f"{result.check} failed",
+            "detail": result.detail,
+        }
+        for result in verdict.failures
+    ]
+    return JSONResponse({**verdict.to_json(), "problemDetails": problems}, 400, headers=NO_STORE)
+
+
+def _binding(options: object) -> dict[str, str]:
+    """Expected audience and nonce, as far as the caller names them; other options are ignored."""
+    if not isinstance(options, dict):
+        raise BodyMalformed("options is not an object")
+    named: JsonObject = {"audience": options.get("domain"), "nonce": options.get("challenge")}
+    for value in named.values():
+        if value is not None and not isinstance(value, str):
+            raise BodyMalformed("domain and challenge are texts")
+    return {name: value for name, value in named.items() if value is not None}

@@ -1,0 +1,367 @@
+"""What relying parties do: ask a wallet, take its answer once, hand the verdict to who asked."""
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from identity.core import presentation_request, sealed_result
+from identity.core.dcql import CredentialFormat, DcqlQuery, parse_dcql
+from identity.core.dcql_answer import query_called
+from identity.core.parties import RelyingParty
+from identity.core.presentation_request import RequestIds
+from identity.core.verification import pipeline, presented
+from identity.core.verification.case import AnyCredential, Case, Expectation, World
+from identity.core.verification.policy import Policy, for_credentials
+from identity.core.verification.presented import Unverified
+from identity.core.verification.verdict import Verdict
+from identity.verifier.answer import Declined, Presentations
+from identity.verifier.evidence import EvidenceReader
+from identity.verifier.ports import Registry, RequestStore, StoredRequest
+from registry.core.encoding import (
+    JsonObject,
+    base64url_encode,
+    canonical_json,
+    parse_json,
+    parse_json_object,
+)
+from registry.core.receipt import AnchorReceipt
+from registry.core.refusals import Conflict, NotFound, NotPermitted, Refusal
+
+REQUEST_SECONDS = 300  # from asking to answering; a person reads and decides in between
+RESULT_SECONDS = 300  # an answer waits this long for the page that asked
+FETCHED_SECONDS = 30  # a page whose connection broke may ask again
+_ID_BYTES = 16  # 128 random bits name a request
+
+Answer = Declined | Presentations
+Entry = tuple[Any, AnchorReceipt | Refusal | None]
+
+
+class NoSuchVerifier(NotFound):
+    """No relying party of that name is served here."""
+
+
+class NoSuchRequest(NotFound):
+    """No such request, or it was deleted after its time."""
+
+
+class RequestExpired(Conflict):
+    """The request has expired; ask again."""
+
+
+class AlreadyAnswered(Conflict):
+    """A request is answered once."""
+
+
+class StateMismatch(NotPermitted):
+    """The answer belongs to another request."""
+
+
+class Rendezvous(Protocol):
+    """Where a citizen's wallet waits for a link; see `identity.rendezvous`."""
+
+    def post(self, reference: str, link: str) -> None:
+        """Leave `link` for the wallet behind `reference`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifier:
+    """One relying party, and what it insists on."""
+
+    party: RelyingParty
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRequest:
+    """What the asking page gets. The secret is told here and nowhere else."""
+
+    request: str
+    request_uri: str
+    link: str
+    result_secret: str
+    expires_in: int
+
+
+class VerifierService:
+    """All relying parties of an installation. Holds no state; everything is in the store."""
+
+    def __init__(
+        self,
+        verifiers: Mapping[str, Verifier],
+        *,
+        registry: Registry,
+        evidence: EvidenceReader,
+        requests: RequestStore,
+        rendezvous: Rendezvous,
+        world: World,
+        now: Callable[[], datetime],
+        random: Callable[[int], bytes],
+    ) -> None:
+        """`verifiers` by slug; `now` is aware and in UTC; `random` gives fresh bytes."""
+        self._verifiers = dict(verifiers)
+        self._registry = registry
+        self._evidence = evidence
+        self._requests = requests
+        self._rendezvous = rendezvous
+        self._world = world
+        self._now = now
+        self._random = random
+
+    def open_request(
+        self, slug: str, *, purpose: str, credential_format: CredentialFormat, reference: str
+    ) -> OpenedRequest:
+        """Ask for what `purpose` needs; `reference` is empty, or a waiting wallet's.
+
+        Raises:
+            PurposeUnknown, AsksTooMuch: the party may not ask that.
+            NotFound: nobody waits under that reference.
+            Unavailable: the registration cannot be proven now.
+        """
+        party = self._verifier(slug).party
+        asked = presentation_request.purpose_of(party, purpose)
+        presentation_request.refuse_over_asking(asked, self._registry.relying_party(party.did))
+        query = presentation_request.build_query(asked, self._world.catalogue, credential_format)
+        parse_dcql(query)
+        now = self._seconds()
+        secret = self._random(sealed_result.SECRET_BYTES)
+        request = StoredRequest(
+            request=base64url_encode(self._random(_ID_BYTES)),
+            party=slug,
+            purpose=purpose,
+            query=canonical_json(query).decode(),
+            nonce=base64url_encode(self._random(_ID_BYTES)),
+            state=base64url_encode(self._random(_ID_BYTES)),
+            status="pending",
+            secret_digest=sealed_result.secret_digest(secret),
+            result_key=sealed_result.result_key(secret),
+            sealed=None,
+            created_at=now,
+            expires_at=now + REQUEST_SECONDS,
+        )
+        self._requests.purge(now=now)
+        self._requests.add(request, delete_after=request.expires_at + RESULT_SECONDS)
+        uri = f"{party.verifier_url}/requests/{request.request}/object"
+        link = presentation_request.request_link(party.did, uri)
+        if reference:
+            self._rendezvous.post(reference, link)
+        return OpenedRequest(
+            request=request.request,
+            request_uri=uri,
+            link=link,
+            result_secret=base64url_encode(secret),
+            expires_in=REQUEST_SECONDS,
+        )
+
+    def request_object(self, slug: str, request: str, *, wallet_nonce: str) -> str:
+        """The signed request object; wallets may fetch it more than once.
+
+        Raises:
+            NoSuchRequest, RequestExpired, AlreadyAnswered: as they say.
+            AsksTooMuch: the registration was taken back meanwhile.
+        """
+        party = self._verifier(slug).party
+        stored = self._open(slug, request)
+        purpose = presentation_request.purpose_of(party, stored.purpose)
+        registration = presentation_request.refuse_over_asking(
+            purpose, self._registry.relying_party(party.did)
+        )
+        return presentation_request.request_object(
+            party=party,
+            purpose=purpose,
+            registration=registration,
+            query=parse_json_object(stored.query),
+            ids=RequestIds(
+                request_uri=f"{party.verifier_url}/requests/{request}/object",
+                response_uri=f"{party.verifier_url}/requests/{request}/response",
+                nonce=stored.nonce,
+                state=stored.state,
+                expires_at=stored.expires_at,
+            ),
+            issued_at=self._seconds(),
+            wallet_nonce=wallet_nonce,
+        )
+
+    def take_answer(self, slug: str, request: str, answer: Answer) -> Verdict | None:
+        """Judge the answer of a wallet and keep the verdict, sealed; None when it declined.
+
+        A verdict of "no" uses the request up as well. What cannot be read does not.
+
+        Raises:
+            NoSuchRequest, RequestExpired, AlreadyAnswered, StateMismatch: as they say.
+        """
+        stored = self._open(slug, request)
+        if not hmac.compare_digest(answer.state.encode(), stored.state.encode()):
+            raise StateMismatch("the answer has another state than the request")
+        verdict: Verdict | None = None
+        if isinstance(answer, Declined):
+            status, result = "declined", {"error": answer.error}
+        else:
+            verdict = self._judge(self._verifier(slug), stored, answer)
+            status, result = "answered", verdict.to_json()
+        now = self._seconds()
+        sealed = sealed_result.seal(
+            canonical_json(result),
+            public=stored.result_key,
+            context=request.encode(),
+            random=self._random,
+        )
+        if not self._requests.answer(
+            request, status=status, sealed=sealed, now=now, delete_after=now + RESULT_SECONDS
+        ):
+            raise AlreadyAnswered("the request was answered meanwhile, or has expired")
+        return verdict
+
+    def result(self, slug: str, request: str, *, presented_secret: str | None) -> JsonObject:
+        """State of a request, and the verdict, for the holder of its secret.
+
+        Raises:
+            NoSuchRequest: there is none.
+            SecretNotValid: somebody else asked.
+        """
+        secret = sealed_result.parse_secret(presented_secret)
+        stored = self._requests.read(request, party=slug)
+        if stored is None:
+            raise NoSuchRequest("there is no such request, or no longer")
+        if not hmac.compare_digest(stored.secret_digest, sealed_result.secret_digest(secret)):
+            raise sealed_result.SecretNotValid("the result secret is not valid")
+        now = self._seconds()
+        if stored.sealed is None:
+            return {"state": "pending" if now < stored.expires_at else "expired"}
+        result = parse_json(
+            sealed_result.open_sealed(stored.sealed, secret=secret, context=request.encode())
+        )
+        self._requests.delete_soon(request, delete_after=now + FETCHED_SECONDS)
+        member = "verdict" if stored.status == "answered" else "reason"
+        return {"state": stored.status, member: result}
+
+    def verify_credential(self, slug: str, value: object, *, binding: Mapping[str, str]) -> Verdict:
+        """Judge a credential by itself: an SD-JWT VC text, or a W3C credential.
+
+        Args:
+            binding: expected `audience` and `nonce`, as far as the caller names them.
+        """
+        policy = for_credentials(self._verifier(slug).policy)
+
+        def take() -> tuple[Unverified, ...]:
+            if isinstance(value, str):
+                return (presented.parse_sd_jwt_vc(value),)
+            return (presented.parse_linked_credential(value),)
+
+        return self._judge_loose(take, policy=policy, binding=binding)
+
+    def verify_presentation(
+        self, slug: str, value: object, *, binding: Mapping[str, str]
+    ) -> Verdict:
+        """Judge a presentation: an SD-JWT VC with key binding, or a W3C presentation."""
+        policy = self._verifier(slug).policy
+
+        def take() -> tuple[Unverified, ...]:
+            if isinstance(value, str):
+                return (presented.parse_sd_jwt_vc(value),)
+            return presented.parse_linked_presentation(value)
+
+        return self._judge_loose(take, policy=policy, binding=binding)
+
+    def _judge(self, verifier: Verifier, stored: StoredRequest, answer: Presentations) -> Verdict:
+        query = parse_dcql(parse_json_object(stored.query))
+        purpose = presentation_request.purpose_of(verifier.party, stored.purpose)
+        now = self._now()
+        binding = {
+            "audience": presentation_request.client_id(verifier.party.did),
+            "nonce": stored.nonce,
+        }
+        try:
+            cases = {
+                query_id: [
+                    self._case(
+                        unverified,
+                        stapled=receipt,
+                        expectation=Expectation(
+                            query=query_called(query_id, query),
+                            require=purpose.require,
+                            binding=binding,
+                        ),
+                        policy=verifier.policy,
+                        now=now,
+                    )
+                    for unverified, receipt in self._take(query_id, query, entries)
+                ]
+                for query_id, entries in answer.entries.items()
+            }
+        except Refusal as refusal:
+            return pipeline.refuse(refusal, now=now)
+        return pipeline.judge_answer(query, cases, now=now)
+
+    @staticmethod
+    def _take(
+        query_id: str, query: DcqlQuery, entries: tuple[Entry, ...]
+    ) -> list[tuple[Unverified, AnchorReceipt | Refusal | None]]:
+        wanted = query_called(query_id, query)
+        return [
+            (unverified, receipt)
+            for value, receipt in entries
+            for unverified in presented.parse_presentation(value, wanted.format)
+        ]
+
+    def _judge_loose(
+        self,
+        take: Callable[[], tuple[Unverified, ...]],
+        *,
+        policy: Policy,
+        binding: Mapping[str, str],
+    ) -> Verdict:
+        now = self._now()
+        expectation = Expectation(query=AnyCredential(), require={}, binding=binding)
+        try:
+            cases = [
+                self._case(
+                    unverified, stapled=None, expectation=expectation, policy=policy, now=now
+                )
+                for unverified in take()
+            ]
+        except Refusal as refusal:
+            return pipeline.refuse(refusal, now=now)
+        return pipeline.judge(cases, now=now)
+
+    def _case(
+        self,
+        unverified: Unverified,
+        *,
+        stapled: AnchorReceipt | Refusal | None,
+        expectation: Expectation,
+        policy: Policy,
+        now: datetime,
+    ) -> Case:
+        hints = presented.hints(unverified)
+        return pipeline.open_case(
+            unverified,
+            hints=hints,
+            evidence=self._evidence.gather(hints, stapled=stapled, policy=policy),
+            expectation=expectation,
+            policy=policy,
+            world=self._world,
+            now=now,
+        )
+
+    def _open(self, slug: str, request: str) -> StoredRequest:
+        """The request, if it may still be answered."""
+        self._verifier(slug)
+        stored = self._requests.read(request, party=slug)
+        if stored is None:
+            raise NoSuchRequest("there is no such request, or no longer")
+        if stored.status != "pending":
+            raise AlreadyAnswered("the request has been answered")
+        if self._seconds() >= stored.expires_at:
+            raise RequestExpired("the request has expired")
+        return stored
+
+    def _verifier(self, slug: str) -> Verifier:
+        if slug not in self._verifiers:
+            raise NoSuchVerifier("no such relying party is served here")
+        return self._verifiers[slug]
+
+    def _seconds(self) -> int:
+        return int(self._now().timestamp())
