@@ -1,0 +1,58 @@
+/** The language of the page: English or Simplified Chinese, remembered, and told to the browser. */
+import { en, zh, type TextKey } from './text'
+
+export type Language = 'en' | 'zh'
+/** Text by language tag, as the issuer, the party or the schema wrote it. */
+export type Localized = Readonly<Record<string, string>>
+
+const STORED = 'cairn-language'
+const TAGS: Record<Language, string> = { en: 'en', zh: 'zh-Hans' }
+
+function initial(): Language {
+  const stored = globalThis.localStorage?.getItem(STORED)
+  if (stored === 'en' || stored === 'zh') return stored
+  return globalThis.navigator?.language.toLowerCase().startsWith('zh') ? 'zh' : 'en'
+}
+
+let current = $state<Language>(initial())
+
+export function language(): Language {
+  return current
+}
+
+export function languageTag(): string {
+  return TAGS[current]
+}
+
+export function setLanguage(next: Language): void {
+  current = next
+  globalThis.localStorage?.setItem(STORED, next)
+  showLanguage()
+}
+
+/** Put the language on the document, for screen readers and fonts. */
+export function showLanguage(): void {
+  document.documentElement.lang = TAGS[current]
+}
+
+/** The text of the page for `key`, with `{name}` replaced from `values`. */
+export function t(key: TextKey, values: Readonly<Record<string, string | number>> = {}): string {
+  const text = (current === 'zh' ? zh : en)[key]
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
+}
+
+/** The best of several translations: this language, then English, then whatever there is. */
+export function pick(localized: Localized | null | undefined, fallback = ''): string {
+  if (!localized) return fallback
+  const wanted = Object.keys(localized).find((tag) => tag.toLowerCase().split(/[-_]/)[0] === current)
+  return (wanted && localized[wanted]) || localized.en || Object.values(localized)[0] || fallback
+}
+
+export function formatTime(unixSeconds: number): string {
+  const style = { dateStyle: 'medium', timeStyle: 'short' } as const
+  return new Intl.DateTimeFormat(TAGS[current], style).format(unixSeconds * 1000)
+}
+
+export function formatDate(unixSeconds: number): string {
+  return new Intl.DateTimeFormat(TAGS[current], { dateStyle: 'medium' }).format(unixSeconds * 1000)
+}

@@ -1,0 +1,83 @@
+/**
+ * The anchor receipt: proof that a credential's digest was recorded on the ledger by its issuer.
+ *
+ * digest -> path in the issuer's batch -> batch record -> path in the ledger's state -> signed head.
+ */
+import { base64urlDecode, canonicalJson, equalBytes, isObject, utf8, type Json, type JsonObject } from './encoding'
+import { labelledHash } from './hashing'
+import { leafHash, verifyInclusion } from './merkle'
+import { Problem } from './problem'
+import { verifyRecord } from './state_map'
+import { verifyHead, type Head, type TrustAnchor } from './trust'
+
+export interface VerifiedAnchor {
+  readonly issuer: string // DID
+  readonly types: readonly string[]
+  readonly height: number
+  readonly time: number // unix seconds, of the block
+  readonly head: Head
+}
+
+/**
+ * Digest of an SD-JWT VC: salted, over the JWT payload, never over signature bytes. The salt is
+ * inside the payload, so that only those who are shown the credential can compute it.
+ *
+ * @throws Problem 'malformed' when the payload has no anchor claim.
+ */
+export function credentialDigest(payload: JsonObject): Uint8Array {
+  const anchor = payload.anchor
+  if (!isObject(anchor)) throw new Problem('malformed', 'credential names no anchor')
+  const salt = base64urlDecode(anchor.salt)
+  if (salt.length !== 32) throw new Problem('malformed', 'anchor salt is not 32 bytes')
+  return labelledHash('cairn/credential/v1', salt, utf8(canonicalJson(payload)))
+}
+
+/**
+ * Check every step from the credential to the signed head.
+ *
+ * @param payload JWT payload of a credential whose signature has been verified.
+ * @throws Problem 'proof' (or 'malformed')
+ */
+export function verifyReceipt(
+  receipt: Json,
+  expected: { payload: JsonObject; anchor: TrustAnchor },
+): VerifiedAnchor {
+  if (!isObject(receipt) || receipt.type !== 'cairn-anchor-receipt/1') fail('not a receipt')
+  const { network, digest, index, path, batch, proof, head } = receipt as JsonObject
+  const claim = expected.payload.anchor as JsonObject
+  const leaf = credentialDigest(expected.payload)
+  if (network !== expected.anchor.network || claim.network !== network) fail('another network')
+  if (!equalBytes(base64urlDecode(digest), leaf)) fail('receipt is about another credential')
+  if (!isObject(batch) || batch.batch !== claim.batch) fail('receipt is about another batch')
+  if (!Array.isArray(path)) fail('no path')
+  const record = batch as JsonObject
+  if (typeof record.issuer !== 'string' || typeof head !== 'string') fail('receipt lacks members')
+  verifyInclusion({
+    leaf: leafHash(leaf),
+    index: index as number,
+    treeSize: record.count as number,
+    path: (path as Json[]).map((hash) => base64urlDecode(hash)),
+    root: base64urlDecode(record.root),
+  })
+  const verified = verifyHead(head as string, expected.anchor)
+  const key = `batch/${record.issuer as string}/${record.batch as string}`
+  verifyRecord(proof, { key, record, root: verified.stateRoot })
+  if (!(record.issuer as string).startsWith(`did:cairn:${expected.anchor.network}:`)) {
+    fail('batch of an issuer of another network')
+  }
+  if (!(Number(record.height) <= verified.height && Number(record.time) <= verified.time)) {
+    fail('batch is younger than the head')
+  }
+  if (!Array.isArray(record.types) || typeof record.time !== 'number') fail('batch lacks members')
+  return {
+    issuer: record.issuer as string,
+    types: (record.types as Json[]).map(String),
+    height: Number(record.height),
+    time: record.time as number,
+    head: verified,
+  }
+}
+
+function fail(detail: string): never {
+  throw new Problem('proof', detail)
+}

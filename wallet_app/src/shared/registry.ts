@@ -1,0 +1,148 @@
+/**
+ * Reads of the registry that need to trust no node: each comes with a proof under a signed head.
+ *
+ * The trust anchor is pinned at first use and heads may never shrink; what cannot be proven is an
+ * error, never an absence.
+ */
+import { equalBytes, isObject, parseJson, type JsonObject } from './encoding'
+import { request, requestJson, type Fetch } from './http'
+import { parseJwk, parseMultikey, type PublicKey } from './keys'
+import { Problem } from './problem'
+import { verifyRecord } from './state_map'
+import { parseTrustAnchor, verifyHead, type Head, type TrustAnchor } from './trust'
+
+/** What a reader must remember between visits. */
+export interface TrustMemory {
+  anchor(): Promise<string | null>
+  pinAnchor(text: string): Promise<void>
+  newestHead(): Promise<Head | null>
+  rememberHead(head: Head): Promise<void>
+}
+
+export interface RegisteredPurpose {
+  readonly purpose: string
+  readonly description: Readonly<Record<string, string>>
+  readonly credentials: readonly { type: string; claims: readonly (readonly (string | number | null)[])[] }[]
+}
+
+export interface RegisteredParty {
+  readonly did: string
+  readonly name: string
+  readonly purposes: readonly RegisteredPurpose[]
+}
+
+export class Registry {
+  private last: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    private readonly base: string, // `{base}/registry`
+    private readonly memory: TrustMemory,
+    private readonly fetcher: Fetch = fetch,
+  ) {}
+
+  /** The pinned trust anchor; the first call of a wallet's life fetches and pins it. */
+  async trustAnchor(): Promise<TrustAnchor> {
+    const pinned = await this.memory.anchor()
+    if (pinned !== null) return parseTrustAnchor(parseJson(pinned))
+    const text = JSON.stringify(await requestJson(`${this.base}/trust-anchor`, {}, this.fetcher))
+    const anchor = parseTrustAnchor(parseJson(text))
+    await this.memory.pinAnchor(text)
+    return anchor
+  }
+
+  /** Verify a head against the anchor and what was seen before. */
+  async admitHead(text: string): Promise<Head> {
+    const anchor = await this.trustAnchor()
+    let head: Head
+    try {
+      head = verifyHead(text, anchor)
+    } catch (error) {
+      throw (await this.anchorChanged()) ? new Problem('anchor-changed') : error
+    }
+    const newest = await this.memory.newestHead()
+    if (newest) verifyFollows(newest, head)
+    await this.memory.rememberHead(head)
+    return head
+  }
+
+  /** A record with its proof checked, or null when its absence is proven. */
+  record(key: string): Promise<JsonObject | null> {
+    // One after the other: an answer that overtakes another would look like a registry going back.
+    const turn = this.last.then(() => this.read(key))
+    this.last = turn.catch(() => undefined)
+    return turn
+  }
+
+  private async read(key: string): Promise<JsonObject | null> {
+    const query = new URLSearchParams({ key, proof: 'true' })
+    const answer = await request(`${this.base}/records?${query}`, {}, this.fetcher)
+    if (answer.status >= 500 || answer.status === 429) throw new Problem('server', 'registry')
+    const body = parseJson(answer.text)
+    if (!isObject(body) || typeof body.head !== 'string') throw new Problem('proof', 'no head')
+    const head = await this.admitHead(body.head)
+    const record = body.record ?? null
+    if (record !== null && !isObject(record)) throw new Problem('proof', 'record is no object')
+    return verifyRecord(body.proof, { key, record, root: head.stateRoot })
+  }
+
+  /** The relying party's registration, or null when it has none or an inactive one. */
+  async relyingParty(did: string): Promise<RegisteredParty | null> {
+    const record = await this.record(`relying-party/${did}`)
+    if (!record || !Array.isArray(record.purposes)) return null
+    return { did, name: String(record.name), purposes: record.purposes as unknown as RegisteredPurpose[] }
+  }
+
+  /**
+   * The key that a DID URL names, if the DID lists it for this purpose now.
+   *
+   * did:cairn from the ledger with proof; did:jwk and did:key hold their key themselves.
+   * @throws Problem 'party-unknown'
+   */
+  async key(didUrl: string, purpose: 'authentication' | 'assertionMethod'): Promise<PublicKey> {
+    const [did, fragment] = didUrl.split('#') as [string, string | undefined]
+    if (!did.startsWith('did:cairn:') || !fragment) throw new Problem('party-unknown', 'unknown DID method')
+    const record = await this.didRecord(did)
+    const methods = Array.isArray(record.verificationMethods) ? record.verificationMethods : []
+    const method = methods.find((entry) => isObject(entry) && entry.fragment === fragment)
+    if (!isObject(method) || !Array.isArray(method.purposes) || !method.purposes.includes(purpose)) {
+      throw new Problem('party-unknown', 'key is not listed for this purpose')
+    }
+    return isObject(method.publicKeyJwk) ? parseJwk(method.publicKeyJwk) : parseMultikey(method.publicKeyMultibase)
+  }
+
+  /** The record of an active did:cairn. @throws Problem 'party-unknown' */
+  async didRecord(did: string): Promise<JsonObject> {
+    const record = await this.record(`did/${did}`)
+    if (!record) throw new Problem('party-unknown', 'DID is not on the ledger')
+    if (record.deactivated === true) throw new Problem('party-unknown', 'DID is deactivated')
+    return record
+  }
+
+  private async anchorChanged(): Promise<boolean> {
+    try {
+      const served = parseTrustAnchor(await requestJson(`${this.base}/trust-anchor`, {}, this.fetcher))
+      const pinned = await this.trustAnchor()
+      return JSON.stringify(served.keys.map((k) => k.name)) !== JSON.stringify(pinned.keys.map((k) => k.name)) ||
+        served.network !== pinned.network ||
+        served.keys.some((key, index) => key.key.data.join() !== pinned.keys[index]?.key.data.join())
+    } catch {
+      return false
+    }
+  }
+}
+
+/**
+ * A newer head may follow an older one: height, size and time never go back, and one height or one
+ * size has one head.
+ *
+ * @throws Problem 'proof'
+ */
+export function verifyFollows(older: Head, newer: Head): void {
+  const roots = equalBytes(older.logRoot, newer.logRoot) && equalBytes(older.stateRoot, newer.stateRoot)
+  if (newer.height < older.height || newer.size < older.size || newer.time < older.time) {
+    throw new Problem('proof', 'the registry shows an older state than before')
+  }
+  if ((newer.height === older.height && newer.size !== older.size) || (newer.size === older.size && !roots)) {
+    throw new Problem('proof', 'the registry shows two different histories')
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * The trust anchor and the signed head: what a reader needs to trust no node.
+ *
+ * A head is a C2SP checkpoint (signed note): the size and root of the log, the height, time and state
+ * root of the ledger, signed by the consortium's head keys.
+ */
+import { base64Decode, concat, equalBytes, hex, isObject, utf8, type Json, type JsonObject } from './encoding'
+import { admitKey, verifySignature, type PublicKey } from './keys'
+import { sha256 } from './hashing'
+import { Problem } from './problem'
+
+const MAX_HEAD_CHARS = 16_384 // sixty signatures
+const MAX_KEYS = 64
+
+interface HeadKey {
+  readonly name: string
+  readonly id: Uint8Array // 4 bytes
+  readonly key: PublicKey
+}
+
+export interface TrustAnchor {
+  readonly network: string
+  readonly keys: readonly HeadKey[]
+  readonly threshold: number
+}
+
+/** A verified head. */
+export interface Head {
+  readonly size: number
+  readonly logRoot: Uint8Array
+  readonly height: number
+  readonly time: number // unix seconds
+  readonly stateRoot: Uint8Array
+}
+
+/** @throws Problem 'malformed' */
+export function parseTrustAnchor(value: Json): TrustAnchor {
+  if (!isObject(value) || value.type !== 'cairn-trust-anchor/1') fail('not a trust anchor')
+  const { network, heads } = value as JsonObject
+  if (typeof network !== 'string' || !/^[a-z0-9-]{1,32}$/.test(network)) fail('network name')
+  if (!isObject(heads) || !Array.isArray(heads.keys)) fail('head keys')
+  const { keys, threshold } = heads as { keys: Json[]; threshold: Json }
+  if (keys.length < 1 || keys.length > MAX_KEYS) fail('number of head keys')
+  if (typeof threshold !== 'number' || !Number.isInteger(threshold)) fail('threshold')
+  if ((threshold as number) < 1 || (threshold as number) > keys.length) fail('threshold')
+  const parsed = keys.map(parseVerifierKey)
+  const distinct = new Set(parsed.map(({ key }) => hex(key.data)))
+  if (distinct.size !== parsed.length) fail('a head key is listed twice')
+  return { network: network as string, keys: parsed, threshold: threshold as number }
+}
+
+/** `name+hexkeyid+base64(0x01 || key)` (C2SP signed-note, "Verifier keys"). */
+function parseVerifierKey(text: Json): HeadKey {
+  const match = typeof text === 'string' ? /^([^\s+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text) : null
+  if (!match) fail('verifier key')
+  const [, name, id, encoded] = match as unknown as [string, string, string, string]
+  const typed = base64Decode(encoded)
+  if (typed[0] !== 1 || typed.length !== 33) fail('verifier key is not Ed25519')
+  const expected = sha256(concat(utf8(`${name}\n`), typed)).slice(0, 4)
+  if (hex(expected) !== id) fail('verifier key has another key id')
+  return { name, id: expected, key: admitKey('Ed25519', typed.slice(1)) }
+}
+
+/**
+ * Check signatures and read the head. Lines of unknown keys are passed over, as the note format
+ * wants; the threshold counts distinct keys of the anchor.
+ *
+ * @throws Problem 'proof' (or 'malformed')
+ */
+export function verifyHead(text: string, anchor: TrustAnchor): Head {
+  const split = text.lastIndexOf('\n\n')
+  if (text.length > MAX_HEAD_CHARS || split < 0 || !text.endsWith('\n')) fail('not a checkpoint')
+  const body = text.slice(0, split + 1)
+  const signers = new Set<HeadKey>()
+  for (const line of text.slice(split + 2, -1).split('\n')) {
+    const match = /^\u2014 (\S+) (\S+)$/u.exec(line)
+    if (!match) fail('signature line')
+    const [, name, encoded] = match as unknown as [string, string, string]
+    const signature = base64Decode(encoded)
+    const key = anchor.keys.find(
+      (known) => known.name === name && equalBytes(known.id, signature.slice(0, 4)),
+    )
+    if (!key) continue
+    try {
+      verifySignature(key.key, utf8(body), signature.slice(4))
+    } catch {
+      throw new Problem('proof', 'head has a signature that does not verify')
+    }
+    signers.add(key)
+  }
+  if (signers.size < anchor.threshold) throw new Problem('proof', 'head has too few signatures')
+
+  const lines = body.slice(0, -1).split('\n')
+  if (lines.length !== 6 || lines[0] !== `cairn/${anchor.network}`) fail('head of another network')
+  const [, size, logRoot, height, time, state] = lines as [string, string, string, string, string, string]
+  return {
+    size: decimal(size),
+    logRoot: root(logRoot),
+    height: decimal(after('height ', height)),
+    time: decimal(after('time ', time)),
+    stateRoot: root(after('state ', state)),
+  }
+}
+
+function after(prefix: string, line: string): string {
+  if (!line.startsWith(prefix)) fail(`head has no ${prefix.trim()}`)
+  return line.slice(prefix.length)
+}
+
+function decimal(text: string): number {
+  const value = Number(text)
+  if (!/^(0|[1-9][0-9]*)$/.test(text) || !Number.isSafeInteger(value)) fail('head has a bad number')
+  return value
+}
+
+function root(text: string): Uint8Array {
+  const value = base64Decode(text)
+  if (value.length !== 32) fail('root is not 32 bytes')
+  return value
+}
+
+function fail(detail: string): never {
+  throw new Problem('malformed', detail)
+}
+

@@ -1,0 +1,54 @@
+/** What a scanned code or a pasted text is. */
+import { Problem } from '../shared/problem'
+
+export type Link =
+  | { readonly kind: 'offer'; readonly offer: string | null; readonly offerUri: string | null }
+  | { readonly kind: 'request'; readonly clientId: string; readonly requestUri: string; readonly post: boolean }
+
+const MAX_LINK_CHARS = 8192
+const OFFER_SCHEMES = ['openid-credential-offer:', 'haip-vci:']
+const REQUEST_SCHEMES = ['openid4vp:', 'haip-vp:', 'eudi-openid4vp:']
+
+/**
+ * Read an offer or a request: a custom scheme, or a link to a wallet page with the same parameters
+ * (`https://…/wallet/?…`, or after `#`, where servers do not see them).
+ *
+ * @throws Problem 'not-a-link'
+ */
+export function parseLink(text: string): Link {
+  const trimmed = text.trim()
+  if (trimmed.length > MAX_LINK_CHARS) throw new Problem('not-a-link', 'too long')
+  let url: URL
+  try {
+    url = new URL(trimmed)
+  } catch {
+    throw new Problem('not-a-link', 'not an address')
+  }
+  const web = url.protocol === 'https:' || url.protocol === 'http:'
+  const query = url.search.length > 1 ? url.search : url.hash
+  const parameters = new URLSearchParams(query.slice(1))
+  if (web || OFFER_SCHEMES.includes(url.protocol)) {
+    const offer = parameters.get('credential_offer')
+    const offerUri = parameters.get('credential_offer_uri')
+    if ((offer === null) !== (offerUri === null)) return { kind: 'offer', offer, offerUri }
+  }
+  if (web || REQUEST_SCHEMES.includes(url.protocol)) {
+    const clientId = parameters.get('client_id')
+    const requestUri = parameters.get('request_uri')
+    if (clientId && requestUri) {
+      return { kind: 'request', clientId, requestUri, post: parameters.get('request_uri_method') === 'post' }
+    }
+  }
+  throw new Problem('not-a-link', url.protocol)
+}
+
+/** The link that this page itself was opened with, or null. */
+export function linkOfPage(address: string): Link | null {
+  const url = new URL(address)
+  const given = /^#link=(.+)$/.exec(url.hash)?.[1]
+  try {
+    return parseLink(given ? decodeURIComponent(given) : address)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,158 @@
+/** Reading a credential offer: who offers, and what (OpenID4VCI 1.0 §4 and §12.2). */
+import { localized } from '../shared/claims'
+import { isObject, parseJsonObject, type Json, type JsonObject } from '../shared/encoding'
+import { requestJson, safeUrl, type Fetch } from '../shared/http'
+import type { Localized } from '../shared/language.svelte'
+import { Problem } from '../shared/problem'
+import type { Link } from './links'
+
+const PRE_AUTHORIZED = 'urn:ietf:params:oauth:grant-type:pre-authorized_code'
+export const MAX_COPIES = 5 // of one credential; each is spent at one relying party
+
+export interface TxCode {
+  readonly numeric: boolean
+  readonly length: number | null
+  readonly description: string
+}
+
+/** One credential of the offer that this wallet can hold. */
+export interface Offered {
+  readonly configurationId: string
+  readonly vct: string
+  readonly name: Localized
+  readonly colors: { readonly background: string; readonly text: string }
+  readonly labels: Readonly<Record<string, Localized>>
+}
+
+export interface Offer {
+  readonly issuer: string
+  readonly issuerName: Localized
+  readonly code: string
+  readonly txCode: TxCode | null
+  readonly offered: readonly Offered[]
+  readonly batchSize: number
+  readonly endpoints: {
+    readonly token: string
+    readonly nonce: string | null
+    readonly credential: string
+    readonly deferred: string | null
+    readonly notification: string | null
+  }
+}
+
+/** `/.well-known/<name>` inserted between host and path of the issuer identifier. */
+export function wellKnown(issuer: string, name: string): string {
+  const url = new URL(safeUrl(issuer))
+  if (url.search || url.hash) throw new Problem('malformed', 'issuer identifier has a query')
+  return `${url.origin}/.well-known/${name}${url.pathname === '/' ? '' : url.pathname}`
+}
+
+/**
+ * Fetch what the offer names and keep what this wallet can use.
+ *
+ * @throws Problem 'malformed' for what breaks the specification, 'refused' when the offer needs a
+ *   grant or a format that this wallet does not have.
+ */
+export async function readOffer(link: Extract<Link, { kind: 'offer' }>, fetcher: Fetch = fetch): Promise<Offer> {
+  const offer = link.offerUri === null
+    ? parseJsonObject(link.offer ?? '')
+    : await requestJson(link.offerUri, {}, fetcher).catch((error: unknown) => {
+        throw error instanceof Problem && error.code === 'refused' ? new Problem('offer-used', error.detail) : error
+      })
+  const issuer = offer.credential_issuer
+  const ids = offer.credential_configuration_ids
+  if (typeof issuer !== 'string' || !Array.isArray(ids) || ids.length < 1 || ids.length > 32) {
+    throw new Problem('malformed', 'offer')
+  }
+  const grants = isObject(offer.grants) ? offer.grants : {}
+  const grant = grants[PRE_AUTHORIZED]
+  if (!isObject(grant)) throw new Problem('refused', 'offer has no pre-authorized code')
+  if (typeof grant['pre-authorized_code'] !== 'string') throw new Problem('malformed', 'offer has no code')
+
+  const metadata = await requestJson(wellKnown(issuer, 'openid-credential-issuer'), {}, fetcher)
+  if (metadata.credential_issuer !== issuer) throw new Problem('malformed', 'metadata of another issuer')
+  const servers = metadata.authorization_servers
+  const server = Array.isArray(servers) && servers.length > 0 ? (grant.authorization_server ?? servers[0]) : issuer
+  if (typeof server !== 'string' || (Array.isArray(servers) && servers.length > 0 && !servers.includes(server))) {
+    throw new Problem('malformed', 'authorization server')
+  }
+  const oauth = await requestJson(wellKnown(server, 'oauth-authorization-server'), {}, fetcher)
+  if (oauth.issuer !== server) throw new Problem('malformed', 'metadata of another authorization server')
+
+  const configurations = metadata.credential_configurations_supported
+  if (!isObject(configurations)) throw new Problem('malformed', 'no configurations')
+  const offered = ids.flatMap((id) => readConfiguration(id, configurations))
+  if (offered.length === 0) throw new Problem('refused', 'no offered format is known to this wallet')
+  const batch = metadata.batch_credential_issuance
+  const batchSize = isObject(batch) && typeof batch.batch_size === 'number' ? Math.floor(batch.batch_size) : 1
+  return {
+    issuer,
+    issuerName: localized(metadata.display, new URL(issuer).host),
+    code: grant['pre-authorized_code'],
+    txCode: readTxCode(grant.tx_code),
+    offered,
+    batchSize: Math.max(1, Math.min(batchSize, MAX_COPIES)),
+    endpoints: {
+      token: endpoint(oauth.token_endpoint),
+      nonce: optionalEndpoint(metadata.nonce_endpoint),
+      credential: endpoint(metadata.credential_endpoint),
+      deferred: optionalEndpoint(metadata.deferred_credential_endpoint),
+      notification: optionalEndpoint(metadata.notification_endpoint),
+    },
+  }
+}
+
+function readConfiguration(id: Json, configurations: JsonObject): Offered[] {
+  const configuration = typeof id === 'string' ? configurations[id] : undefined
+  if (!isObject(configuration)) throw new Problem('malformed', 'offer names an unknown configuration')
+  if (configuration.format !== 'dc+sd-jwt' || typeof configuration.vct !== 'string') return []
+  const metadata = isObject(configuration.credential_metadata) ? configuration.credential_metadata : {}
+  const display = Array.isArray(metadata.display) ? metadata.display : []
+  const first = display.find((entry): entry is JsonObject => isObject(entry)) ?? {}
+  const labels: Record<string, Localized> = {}
+  for (const claim of Array.isArray(metadata.claims) ? metadata.claims.slice(0, 128) : []) {
+    if (!isObject(claim) || !Array.isArray(claim.path) || typeof claim.path[0] !== 'string') continue
+    if (claim.path.length === 1) labels[claim.path[0]] = localized(claim.display, claim.path[0])
+  }
+  return [
+    {
+      configurationId: id as string,
+      vct: configuration.vct,
+      name: localized(display, typeName(configuration.vct)),
+      colors: {
+        background: color(first.background_color, '#33475b'),
+        text: color(first.text_color, '#ffffff'),
+      },
+      labels,
+    },
+  ]
+}
+
+/** `…/resident-identity/1` -> `resident-identity`: the name under which the ledger knows a type. */
+export function typeName(vct: string): string {
+  const parts = vct.split('/')
+  return (parts.length > 1 ? parts.at(-2) : vct) as string
+}
+
+/** Only plain colours: whatever else CSS can say has no business in an issuer's metadata. */
+function color(value: Json | undefined, fallback: string): string {
+  return typeof value === 'string' && /^#[0-9a-fA-F]{6}$/.test(value) ? value : fallback
+}
+
+function readTxCode(value: Json | undefined): TxCode | null {
+  if (!isObject(value)) return null
+  return {
+    numeric: value.input_mode !== 'text',
+    length: typeof value.length === 'number' && value.length > 0 && value.length <= 64 ? value.length : null,
+    description: typeof value.description === 'string' ? value.description.slice(0, 300) : '',
+  }
+}
+
+function endpoint(value: Json | undefined): string {
+  if (typeof value !== 'string') throw new Problem('malformed', 'endpoint is missing')
+  return safeUrl(value)
+}
+
+function optionalEndpoint(value: Json | undefined): string | null {
+  return value === undefined ? null : endpoint(value)
+}

@@ -1,0 +1,110 @@
+/** Choosing cards for a request, and answering it with no more than what was agreed to. */
+import { base64urlEncode, utf8, type Json, type JsonObject } from '../shared/encoding'
+import { answerPaths, chooseQueries } from '../shared/dcql'
+import { sha256 } from '../shared/hashing'
+import { errorCode, form, request, safeUrl, type Fetch } from '../shared/http'
+import { Problem } from '../shared/problem'
+import { parseSdJwt, selectDisclosures, subjectClaims } from '../shared/sd_jwt'
+import { copyFor, spendCopy, type Card } from './cards'
+import { signJws } from './holder_keys'
+import type { VerifiedRequest } from './requests'
+import type { Store } from './store'
+
+/** One card that can answer one query, and exactly what would leave the wallet. */
+export interface Choice {
+  readonly queryId: string
+  readonly card: Card
+  readonly copyIndex: number
+  readonly reused: boolean // another party has seen this copy
+  readonly presented: string // SD-JWT with the chosen disclosures, no key binding yet
+  readonly shown: JsonObject
+  readonly hidden: readonly string[]
+}
+
+/** For each query that will be answered, the cards that can; the first is the suggestion. */
+export type Choices = readonly { readonly queryId: string; readonly options: readonly Choice[] }[]
+
+/**
+ * What the wallet can answer.
+ *
+ * `shown` is read back from the reduced SD-JWT itself, not computed beside it: what the citizen
+ * reads is what leaves.
+ *
+ * @throws Problem 'nothing-fits' when a required question has no card.
+ */
+export function choicesFor(asked: VerifiedRequest, cards: readonly Card[], now: number): Choices {
+  const options = new Map<string, Choice[]>()
+  for (const query of asked.query.credentials) {
+    for (const card of cards) {
+      if (card.status.state === 'revoked' || (card.expiresAt !== null && card.expiresAt <= now)) continue
+      const { index, reused } = copyFor(card, asked.did)
+      const sdJwt = parseSdJwt((card.copies[index] as Card['copies'][number]).credential)
+      const paths = answerPaths(query, card.vct, sdJwt.claims)
+      if (!paths) continue
+      const presented = selectDisclosures(sdJwt, paths)
+      const shown = subjectClaims(parseSdJwt(presented).claims)
+      const hidden = Object.keys(subjectClaims(sdJwt.claims)).filter((name) => !Object.hasOwn(shown, name))
+      const choice = { queryId: query.id, card, copyIndex: index, reused, presented, shown, hidden }
+      options.set(query.id, [...(options.get(query.id) ?? []), choice])
+    }
+  }
+  const chosen = chooseQueries(asked.query, new Set(options.keys()))
+  if (!chosen || chosen.length === 0) throw new Problem('nothing-fits')
+  return chosen.map((queryId) => ({ queryId, options: options.get(queryId) as Choice[] }))
+}
+
+/**
+ * Send the answer.
+ *
+ * 1. Note the copies as spent, before anything leaves: a crash must not let a copy meet two parties.
+ * 2. Bind each credential to this party and this request with the holder's key.
+ * 3. Post presentations and anchor receipts to the address in the signed request.
+ *
+ * @returns where the party wants the browser to go next, if anywhere.
+ * @throws Problem 'refused' when the party does not take the answer.
+ */
+export async function answerRequest(
+  asked: VerifiedRequest,
+  choices: readonly Choice[],
+  around: { store: Store; now: () => number; fetcher?: Fetch },
+): Promise<string | null> {
+  const tokens: Record<string, string[]> = {}
+  const receipts: Record<string, Json[]> = {}
+  for (const choice of choices) {
+    const card = await around.store.changeCard(choice.card.id, (newest) =>
+      spendCopy(newest, choice.copyIndex, asked.did),
+    ) // 1
+    const copy = card.copies[choice.copyIndex] as Card['copies'][number]
+    const key = await around.store.key(copy.keyId)
+    const binding = await signJws(
+      key,
+      { typ: 'kb+jwt' },
+      {
+        iat: around.now(),
+        aud: asked.clientId,
+        nonce: asked.nonce,
+        sd_hash: base64urlEncode(sha256(utf8(choice.presented))),
+      },
+    ) // 2
+    tokens[choice.queryId] = [choice.presented + binding]
+    receipts[choice.queryId] = [copy.receipt]
+  }
+  const fields: Record<string, string> = {
+    vp_token: JSON.stringify(tokens),
+    anchor_receipts: JSON.stringify(receipts),
+  }
+  if (asked.state !== null) fields.state = asked.state
+  const answer = await request(asked.responseUri, form(fields), around.fetcher) // 3
+  if (answer.status >= 500 || answer.status === 429) throw new Problem('server', String(answer.status))
+  if (answer.status !== 200) throw new Problem('refused', errorCode(answer) || String(answer.status))
+  return nextAddress(answer.text)
+}
+
+function nextAddress(text: string): string | null {
+  try {
+    const body = JSON.parse(text) as { redirect_uri?: unknown }
+    return typeof body.redirect_uri === 'string' ? safeUrl(body.redirect_uri) : null
+  } catch {
+    return null
+  }
+}

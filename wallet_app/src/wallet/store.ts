@@ -1,0 +1,123 @@
+/** The wallet's store in IndexedDB. Nothing in it ever leaves the browser by itself. */
+import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb'
+import { Problem } from '../shared/problem'
+import type { TrustMemory } from '../shared/registry'
+import type { Head } from '../shared/trust'
+import type { Card, HistoryEntry } from './cards'
+import type { HolderKey } from './holder_keys'
+
+const NAME = 'cairn-wallet'
+const VERSION = 1
+const MAX_HISTORY = 1000 // entries; older ones are dropped
+
+interface WalletSchema extends DBSchema {
+  keys: { key: string; value: HolderKey }
+  cards: { key: string; value: Card }
+  history: { key: string; value: HistoryEntry; indexes: { time: number } }
+  trust: { key: string; value: unknown }
+}
+
+export class Store implements TrustMemory {
+  private constructor(private readonly database: IDBPDatabase<WalletSchema>) {}
+
+  /** @throws Problem 'storage' where the browser keeps nothing (some private windows). */
+  static async open(): Promise<Store> {
+    try {
+      const database = await openDB<WalletSchema>(NAME, VERSION, {
+        upgrade(fresh) {
+          fresh.createObjectStore('keys', { keyPath: 'id' })
+          fresh.createObjectStore('cards', { keyPath: 'id' })
+          fresh.createObjectStore('history', { keyPath: 'id' }).createIndex('time', 'time')
+          fresh.createObjectStore('trust')
+        },
+        blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
+      })
+      return new Store(database)
+    } catch {
+      throw new Problem('storage', 'IndexedDB')
+    }
+  }
+
+  async cards(): Promise<Card[]> {
+    const cards = await this.database.getAll('cards')
+    return cards.sort((a, b) => a.receivedAt - b.receivedAt || a.id.localeCompare(b.id))
+  }
+
+  async card(id: string): Promise<Card | undefined> {
+    return this.database.get('cards', id)
+  }
+
+  /** Card and keys in one transaction: a card without its keys could never be shown. */
+  async addCard(card: Card, keys: readonly HolderKey[]): Promise<void> {
+    const transaction = this.database.transaction(['cards', 'keys'], 'readwrite')
+    for (const key of keys) await transaction.objectStore('keys').put(key)
+    await transaction.objectStore('cards').put(card)
+    await transaction.done
+  }
+
+  /** Change the newest version of a card; two tabs cannot overwrite each other's change. */
+  async changeCard(id: string, change: (card: Card) => Card): Promise<Card> {
+    const transaction = this.database.transaction('cards', 'readwrite')
+    const card = await transaction.store.get(id)
+    if (!card) throw new Problem('storage', 'card is gone')
+    const changed = change(card)
+    await transaction.store.put(changed)
+    await transaction.done
+    return changed
+  }
+
+  async removeCard(card: Card): Promise<void> {
+    const transaction = this.database.transaction(['cards', 'keys'], 'readwrite')
+    await transaction.objectStore('cards').delete(card.id)
+    for (const copy of card.copies) await transaction.objectStore('keys').delete(copy.keyId)
+    await transaction.done
+  }
+
+  async key(id: string): Promise<HolderKey> {
+    const key = await this.database.get('keys', id)
+    if (!key) throw new Problem('storage', 'key is gone')
+    return key
+  }
+
+  async history(): Promise<HistoryEntry[]> {
+    return (await this.database.getAllFromIndex('history', 'time')).reverse()
+  }
+
+  async addHistory(entry: HistoryEntry): Promise<void> {
+    const transaction = this.database.transaction('history', 'readwrite')
+    await transaction.store.put(entry)
+    let surplus = (await transaction.store.count()) - MAX_HISTORY
+    let cursor = surplus > 0 ? await transaction.store.index('time').openCursor() : null
+    for (; cursor && surplus > 0; surplus--) {
+      await cursor.delete()
+      cursor = await cursor.continue()
+    }
+    await transaction.done
+  }
+
+  async clearHistory(): Promise<void> {
+    await this.database.clear('history')
+  }
+
+  /** Everything goes: cards, keys, history, the pinned trust anchor. */
+  async erase(): Promise<void> {
+    this.database.close()
+    await deleteDB(NAME)
+  }
+
+  async anchor(): Promise<string | null> {
+    return ((await this.database.get('trust', 'anchor')) as string | undefined) ?? null
+  }
+
+  async pinAnchor(text: string): Promise<void> {
+    await this.database.add('trust', text, 'anchor') // `add` refuses to replace a pinned anchor
+  }
+
+  async newestHead(): Promise<Head | null> {
+    return ((await this.database.get('trust', 'head')) as Head | undefined) ?? null
+  }
+
+  async rememberHead(head: Head): Promise<void> {
+    await this.database.put('trust', head, 'head')
+  }
+}

@@ -1,0 +1,199 @@
+/** What the wallet page is doing: its cards, its screen, and the flows that lead from one to the next. */
+import { ownBase } from '../shared/http'
+import { pick, type Localized } from '../shared/language.svelte'
+import { asProblem, type Problem } from '../shared/problem'
+import { Registry } from '../shared/registry'
+import { anchorPatiently, isAnchored } from './anchoring'
+import type { Card, HistoryEntry } from './cards'
+import { linkOfPage, parseLink, type Link } from './links'
+import { readOffer, type Offer } from './offers'
+import { answerRequest, choicesFor, type Choice, type Choices } from './presenting'
+import { receiveOffer } from './receiving'
+import { declineRequest, readRequest, type VerifiedRequest } from './requests'
+import { checkStatus } from './status'
+import { Store } from './store'
+
+const PLAIN = ['home', 'add', 'share', 'show', 'history', 'settings'] as const
+type Plain = (typeof PLAIN)[number]
+
+export type Screen =
+  | { [Name in Plain]: { readonly name: Name } }[Plain]
+  | { readonly name: 'card'; readonly id: string }
+  | { readonly name: 'working'; readonly what: 'opening' | 'receiving' | 'sending' }
+  | { readonly name: 'offer'; readonly offer: Offer; readonly problem: Problem | null }
+  | { readonly name: 'received'; readonly cards: readonly Card[] }
+  | { readonly name: 'consent'; readonly asked: VerifiedRequest; readonly choices: Choices }
+  | { readonly name: 'shared'; readonly party: string; readonly next: string | null }
+  | { readonly name: 'declined'; readonly party: string }
+  | { readonly name: 'problem'; readonly problem: Problem; readonly party?: string }
+
+export class Wallet {
+  cards = $state.raw<readonly Card[]>([])
+  screen = $state.raw<Screen>({ name: 'home' })
+  linkProblem = $state.raw<Problem | null>(null)
+  anchorProblem = $state.raw<{ card: string; problem: Problem } | null>(null)
+  readonly base = ownBase()
+  readonly registry: Registry
+
+  constructor(readonly store: Store) {
+    this.registry = new Registry(`${this.base}/registry`, store)
+  }
+
+  readonly now = (): number => Math.floor(Date.now() / 1000)
+
+  async start(): Promise<void> {
+    this.cards = await this.store.cards()
+    addEventListener('popstate', () => (this.screen = screenOf(location.hash)))
+    addEventListener('hashchange', () => this.openPageLink())
+    if (!this.openPageLink()) this.screen = screenOf(location.hash)
+    for (const card of this.cards) if (!isAnchored(card)) void this.anchor(card)
+  }
+
+  /** Move to a screen; the browser's back button leads home from those that hold data. */
+  go(screen: Screen): void {
+    this.linkProblem = null
+    this.screen = screen
+    const plain = PLAIN.find((name) => name === screen.name)
+    const hash = screen.name === 'card' ? `#/card/${screen.id}` : plain && plain !== 'home' ? `#/${plain}` : '#/'
+    if (location.hash !== hash) history.pushState(null, '', hash)
+  }
+
+  /** Open what the address of the page carries, and take it out of the address. */
+  private openPageLink(): boolean {
+    const link = linkOfPage(location.href)
+    if (!link) return false
+    history.replaceState(null, '', location.pathname + '#/')
+    void this.open(link)
+    return true
+  }
+
+  /** Open a scanned code or a pasted text. */
+  async openText(text: string): Promise<void> {
+    let link: Link
+    try {
+      link = parseLink(text)
+    } catch (error) {
+      this.linkProblem = asProblem(error)
+      return
+    }
+    await this.open(link)
+  }
+
+  private async open(link: Link): Promise<void> {
+    this.go({ name: 'working', what: 'opening' })
+    try {
+      if (link.kind === 'offer') {
+        this.go({ name: 'offer', offer: await readOffer(link), problem: null })
+        return
+      }
+      const asked = await readRequest(link, this)
+      const choices = this.choices(asked)
+      if (choices) this.go({ name: 'consent', asked, choices })
+    } catch (error) {
+      this.go({ name: 'problem', problem: asProblem(error) })
+    }
+  }
+
+  private choices(asked: VerifiedRequest): Choices | null {
+    try {
+      return choicesFor(asked, this.cards, this.now())
+    } catch (error) {
+      this.go({ name: 'problem', problem: asProblem(error), party: partyName(asked) })
+      void declineRequest(asked)
+      return null
+    }
+  }
+
+  async receive(offer: Offer, txCode: string): Promise<void> {
+    this.go({ name: 'working', what: 'receiving' })
+    try {
+      const cards = await receiveOffer(offer, txCode, this)
+      // Safari may throw away what a page keeps unless it asks.
+      void navigator.storage?.persist?.()
+      this.cards = await this.store.cards()
+      this.go({ name: 'received', cards })
+      for (const card of cards) void this.anchor(card)
+    } catch (error) {
+      const problem = asProblem(error)
+      this.cards = await this.store.cards()
+      this.go(problem.code === 'tx-code' ? { name: 'offer', offer, problem } : { name: 'problem', problem })
+    }
+  }
+
+  /** Fetch receipts in the background; a receipt that does not hold is shown on the card. */
+  async anchor(card: Card): Promise<void> {
+    try {
+      await anchorPatiently(card, this, (changed) => this.replace(changed))
+    } catch (error) {
+      const problem = asProblem(error)
+      if (problem.code === 'proof' || problem.code === 'malformed') this.anchorProblem = { card: card.id, problem }
+    }
+  }
+
+  async refreshStatus(card: Card): Promise<void> {
+    const status = await checkStatus(card, this)
+    this.replace(await this.store.changeCard(card.id, (newest) => ({ ...newest, status })))
+  }
+
+  async approve(asked: VerifiedRequest, choices: readonly Choice[]): Promise<void> {
+    this.go({ name: 'working', what: 'sending' })
+    try {
+      const next = await answerRequest(asked, choices, this)
+      await this.note(asked, choices, 'shared')
+      this.go({ name: 'shared', party: partyName(asked), next })
+    } catch (error) {
+      const problem = asProblem(error)
+      await this.note(asked, choices, problem.code === 'refused' ? 'refused' : 'failed')
+      this.go({ name: 'problem', problem, party: partyName(asked) })
+    }
+    this.cards = await this.store.cards()
+  }
+
+  async decline(asked: VerifiedRequest, choices: readonly Choice[]): Promise<void> {
+    this.go({ name: 'declined', party: partyName(asked) })
+    await this.note(asked, choices, 'declined')
+    await declineRequest(asked)
+  }
+
+  async remove(card: Card): Promise<void> {
+    await this.store.removeCard(card)
+    this.cards = await this.store.cards()
+    this.go({ name: 'home' })
+  }
+
+  private replace(card: Card): void {
+    this.cards = this.cards.map((same) => (same.id === card.id ? card : same))
+  }
+
+  private async note(asked: VerifiedRequest, choices: readonly Choice[], outcome: HistoryEntry['outcome']): Promise<void> {
+    await this.store.addHistory({
+      id: crypto.randomUUID(),
+      time: this.now(),
+      party: asked.did,
+      partyName: partyName(asked),
+      why: asked.why,
+      fields: choices.map(({ card, shown }) => ({
+        card: card.name,
+        names: Object.keys(shown).map((name): Localized => card.labels[name] ?? { en: name }),
+      })),
+      outcome,
+      warned: asked.excess.length > 0 || asked.party === null,
+    })
+  }
+}
+
+/** The registered name; a party without one is known by its DID alone, never by what it calls itself. */
+export function partyName(asked: VerifiedRequest): string {
+  return asked.party?.name || asked.did
+}
+
+export function cardTitle(card: Card): string {
+  return pick(card.name)
+}
+
+function screenOf(hash: string): Screen {
+  const [, name, id] = hash.split('/')
+  if (name === 'card' && id) return { name: 'card', id }
+  const plain = PLAIN.find((known) => known === name)
+  return { name: plain ?? 'home' }
+}
