@@ -12,9 +12,9 @@ from identity.config import AgencySettings, VerifierSettings
 from identity.core.credential_types import Catalogue, CredentialType
 from identity.core.signing import NamedSigner, PrivateKey
 from registry.core.accreditation import accreditation_id
-from registry.core.accreditation_rules import Accredit
+from registry.core.accreditation_actions import Accredit
 from registry.core.did import DidDetails, VerificationMethod
-from registry.core.did_rules import CreateDid
+from registry.core.did_actions import CreateDid
 from registry.core.encoding import canonical_json
 from registry.core.hashing import labelled_hash, sha256
 from registry.core.refusals import Conflict
