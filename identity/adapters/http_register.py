@@ -12,6 +12,7 @@ keep an answer back but not make one. Protocol, version 1:
      "result": "match" | "no-match" | "not-alive", "person": {…} with "match" alone}
 """
 
+import time
 from collections.abc import Callable
 from threading import Lock
 
@@ -37,6 +38,7 @@ ANSWER_TYPE = "cairn-register-answer+jwt"
 QUERY_TYPE = "cairn-register-query/1"
 MAX_ANSWER_BYTES = 32 << 10  # one person; ten times the longest answer we know of
 MAX_ANSWER_AGE_SECONDS = 60  # an answer is for now; the clocks may differ by as much
+MAX_ANSWER_SECONDS = 10.0  # for the whole body; the client's timeout is for each piece of it
 ATTEMPTS = 3
 
 _BUSY = frozenset({429, 502, 503, 504})  # the same query again may be answered
@@ -90,6 +92,7 @@ class HttpRegister:
         now: Callable[[], int],
         access_key: str | None = None,
         retry_wait_seconds: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Join the parts.
 
@@ -102,6 +105,7 @@ class HttpRegister:
             now: unix seconds.
             access_key: sent as a bearer token.
             retry_wait_seconds: longest pause before another attempt.
+            clock: monotonic seconds, to bound an answer that drips.
         """
         self._url = url
         self._key = key
@@ -109,6 +113,7 @@ class HttpRegister:
         self._breaker = breaker
         self._random = random
         self._now = now
+        self._clock = clock
         self._headers = {"Accept": "application/jwt", "Accept-Encoding": "identity"}
         if access_key is not None:
             self._headers["Authorization"] = f"Bearer {access_key}"
@@ -163,11 +168,13 @@ class HttpRegister:
                 raise Malformed("the register answered something else")
             if response.headers.get("content-encoding", "identity") != "identity":
                 raise Malformed("the register answered in a coding that was not asked for")
-            text = bytearray()
+            text, deadline = bytearray(), self._clock() + MAX_ANSWER_SECONDS
             for chunk in response.iter_raw():
                 text += chunk
                 if len(text) > MAX_ANSWER_BYTES:
                     raise Malformed("the register's answer is too long")
+                if self._clock() > deadline:
+                    raise Malformed("the register's answer takes too long")
         try:
             return text.decode("ascii")
         except UnicodeDecodeError:

@@ -165,6 +165,8 @@ def _read(path: Path, passphrase: str) -> _Keyring:
         salt, nonce, box = (
             base64url_decode(outer.get(part, "")) for part in ("salt", "nonce", "box")
         )
+        if (len(salt), len(nonce)) != (16, 12):
+            raise Malformed("vault key file has another salt or nonce")
         opened = AESGCM(_stretch(passphrase, salt)).decrypt(nonce, box, _KIND.encode())
         inner = parse_json_object(opened)
         keyring = _Keyring(

@@ -8,13 +8,18 @@ from identity.core.access import AccessDenied, AccessKeys
 from identity.realname.messages import EnrolmentAnswer, EnrolmentRequest
 from identity.realname.person_json import parse_date
 from identity.realname.service import RealNames
+from registry.problems import responses
 
 
 def build_router(*, real_names: RealNames, access: AccessKeys) -> APIRouter:
     """Routes under `{base}`; `access` opens the scope `issuer:<agency>`."""
     router = APIRouter(tags=["enrolments"])
 
-    @router.post("/issuers/{agency}/enrolments", status_code=201)
+    @router.post(
+        "/issuers/{agency}/enrolments",
+        status_code=201,
+        responses=responses(400, 403, 409, 503),
+    )
     def enrol_person(
         agency: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")],
         body: EnrolmentRequest,
