@@ -1,4 +1,4 @@
-"""What relying parties send, and what they get. Wallets' own messages are read in `wallet_routes`."""
+"""What relying parties send, and what they get. What wallets send is read in `wallet_routes`."""
 
 from typing import Annotated, Any, Literal
 

@@ -4,7 +4,7 @@ Bodies are read by hand: a wallet's unknown parameters are ignored, a repeated o
 every refusal goes out in the protocol's own form, with a sentence that says what was wrong.
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -69,24 +69,40 @@ class FormMalformed(Malformed):
     """The body is no form that we read."""
 
 
-async def read_form(request: Request) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class FormBody:
+    """A body as it came; it is parsed where a refusal can take the protocol's form."""
+
+    media_type: str
+    data: bytes
+
+
+async def read_form_body(request: Request) -> FormBody:
+    """The body, at most one chunk longer than anything that is read here."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM_BYTES:
+            break
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return FormBody(media_type, bytes(body))
+
+
+def parse_form(form: FormBody) -> dict[str, str]:
     """The fields of a form, each at most once; an empty body has none.
 
     Raises:
         FormMalformed: another media type, too long, too many fields, or one of them twice.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            raise FormMalformed("the form is too long")
-    if not body:
+    if not form.data:
         return {}
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+    if len(form.data) > MAX_FORM_BYTES:
+        raise FormMalformed("the form is too long")
+    if form.media_type != _FORM:
         raise FormMalformed(f"the body is not {_FORM}")
     try:
         pairs = parse_qsl(
-            body.decode("ascii"),
+            form.data.decode("ascii"),
             keep_blank_values=True,
             strict_parsing=True,
             errors="strict",
@@ -100,7 +116,7 @@ async def read_form(request: Request) -> dict[str, str]:
     return fields
 
 
-Form = Annotated[dict[str, str], Depends(read_form)]
+Form = Annotated[FormBody, Depends(read_form_body)]
 
 
 def build_wallet_router(service: VerifierService) -> APIRouter:
@@ -110,7 +126,7 @@ def build_wallet_router(service: VerifierService) -> APIRouter:
     @router.get("/requests/{request_id}/object", response_class=Response, responses=_JAR)
     def read_object(party: Slug, request_id: RequestId) -> Response:
         """The signed request object."""
-        return _object(service, party, request_id, {})
+        return _object(service, party, request_id, FormBody(_FORM, b""))
 
     @router.post(
         "/requests/{request_id}/object",
@@ -130,7 +146,7 @@ def build_wallet_router(service: VerifierService) -> APIRouter:
     def take_answer(party: Slug, request_id: RequestId, form: Form) -> JSONResponse:
         """The wallet's one answer."""
         try:
-            verdict = service.take_answer(party, request_id, read_answer(form))
+            verdict = service.take_answer(party, request_id, read_answer(parse_form(form)))
         except Refusal as refusal:
             return _refused(refusal)
         if verdict is None or verdict.is_verified:
@@ -144,11 +160,11 @@ def build_wallet_router(service: VerifierService) -> APIRouter:
     return router
 
 
-def _object(
-    service: VerifierService, party: str, request_id: str, form: Mapping[str, str]
-) -> Response:
+def _object(service: VerifierService, party: str, request_id: str, form: FormBody) -> Response:
     try:
-        text = service.request_object(party, request_id, wallet_nonce=form.get("wallet_nonce", ""))
+        text = service.request_object(
+            party, request_id, wallet_nonce=parse_form(form).get("wallet_nonce", "")
+        )
     except Refusal as refusal:
         return _refused(refusal)
     return Response(text, media_type=REQUEST_MEDIA_TYPE, headers=NO_STORE)
