@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 
-from registry.core.batch_record import BatchRecord
-
 from identity.core.parties import Agency
 from identity.issuer.ledger_transactions import anchor_batch_transaction
 from identity.issuer.parts import IssuerParts
 from identity.issuer.records import Batch, BatchState
+from registry.core.anchors import BatchRecord
 from registry.core.encoding import (
     JsonObject,
     base64url_decode,

@@ -1,11 +1,13 @@
 """What anybody may read: metadata, status lists, receipts, batches. Nothing names a person."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 
+from identity.core.parties import Agency
 from identity.issuer.anchoring import NotAnchoredYet, Receipts
 from identity.issuer.metadata import issuer_metadata, jwt_vc_issuer, server_metadata
 from identity.issuer.parts import IssuerParts
@@ -18,7 +20,7 @@ _METADATA_CACHE = {"Cache-Control": "public, max-age=60"}
 _STATUS_CACHE = f"public, max-age={TTL_SECONDS}"
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _JSON_TYPES = ("application/vc+ld+json", "application/ld+json", "application/json")
-_DOCUMENTS = {
+_DOCUMENTS: dict[str, Callable[[IssuerParts, Agency], JsonObject]] = {
     "openid-credential-issuer": lambda parts, agency: issuer_metadata(agency, parts.catalogue),
     "oauth-authorization-server": lambda _parts, agency: server_metadata(agency),
     "jwt-vc-issuer": lambda _parts, agency: jwt_vc_issuer(agency),
@@ -36,7 +38,7 @@ def build_public_router(
     @router.get("/issuers/{agency}/.well-known/{document}", include_in_schema=False)
     def read_metadata(document: Document, agency: Slug) -> Response:
         """Metadata: the path of the issuer follows the well-known name, or precedes it."""
-        made: JsonObject = _DOCUMENTS[document](parts, parts.agency(agency))
+        made = _DOCUMENTS[document](parts, parts.agency(agency))
         return JSONResponse(made, headers=_METADATA_CACHE)
 
     @router.get("/issuers/{agency}/status/{group}/token")

@@ -1,0 +1,358 @@
+"""An issuer on a database file with everything around it in memory, and a wallet to talk to it."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from identity.adapters.access_keys import DigestAccessKeys, access_key_digest
+from identity.adapters.database import Base, create_database
+from identity.adapters.issuer_batch_store import SqlBatchStore
+from identity.adapters.issuer_issuance_store import SqlIssuanceStore
+from identity.adapters.issuer_offer_store import SqlOfferStore
+from identity.adapters.issuer_status_store import SqlStatusStore
+from identity.adapters.key_files import P256FileKey, key_from_seed
+from identity.adapters.schema_files import load_catalogue, load_contexts
+from identity.config import AgencySettings
+from identity.core.jose import parse_compact, sign_compact
+from identity.core.jsonld import ContextStore
+from identity.core.offers import PRE_AUTHORIZED
+from identity.core.parties import Agency
+from identity.core.signing import NamedSigner
+from identity.installation.founding import Founder, Method
+from identity.issuer.anchoring import Sealer
+from identity.issuer.parts import IssuerParts
+from identity.issuer.routes import build_router
+from identity.issuer.status import StatusPublisher
+from identity.issuer.vc_api import VcApiProfile
+from identity.issuer.worker import IssuerWorker
+from registry.core.encoding import JsonObject
+from registry.core.keys import KeyType
+from registry.core.refusals import NotFound
+from registry.problems import install
+from tests.identity.issuer.ledger_in_memory import GOVERNANCE, NETWORK, MemoryRegistry
+
+BASE = "https://id.example"
+ACCESS_KEY = "an access key that nobody else has"
+BEARER = {"Authorization": f"Bearer {ACCESS_KEY}"}
+START = datetime(2026, 3, 1, 15, 0, tzinfo=UTC)
+ALICE = "prs_alice"
+ALICE_FACTS = {
+    "family_name": "Kestrel",
+    "given_name": "Alice",
+    "birth_date": "2004-02-29",
+    "sex": "female",
+    "nationality": "CN",
+    "assurance_level": "IAL2",
+    "locality": "Riverton",
+    "country": "CN",
+}
+CATALOGUE = load_catalogue(f"{BASE}/schemas")
+CONTEXTS = ContextStore(load_contexts(CATALOGUE))
+REGISTRAR_TYPES = ("resident-identity", "residence", "degree", "driving-licence")
+
+
+class Randomness:
+    """Bytes that look random, differ between calls, and are the same in every run."""
+
+    def __init__(self, seed: bytes = b"seed") -> None:
+        self._seed, self._count = seed, 0
+
+    def __call__(self, size: int) -> bytes:
+        self._count += 1
+        label = self._seed + self._count.to_bytes(8, "big")
+        return hashlib.shake_256(label).digest(size)
+
+
+class MemoryPersons:
+    """Keeps the promises of `PersonClaims`; remembers who read what."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, dict[str, Any]] = {ALICE: dict(ALICE_FACTS)}
+        self.reads: list[tuple[str, tuple[str, ...], str, str]] = []
+
+    def claims(
+        self, subject: str, *, names: Iterable[str], purpose: str, actor: str
+    ) -> Mapping[str, Any]:
+        wanted = tuple(names)
+        self.reads.append((subject, wanted, purpose, actor))
+        if subject not in self.people:
+            raise NotFound("nobody was enrolled under this subject")
+        known = self.people[subject]
+        return {name: known[name] for name in wanted if name in known}
+
+
+class MemoryVault:
+    """Keeps the promises of `Vault`."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, bytes] = {}
+        self.forgotten: list[str] = []
+
+    def seal(self, *, owner: str, kind: str, data: bytes) -> str:
+        assert owner and kind and data
+        ref = f"row-{len(self.rows) + len(self.forgotten)}"
+        self.rows[ref] = data
+        return ref
+
+    def open(self, ref: str, *, purpose: str, actor: str) -> bytes:
+        assert purpose and actor
+        if ref not in self.rows:
+            raise NotFound("nothing is sealed under this reference")
+        return self.rows[ref]
+
+    def forget(self, ref: str) -> None:
+        self.rows.pop(ref, None)
+        self.forgotten.append(ref)
+
+
+@dataclass
+class Clock:
+    """A clock that moves when a test says so."""
+
+    value: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.value
+
+    def forward(self, **amount: float) -> None:
+        self.value += timedelta(**amount)
+
+
+class Crash(BaseException):
+    """The process dies here: nothing may catch it."""
+
+
+class Crashing:
+    """Wraps a port; the call that `plan` names dies before, or after, it took effect."""
+
+    def __init__(self, inner: Any, plan: "CrashPlan") -> None:
+        self._inner, self._plan = inner, plan
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        if not callable(method):
+            return method
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._plan.step(name, before=True)
+            result = method(*args, **kwargs)
+            self._plan.step(name, before=False)
+            return result
+
+        return call
+
+
+@dataclass
+class CrashPlan:
+    """Dies at point number `at`; each call has a point before it and one after it."""
+
+    at: int | None = None
+    seen: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def step(self, name: str, *, before: bool) -> None:
+        self.seen += 1
+        self.names.append(f"{'before' if before else 'after'} {name}")
+        if self.at == self.seen:
+            raise Crash(self.names[-1])
+
+
+class Workbench:
+    """One issuer process. Two of them on one folder are two instances."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        registry: MemoryRegistry | None = None,
+        clock: Clock | None = None,
+        persons: MemoryPersons | None = None,
+        vault: MemoryVault | None = None,
+        seed: bytes = b"seed",
+        plan: CrashPlan | None = None,
+        profiles: Mapping[str, VcApiProfile] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.clock = clock or Clock()
+        self.registry = registry or MemoryRegistry(int(START.timestamp()))
+        self.persons = persons or MemoryPersons()
+        self.vault = vault or MemoryVault()
+        self.random = Randomness(seed)
+        self.engine = create_database(f"sqlite:///{folder / 'identity.db'}")
+        Base.metadata.create_all(self.engine)
+        self.agency = make_agency(self.registry, "registrar", REGISTRAR_TYPES)
+        plan = plan or CrashPlan()
+        self.plan = plan
+        self.parts = IssuerParts(
+            agencies={"registrar": self.agency},
+            catalogue=CATALOGUE,
+            contexts=CONTEXTS,
+            network=NETWORK,
+            issuing_country="CN",
+            random=self.random,
+            offers=Crashing(SqlOfferStore(self.engine), plan),  # type: ignore[arg-type]
+            issuances=Crashing(  # type: ignore[arg-type]
+                SqlIssuanceStore(self.engine, random=self.random), plan
+            ),
+            statuses=Crashing(SqlStatusStore(self.engine), plan),  # type: ignore[arg-type]
+            batches=Crashing(SqlBatchStore(self.engine), plan),  # type: ignore[arg-type]
+            registry=Crashing(self.registry, plan),  # type: ignore[arg-type]
+            persons=self.persons,
+            vault=Crashing(self.vault, plan),  # type: ignore[arg-type]
+        )
+        self.publisher = StatusPublisher(self.parts)
+        self.sealer = Sealer(self.parts)
+        self.worker = IssuerWorker(self.parts, self.sealer, self.publisher)
+        self.app = FastAPI()
+        install(self.app)
+        self.app.include_router(
+            build_router(
+                parts=self.parts,
+                publisher=self.publisher,
+                access=DigestAccessKeys({"issuer:registrar": access_key_digest(ACCESS_KEY)}),
+                clock=self.clock,
+                profiles=profiles,
+            )
+        )
+        self.http = TestClient(self.app, base_url=BASE, raise_server_exceptions=True)
+        self.issuer = f"{BASE}/issuers/registrar"
+
+    def restarted(self, *, plan: CrashPlan | None = None, seed: bytes = b"again") -> "Workbench":
+        """Another process on the same database and the same neighbours."""
+        self.engine.dispose()
+        return Workbench(
+            self.folder,
+            registry=self.registry,
+            clock=self.clock,
+            persons=self.persons,
+            vault=self.vault,
+            seed=seed,
+            plan=plan,
+        )
+
+    def offer(self, **changes: Any) -> JsonObject:
+        body = {"subject": ALICE, "credential_type": "resident-identity", "tx_code": False}
+        answer = self.http.post(f"{self.issuer}/offers", headers=BEARER, json={**body, **changes})
+        assert answer.status_code == 201, answer.text
+        made: JsonObject = answer.json()
+        return made
+
+    def token_form(self, offer: JsonObject, **changes: Any) -> dict[str, str]:
+        grant = offer["credential_offer"]["grants"][PRE_AUTHORIZED]
+        form = {"grant_type": PRE_AUTHORIZED, "pre-authorized_code": grant["pre-authorized_code"]}
+        if offer["tx_code"] is not None:
+            form["tx_code"] = offer["tx_code"]
+        return {**form, **changes}
+
+    def token(self, offer: JsonObject, **changes: Any) -> str:
+        answer = self.http.post(f"{self.issuer}/token", data=self.token_form(offer, **changes))
+        assert answer.status_code == 200, answer.text
+        text: str = answer.json()["access_token"]
+        return text
+
+    def nonce(self) -> str:
+        text: str = self.http.post(f"{self.issuer}/nonce").json()["c_nonce"]
+        return text
+
+    def key(self) -> P256FileKey:
+        key = key_from_seed(KeyType.P256, self.random(32))
+        assert isinstance(key, P256FileKey)
+        return key
+
+    def proof(
+        self,
+        key: Any,
+        *,
+        nonce: str | None = None,
+        header: Mapping[str, Any] | None = None,
+        **claims: Any,
+    ) -> str:
+        payload = {
+            "aud": self.issuer,
+            "iat": int(self.clock().timestamp()),
+            "nonce": nonce if nonce is not None else self.nonce(),
+            **claims,
+        }
+        return sign_compact(
+            header=dict(header or {"typ": "openid4vci-proof+jwt", "jwk": key.key.jwk}),
+            payload={name: value for name, value in payload.items() if value is not None},
+            signer=NamedSigner(key, "holder"),
+        )
+
+    def request(self, token: str, body: JsonObject, **headers: str) -> Any:
+        return self.http.post(
+            f"{self.issuer}/credential",
+            headers={"Authorization": f"Bearer {token}", **headers},
+            json=body,
+        )
+
+    def receive(
+        self,
+        token: str,
+        keys: int = 1,
+        configuration: str = "resident-identity-sd-jwt",
+    ) -> JsonObject:
+        nonce = self.nonce()
+        answer = self.request(
+            token,
+            {
+                "credential_configuration_id": configuration,
+                "proofs": {"jwt": [self.proof(self.key(), nonce=nonce) for _ in range(keys)]},
+            },
+        )
+        assert answer.status_code == 200, answer.text
+        body: JsonObject = answer.json()
+        return body
+
+    def accept(self, token: str, answer: JsonObject, event: str = "credential_accepted") -> Any:
+        return self.http.post(
+            f"{self.issuer}/notification",
+            headers={"Authorization": f"Bearer {token}"},
+            json={"notification_id": answer["notification_id"], "event": event},
+        )
+
+
+def make_agency(registry: MemoryRegistry, slug: str, types: tuple[str, ...]) -> Agency:
+    """An agency with a DID and an accreditation on the ledger; repeatable."""
+
+    def key(kind: KeyType, name: str) -> Any:
+        return key_from_seed(kind, hashlib.sha256(f"{slug} {name}".encode()).digest())
+
+    ledger = key(KeyType.ED25519, "ledger")
+    data_integrity = key(KeyType.ED25519, "di")
+    jose = key(KeyType.P256, "jose")
+    url = f"{BASE}/issuers/{slug}"
+    founder = Founder(registry, network=NETWORK, root=NamedSigner(GOVERNANCE, registry.root))
+    did = founder.create_did(
+        [
+            Method("ledger-1", ledger, "capabilityInvocation"),
+            Method("di-1", data_integrity, "assertionMethod"),
+            Method("jose-1", jose, "assertionMethod"),
+        ],
+        also_known_as=[url],
+    )
+    founder.accredit(
+        did, AgencySettings(slug=slug, name={"en": "Registrar", "zh": "登记处"}, types=types)
+    )
+    registry.submitted.clear()
+    return Agency(
+        slug=slug,
+        name={"en": "Registrar", "zh": "登记处"},
+        did=did,
+        issuer_url=url,
+        credential_types=types,
+        ledger=NamedSigner(ledger, f"{did}#ledger-1"),
+        data_integrity=NamedSigner(data_integrity, f"{did}#di-1"),
+        jose=NamedSigner(jose, f"{did}#jose-1"),
+    )
+
+
+def payload_of(credential: str) -> JsonObject:
+    """Payload of an SD-JWT, not verified."""
+    return parse_compact(credential.split("~", 1)[0]).claims
