@@ -96,6 +96,8 @@ def with_line(number: int, line: str) -> str:
 @pytest.mark.parametrize(
     "text",
     [
+        "\n",
+        "cairn/test-1\n",
         "\n".join(LINES[:5]) + "\n",
         HEAD.text + "\n",
         HEAD.text + "more\n",
@@ -177,7 +179,7 @@ def test_an_older_head_went_back():
 @pytest.mark.parametrize(
     "newer",
     [
-        replace(HEAD, network="test-2"),
+        grown(network="test-2"),
         replace(HEAD, state_root=bytes(32)),
         replace(HEAD, log_root=bytes(32)),
         replace(HEAD, time=HEAD.time + 1),

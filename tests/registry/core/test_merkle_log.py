@@ -246,6 +246,22 @@ def test_an_index_outside_the_tree_is_refused(index: int, tree_size: int):
         )
 
 
+def test_a_proof_of_a_higher_tree_does_not_serve_a_lower_one():
+    """What step 4.a and 6.a are for: the same hashes, read as a proof about smaller sizes."""
+    leaves = leaves_of(8)
+    root = root_of(leaves[:2])
+    path = inclusion_path(leaves[:2], 1)
+    growth = consistency_path(leaves, 7)
+    roots = {"first_root": root_of(leaves[:7]), "second_root": root_of(leaves)}
+
+    verify_inclusion(leaf=leaves[1], index=1, tree_size=2, path=path, root=root)
+    with pytest.raises(InclusionNotProven, match="longer"):
+        verify_inclusion(leaf=leaves[1], index=0, tree_size=1, path=path, root=root)
+    verify_consistency(first=7, second=8, path=growth, **roots)
+    with pytest.raises(ConsistencyNotProven, match="longer"):
+        verify_consistency(first=3, second=4, path=growth, **roots)
+
+
 @pytest.mark.parametrize("length", [0, 31, 33, 64])
 def test_hashes_of_another_length_are_refused(length: int):
     wrong = bytes(length)

@@ -202,7 +202,6 @@ def test_as_many_signatures_as_the_specification_demands_are_read():
         GO_KEY.replace("Peter", "peter"),
         GO_KEY + "+",
         GO_KEY[:-4],
-        GO_KEY.replace("+ARpc", "+BBpc"),  # a witness key, type 4
         "+" + GO_KEY.partition("+")[2],
         "x+00000000+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",  # low order
         "n" * 400,
@@ -211,6 +210,11 @@ def test_as_many_signatures_as_the_specification_demands_are_read():
 def test_what_is_no_verifier_key_is_malformed(text: object):
     with pytest.raises(Malformed):
         parse_verifier_key(text)
+
+
+def test_a_witness_key_is_no_head_key():
+    with pytest.raises(Malformed, match="not of type Ed25519"):
+        parse_verifier_key(GO_KEY.replace("+ARpc", "+BBpc"))  # type 4, C2SP tlog-cosignature
 
 
 def test_only_ed25519_keys_sign_notes():

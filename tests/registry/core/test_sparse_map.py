@@ -177,6 +177,22 @@ def test_another_leaf_must_stand_where_the_key_would():
         verify_map_proof(forged, key=key, value=None, root=forged_root)
 
 
+def test_another_leaf_of_the_wrong_length_is_refused():
+    key, value = CASES["absence-by-another-leaf"]
+    proof = prove(ROOT, key, NODES)
+    assert proof.other is not None
+
+    for other in (
+        MapLeaf(b"", proof.other.value_hash),
+        MapLeaf(proof.other.key_hash[:1], proof.other.value_hash),
+        MapLeaf(proof.other.key_hash, b""),
+    ):
+        with pytest.raises(MapNotProven, match="length"):
+            verify_map_proof(
+                MapProof(key=key, path=proof.path, other=other), key=key, value=value, root=ROOT
+            )
+
+
 def test_a_proof_deeper_than_the_map_is_refused():
     """A node over one leaf and nothing is a root of no honest map."""
     key = next(k for k in map(str, range(99)) if map_key_hash(k)[0] < 0x80)
