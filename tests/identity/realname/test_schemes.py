@@ -109,19 +109,18 @@ UNCHECKED = {"AD", "AR", "CR", "CU", "DK", "ID", "KE", "MY", "PE", "PK", "US"}
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e[0] not in UNCHECKED])
 def test_one_wrong_digit_is_refused_without_repeating_the_number(example):
     country, _, number = example[:3]
-    refused = 0
+    refusals = []
     for at, char in enumerate(number):
         if char.isdigit():
             wrong = number[:at] + str((int(char) + 1) % 10) + number[at + 1 :]
             try:
                 SCHEMES.parse(country, wrong, today=TODAY)
             except NationalIdNotValid as refusal:
-                refused += 1
-                assert wrong not in refusal.detail
-                assert wrong not in repr(refusal.__cause__)
+                refusals.append((wrong, f"{refusal.detail} {refusal.__cause__!r}"))
 
+    assert not [wrong for wrong, told in refusals if wrong in told]
     digits = sum(char.isdigit() for char in number)
-    assert refused >= digits * 0.8  # some check digits of the world miss a few
+    assert len(refusals) >= digits * 0.8  # some check digits of the world miss a few
 
 
 @pytest.mark.parametrize(
