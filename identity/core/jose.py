@@ -144,7 +144,8 @@ def verify_compact(
 
 
 def _check_header(header: JsonObject) -> None:
-    if header.get("alg") not in ALGORITHMS:
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise JwsMalformed("JWS alg is none that we accept")
     # RFC 7515 §4.1.11: an extension that is not understood must be refused, and we understand none.
     # `b64` (RFC 7797) changes what is signed, so it is refused even where `crit` is left out.

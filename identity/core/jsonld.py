@@ -207,9 +207,10 @@ def _check_expanded(value: Any) -> Iterator[int]:
                 _check_iri(reverse, blank=False)
                 yield from _check_expanded(nodes)
         elif name in ("@graph", "@included"):
-            # A bare reference makes no statement there, so nothing would bind it.
-            if any(set(node) <= {"@id"} for node in member if isinstance(node, dict)):
-                raise JsonLdRefused("document has a reference that no statement holds")
+            # A bare reference or value makes no statement there, so nothing would bind it.
+            for node in member:
+                if not isinstance(node, dict) or set(node) <= {"@id"} or "@value" in node:
+                    raise JsonLdRefused("document has a value that no statement holds")
             yield from _check_expanded(member)
         elif name in ("@list", "@set"):
             yield from _check_expanded(member)

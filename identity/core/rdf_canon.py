@@ -19,7 +19,10 @@ from registry.core.refusals import Malformed
 Quad = tuple[str, str, str, str]  # subject, predicate, object, graph name ("" is the default graph)
 
 MAX_QUADS = 10_000  # a presentation with twenty credentials of fifty claims stays below 2,000
-MAX_BLANK_NODES = 500  # also bounds the recursion below, which goes one level a blank node
+MAX_BLANK_NODES = 500
+MAX_DEPTH = (
+    100  # look-alikes in a row, such as a list of equal values; two frames of the stack each
+)
 MAX_STEPS = 100_000  # related blank nodes looked at, 0.2 s; a credential in the field needs none
 
 _XSD_STRING = "http://www.w3.org/2001/XMLSchema#string"
@@ -138,6 +141,7 @@ class _Canonicaliser:
         self._canonical = _Issuer("c14n")
         self._first_degree: dict[str, str] = {}
         self._steps = 0
+        self._depth = 0
 
     def run(self) -> dict[str, str]:
         by_hash: dict[str, list[str]] = {}
@@ -186,6 +190,9 @@ class _Canonicaliser:
 
     def _hash_n_degree(self, node: str, issuer: _Issuer) -> tuple[str, _Issuer]:
         """§4.8.3."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise DatasetNotCanonicalised("dataset has too many blank nodes that look alike")
         related_by_hash: dict[str, list[str]] = {}
         for quad in self._quads[node]:  # step 3
             for position, related in _blank_terms(quad):
@@ -203,6 +210,7 @@ class _Canonicaliser:
             assert chosen is not None  # the first permutation is never given up
             data += digest + chosen[0]
             issuer = chosen[1]
+        self._depth -= 1
         return self._hash(data), issuer
 
     def _try_path(

@@ -282,8 +282,11 @@ def parse_status_token(claims: JsonObject, *, uri: str, now: int) -> TokenStatus
     content = claims.get("status_list")
     if claims.get("sub") != uri:
         raise StatusListMalformed("status list token has another sub")
-    if not isinstance(content, dict) or content.get("bits") not in _TOKEN_BITS:
-        raise StatusListMalformed("status list token has no list, or bits other than 1, 2, 4, 8")
+    if not isinstance(content, dict):
+        raise StatusListMalformed("status list token has no list")
+    bits = _whole(content, "bits")
+    if bits not in _TOKEN_BITS:
+        raise StatusListMalformed("bits is not 1, 2, 4 or 8")
     issued_at = _whole(claims, "iat")
     expires_at, ttl = _whole(claims, "exp"), _whole(claims, "ttl")
     if issued_at is None:
@@ -294,7 +297,7 @@ def parse_status_token(claims: JsonObject, *, uri: str, now: int) -> TokenStatus
         raise StatusListExpired("status list token is too old, or from the future")
     return TokenStatusList(
         data=decode_token_list(content.get("lst")),
-        bits=int(content["bits"]),
+        bits=bits,
         issued_at=issued_at,
         expires_at=expires_at,
         ttl_seconds=ttl,
