@@ -4,10 +4,55 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from identity.core.parties import RelyingParty
 from identity.verifier.service import OpenedRequest
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Reference = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$")]
+
+
+class AskedCredentialMessage(BaseModel):
+    """Claims of one credential type that a purpose asks for, as paths."""
+
+    type: str
+    claims: list[list[str | int | None]]
+
+
+class PurposeMessage(BaseModel):
+    """A reason to ask, in the languages that citizens read."""
+
+    purpose: str
+    description: dict[str, str]
+    credentials: list[AskedCredentialMessage]
+
+
+class PartyMessage(BaseModel):
+    """A relying party and its purposes."""
+
+    party: str
+    name: dict[str, str]
+    purposes: list[PurposeMessage]
+
+    @classmethod
+    def of(cls, party: RelyingParty) -> "PartyMessage":
+        """From the configured party."""
+        return cls(
+            party=party.did,
+            name=dict(party.name),
+            purposes=[
+                PurposeMessage(
+                    purpose=purpose.code,
+                    description=dict(purpose.description),
+                    credentials=[
+                        AskedCredentialMessage(
+                            type=asked.type, claims=[list(path) for path in asked.claims]
+                        )
+                        for asked in purpose.credentials
+                    ],
+                )
+                for purpose in party.purposes
+            ],
+        )
 
 
 class AskMessage(BaseModel):

@@ -13,6 +13,7 @@ from identity.verifier.messages import (
     AskedMessage,
     AskMessage,
     NotVerifiedMessage,
+    PartyMessage,
     ResultMessage,
     VerdictMessage,
 )
@@ -65,6 +66,12 @@ def bearer(authorization: str | None) -> str | None:
 
 def _asking_router(service: VerifierService, access: AccessKeys) -> APIRouter:
     router = APIRouter(prefix="/verifiers/{party}", tags=["verifier"])
+
+    @router.get("", responses=responses(403, 404))
+    def read_party(party: Slug, authorization: Authorization = None) -> PartyMessage:
+        """Who this relying party is, and for which purposes it may ask. For its own page."""
+        access.check(f"verifier:{party}", bearer(authorization))
+        return PartyMessage.of(service.party(party))
 
     @router.post("/requests", status_code=201, responses=responses(403, 404, 503))
     def ask(party: Slug, body: AskMessage, authorization: Authorization = None) -> AskedMessage:

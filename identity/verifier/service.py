@@ -110,6 +110,14 @@ class VerifierService:
         self._now = now
         self._random = random
 
+    def party(self, slug: str) -> RelyingParty:
+        """The relying party called `slug`.
+
+        Raises:
+            NoSuchVerifier: there is none.
+        """
+        return self._verifier(slug).party
+
     def open_request(
         self, slug: str, *, purpose: str, credential_format: CredentialFormat, reference: str
     ) -> OpenedRequest:

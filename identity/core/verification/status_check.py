@@ -24,11 +24,12 @@ _BITSTRING_MEANING = {"revocation": _REVOKED, "suspension": _SUSPENDED}
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One place in one list; `purpose` is empty in a Token Status List."""
+    """One place in one list; `purpose` is empty in a Token Status List, which says its `bits`."""
 
     uri: str
     index: int
     purpose: str
+    bits: int
 
 
 def check_status(case: Case) -> str:
@@ -70,9 +71,9 @@ def _entries(case: Case) -> tuple[_Entry, ...]:
     credential = case.credential
     if credential.format is CredentialFormat.SD_JWT_VC:
         reference = status_list.parse_token_reference(credential.content)
-        return (_Entry(reference.uri, reference.index, ""),) if reference else ()
+        return (_Entry(reference.uri, reference.index, "", 0),) if reference else ()
     return tuple(
-        _Entry(entry.uri, entry.index, entry.purpose)
+        _Entry(entry.uri, entry.index, entry.purpose, entry.bits)
         for entry in status_list.parse_bitstring_entries(credential.content)
         if entry.purpose in _BITSTRING_MEANING  # others, such as `message`, say nothing of validity
     )
@@ -97,7 +98,7 @@ def _read(entry: _Entry, case: Case) -> int:
     if isinstance(evidence, StatusEvidence) and sha256(data) != evidence.digest:  # 4
         raise CheckFailed("status_not_newest", "the list is not the one on the ledger")
     if entry.purpose:
-        is_set = status_list.read_bitstring(data, entry.index)
+        is_set = status_list.read_bitstring(data, entry.index, bits=entry.bits)
         return _BITSTRING_MEANING[entry.purpose] if is_set else _VALID
     return status_list.read_token_status(data, entry.index, bits=bits)
 
