@@ -6,6 +6,20 @@ from typing import Protocol
 
 from registry.core.refusals import NotFound, Unavailable
 from registry.core.sparse_map import MapProof
+from registry.core.transaction_receipt import TransactionReceipt
+
+__all__ = [
+    "MAX_ENTRIES",
+    "ConsistencyProof",
+    "Health",
+    "InclusionProof",
+    "Ledger",
+    "LedgerDamaged",
+    "LedgerStopped",
+    "NoSuchHead",
+    "ProvenRecord",
+    "TransactionReceipt",
+]
 
 MAX_ENTRIES = 256  # entries in one answer; of at most 256 KiB each, mostly below 1 KiB
 
@@ -20,16 +34,6 @@ class LedgerStopped(Unavailable):
 
 class NoSuchHead(NotFound):
     """The ledger never signed a head of this height or size."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransactionReceipt:
-    """A transaction is final and on disk."""
-
-    tx_id: str  # hex, from the payload alone; see registry.core.transactions
-    height: int  # of the block; several transactions may share one
-    index: int  # of the entry in the log
-    head: str  # a signed head that covers it: a checkpoint text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ APPLICATION_ID = 0x4341524E  # "CARN": another program's file is not ours to wri
 FORMAT = 1  # user_version; a store written by a newer release is refused
 BUSY_TIMEOUT_MS = 5_000  # only a checkpoint or an auditor can be in the way
 MAX_READERS = 16  # connections kept open; more readers at once open one for themselves
-CHECKPOINT_BYTES = 8 << 20  # size of the write-ahead log after which its pages are moved
+CHECKPOINT_PAGES = 2_000  # length of the write-ahead log, 8 MiB, after which its pages are moved
 
 _TABLES = """
 CREATE TABLE entries (
@@ -70,6 +70,8 @@ class Database:
         self._writer = writer
         self._readers: queue.LifoQueue[apsw.Connection] = queue.LifoQueue(MAX_READERS)
         self._closed = False
+        self._log_pages = CHECKPOINT_PAGES + 1  # unknown; the first block moves what is there
+        writer.set_wal_hook(self._log_grew)
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
@@ -118,9 +120,13 @@ class Database:
 
         SQLite's own automatic checkpoint keeps quiet about errors; this one raises them.
         """
-        wal = Path(f"{self.path}-wal")
-        if wal.exists() and wal.stat().st_size > CHECKPOINT_BYTES:
+        if self._log_pages > CHECKPOINT_PAGES:
             self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._log_pages = 0
+
+    def _log_grew(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
 
     def close(self) -> None:
         """Close every connection, then let another process in."""

@@ -1,0 +1,26 @@
+"""The registry as an application of its own; the single process includes the same routers."""
+
+from fastapi import FastAPI
+
+from registry import problems
+from registry.api.docs_page import install_docs
+from registry.api.resolution_routes import build_resolution_router
+from registry.api.routes import build_router
+from registry.core.trust_anchor import TrustAnchor
+from registry.ledger.port import Ledger
+
+
+def create_app(ledger: Ledger, trust: TrustAnchor) -> FastAPI:
+    """Registry, DID resolution and a page that describes both."""
+    app = FastAPI(
+        title="Cairn registry",
+        description="Records of the consortium's ledger with their proofs. No personal data.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.include_router(build_router(ledger, trust))
+    app.include_router(build_resolution_router(ledger))
+    install_docs(app)
+    return app
