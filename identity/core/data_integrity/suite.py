@@ -1,5 +1,6 @@
 """What a cryptosuite is, and what the suites have in common."""
 
+import copy
 import hashlib
 from dataclasses import dataclass
 from typing import Protocol
@@ -92,7 +93,7 @@ class HashedSuite:
         self, document: JsonObject, config: JsonObject, *, signer: Signer, contexts: ContextStore
     ) -> str:
         if self.own_context and "@context" in document:
-            config["@context"] = document["@context"]
+            config["@context"] = copy.deepcopy(document["@context"])
         message = self.hash_data(document, config, key_type=signer.key.type, contexts=contexts)
         return "z" + base58_encode(signer.sign(message))
 
