@@ -122,7 +122,7 @@ def test_both_formats_come_from_one_offer_and_change_status_together(bench: Work
         "published": True,
     }
     for item in sd_jwt["credentials"]:
-        assert _token_status(bench, payload_of(item["credential"])) == 1
+        assert token_status(bench, payload_of(item["credential"])) == 1
     entry = status_list.parse_bitstring_entries(document)[0]
     listed = bench.http.get(
         _path(entry.uri), headers={"Accept": "application/ld+json, application/json"}
@@ -160,7 +160,7 @@ def test_the_status_token_is_signed_by_the_credential_key_and_on_the_ledger(
     assert again.content == b""
 
 
-def _token_status(bench: Workbench, payload: dict) -> int:  # type: ignore[type-arg]
+def token_status(bench: Workbench, payload: dict) -> int:  # type: ignore[type-arg]
     reference = status_list.parse_token_reference(payload)
     assert reference is not None
     bench.clock.forward(seconds=3)  # the process may answer from memory for two seconds
@@ -169,7 +169,7 @@ def _token_status(bench: Workbench, payload: dict) -> int:  # type: ignore[type-
     parsed = status_list.parse_status_token(
         claims, uri=reference.uri, now=int(bench.clock().timestamp())
     )
-    return status_list.read_token_status(parsed.data, reference.index, bits=parsed.bits)
+    return status_list.readtoken_status(parsed.data, reference.index, bits=parsed.bits)
 
 
 def test_nothing_personal_is_in_the_identity_database(bench: Workbench) -> None:

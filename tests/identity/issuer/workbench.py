@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +96,13 @@ class MemoryVault:
         self.forgotten: list[str] = []
 
     def seal(self, *, owner: str, kind: str, data: bytes) -> str:
-        assert owner and kind and data
+        assert all((owner, kind, data))
         ref = f"row-{len(self.rows) + len(self.forgotten)}"
         self.rows[ref] = data
         return ref
 
     def open(self, ref: str, *, purpose: str, actor: str) -> bytes:
-        assert purpose and actor
+        assert all((purpose, actor))
         if ref not in self.rows:
             raise NotFound("nothing is sealed under this reference")
         return self.rows[ref]
@@ -196,32 +197,35 @@ class Workbench:
             network=NETWORK,
             issuing_country="CN",
             random=self.random,
-            offers=Crashing(SqlOfferStore(self.engine), plan),  # type: ignore[arg-type]
-            issuances=Crashing(  # type: ignore[arg-type]
-                SqlIssuanceStore(self.engine, random=self.random), plan
-            ),
-            statuses=Crashing(SqlStatusStore(self.engine), plan),  # type: ignore[arg-type]
-            batches=Crashing(SqlBatchStore(self.engine), plan),  # type: ignore[arg-type]
-            registry=Crashing(self.registry, plan),  # type: ignore[arg-type]
+            offers=Crashing(SqlOfferStore(self.engine), plan),
+            issuances=Crashing(SqlIssuanceStore(self.engine, random=self.random), plan),
+            statuses=Crashing(SqlStatusStore(self.engine), plan),
+            batches=Crashing(SqlBatchStore(self.engine), plan),
+            registry=Crashing(self.registry, plan),
             persons=self.persons,
-            vault=Crashing(self.vault, plan),  # type: ignore[arg-type]
+            vault=Crashing(self.vault, plan),
         )
         self.publisher = StatusPublisher(self.parts)
         self.sealer = Sealer(self.parts)
         self.worker = IssuerWorker(self.parts, self.sealer, self.publisher)
-        self.app = FastAPI()
-        install(self.app)
-        self.app.include_router(
+        self.profiles = profiles
+        self.issuer = f"{BASE}/issuers/registrar"
+
+    @cached_property
+    def http(self) -> TestClient:
+        """The application; made when a test first speaks HTTP."""
+        app = FastAPI()
+        install(app)
+        app.include_router(
             build_router(
                 parts=self.parts,
                 publisher=self.publisher,
                 access=DigestAccessKeys({"issuer:registrar": access_key_digest(ACCESS_KEY)}),
                 clock=self.clock,
-                profiles=profiles,
+                profiles=self.profiles,
             )
         )
-        self.http = TestClient(self.app, base_url=BASE, raise_server_exceptions=True)
-        self.issuer = f"{BASE}/issuers/registrar"
+        return TestClient(app, base_url=BASE, raise_server_exceptions=True)
 
     def restarted(self, *, plan: CrashPlan | None = None, seed: bytes = b"again") -> "Workbench":
         """Another process on the same database and the same neighbours."""
