@@ -26,7 +26,7 @@ INCLUSION = vector_files("merkle/testdata/inclusion/**/*.json")
 CONSISTENCY = vector_files("merkle/testdata/consistency/**/*.json")
 
 # The entries and roots of the Certificate Transparency reference tests (repository
-# google/certificate-transparency, merkle tree tests), sizes 1 to 8.
+# google/certificate-transparency, python/ct/crypto/merkle_test.py), sizes 1 to 8.
 ENTRIES = [
     bytes.fromhex(entry)
     for entry in (

@@ -218,7 +218,7 @@ def test_a_witness_key_is_no_head_key():
 
 
 def test_only_ed25519_keys_sign_notes():
-    # P-256 multikey of W3C Controlled Identifiers 1.0, example in §2.2.2.
+    # The first P-256 vector of did:key (w3c-ccg/did-method-key, test-vectors/nist-curves.json).
     key = parse_multikey("zDnaerx9CtbPJ1q36T5Ln5wYt3MQYeGRG5ehnPAmxcf5mDZpv")
 
     with pytest.raises(Malformed, match="Ed25519"):
