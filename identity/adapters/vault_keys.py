@@ -30,7 +30,7 @@ from registry.core.encoding import (
     canonical_json,
     parse_json_object,
 )
-from registry.core.refusals import Malformed
+from registry.core.refusals import Conflict, Malformed
 
 MAX_FILE_BYTES = 1 << 16  # some hundred rotations
 _KIND = "cairn-vault-keys/1"
@@ -100,9 +100,12 @@ class FileVaultKeys:
         cls, path: Path, *, passphrase: str, random: Callable[[int], bytes]
     ) -> "FileVaultKeys":
         """Open the file, or make it where there is none; errors as for both."""
-        if path.exists():
-            return cls.open(path, passphrase=passphrase, random=random)
-        return cls.create(path, passphrase=passphrase, random=random)
+        if not path.exists():
+            try:
+                return cls.create(path, passphrase=passphrase, random=random)
+            except (Conflict, FileExistsError, FileNotFoundError):
+                pass  # somebody else is making it; theirs counts
+        return cls.open(path, passphrase=passphrase, random=random)
 
     @classmethod
     def rotate(

@@ -5,7 +5,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from identity.adapters.database import transaction
-from identity.vault.ports import AuditRecord, BlindIndex, SealedRow, WrappedKey
+from identity.vault.ports import (
+    AuditRecord,
+    BlindIndex,
+    IndexKeyChanged,
+    SealedRow,
+    WrappedKey,
+)
 
 
 class VaultBase(DeclarativeBase):
@@ -62,8 +68,10 @@ class SqlVaultStore:
         """As `VaultStore.add`."""
         try:
             with transaction(self._engine) as session:
-                if index is not None and (found := _ref_under(session, index)):
-                    return found
+                if index is not None:
+                    _refuse_other_key(session, index)
+                    if found := _ref_under(session, index):
+                        return found
                 session.add(_stored(row))
                 session.flush()  # the index refers to the row
                 if index is not None:
@@ -135,6 +143,13 @@ class DatabaseAuditSink:
 
 def _ref_under(session: Session, index: BlindIndex) -> str | None:
     return session.scalar(select(VaultIndex.ref).where(VaultIndex.digest == index.digest))
+
+
+def _refuse_other_key(session: Session, index: BlindIndex) -> None:
+    """One row speaks for all, since none goes in under another key than the first."""
+    there = session.scalar(select(VaultIndex.key_id).limit(1))
+    if there is not None and there != index.key_id:
+        raise IndexKeyChanged("the vault was indexed under another key than the one given")
 
 
 def _stored(row: SealedRow) -> VaultRow:

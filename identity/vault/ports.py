@@ -23,6 +23,10 @@ class VaultRowChanged(Conflict):
     """The row was replaced or forgotten by somebody else in the meantime."""
 
 
+class IndexKeyChanged(Unavailable):
+    """The store was indexed under another key: with this one, people would register twice."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrappedKey:
     """A data key under the key-encryption key called `key_id`."""
@@ -123,6 +127,10 @@ class IdentityVault(Vault, Protocol):
         """Store `data` under the blind index of `identifier`, unless a row is there already.
 
         Index and row are written together or not at all; of rivals, exactly one is `new`.
+
+        Raises:
+            Malformed: as `Vault.seal`, or an empty identifier.
+            IndexKeyChanged: the key file is not the one that this vault was made with.
         """
         ...
 
@@ -178,6 +186,9 @@ class VaultStore(Protocol):
         Returns:
             The reference under `index`: that of `row`, or that of the row that is there already,
             in which case nothing was written.
+
+        Raises:
+            IndexKeyChanged: the store has indices under another key; nothing was written.
         """
         ...
 

@@ -9,6 +9,8 @@ import pytest
 from identity.adapters.vault_keys import FileVaultKeys
 from identity.adapters.vault_store import SqlVaultStore
 from identity.vault.ports import (
+    BlindIndex,
+    IndexKeyChanged,
     NothingSealed,
     VaultKeys,
     VaultNotAudited,
@@ -164,6 +166,19 @@ def test_an_identifier_has_one_row_until_it_is_forgotten(vault: SealedVault):
     vault.forget(first.ref)
     assert vault.find(b"cn|1") is None
     assert vault.seal_once(identifier=b"cn|1", owner="r", kind="p", data=b"x").new
+
+
+def test_with_another_index_key_nobody_registers(vault: SealedVault, store: VaultStore):
+    ref = vault.seal_once(identifier=b"cn|1", owner="r", kind="p", data=b"one").ref
+    row = store.read(ref)
+    assert row
+
+    # A restored database beside a key file that was made anew: two registrations of one person.
+    stranger = BlindIndex(key_id="index-of-a-new-file", digest=bytes(32))
+    with pytest.raises(IndexKeyChanged):
+        store.add(replace(row, ref="vlt_" + "B" * 22), index=stranger)
+    assert store.read("vlt_" + "B" * 22) is None
+    assert not vault.seal_once(identifier=b"cn|1", owner="r", kind="p", data=b"two").new
 
 
 def test_replacing_seals_a_new_version(vault: SealedVault, store: VaultStore):

@@ -17,6 +17,7 @@ from identity.adapters.vault_store import DatabaseAuditSink, SqlVaultStore, Vaul
 from identity.vault.ports import (
     AuditRecord,
     BlindIndex,
+    IndexKeyChanged,
     SealedRow,
     VaultRowNotOpened,
     WrappedKey,
@@ -56,9 +57,13 @@ class MemoryVaultStore:
     def __init__(self) -> None:
         self.rows: dict[str, SealedRow | None] = {}
         self.index: dict[bytes, str] = {}
+        self.index_key: str | None = None
 
     def add(self, row: SealedRow, *, index: BlindIndex | None) -> str:
         if index is not None:
+            if self.index_key not in (None, index.key_id):
+                raise IndexKeyChanged("another key")
+            self.index_key = index.key_id
             if index.digest in self.index:
                 return self.index[index.digest]
             self.index[index.digest] = row.ref
