@@ -1,0 +1,111 @@
+"""What an audit reads: through the port of any engine, or from a ledger file, in use or not."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from registry.core.checkpoint import Head
+from registry.core.refusals import NotFound
+from registry.ledger.embedded.database import assert_sqlite_version, connect, sqlite_damage
+from registry.ledger.embedded.reading import CheckedState, checked_entries
+from registry.ledger.embedded.rows import NodeCache, Rows
+from registry.ledger.port import MAX_ENTRIES, Ledger, LedgerDamaged
+
+
+class NoLedgerFile(NotFound):
+    """There is no such file."""
+
+
+@runtime_checkable
+class AuditSource(Protocol):
+    """Entries, heads and values as they are stored. Damage that shows itself may be raised."""
+
+    def head(self, height: int | None) -> str:
+        """The head of a height as checkpoint text, unverified; None for the newest."""
+        ...
+
+    def entries(self, start: int, count: int) -> Sequence[bytes]:
+        """Some of the entries from `start` on, at least one if there is one, at most `count`."""
+        ...
+
+    def value(self, key: str, head: Head) -> bytes | None:
+        """What is stored under `key` in the state of `head`."""
+        ...
+
+    def has_log_node(self, level: int, index: int, node: bytes) -> bool:
+        """Whether this hash is stored for the perfect subtree `(level, index)`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PortSource:
+    """Any engine, by its port."""
+
+    ledger: Ledger
+
+    def head(self, height: int | None) -> str:
+        """As `AuditSource.head`."""
+        return self.ledger.head(height)
+
+    def entries(self, start: int, count: int) -> Sequence[bytes]:
+        """As `AuditSource.entries`."""
+        return self.ledger.entries(start, min(count, MAX_ENTRIES))
+
+    def value(self, key: str, head: Head) -> bytes | None:
+        """As `AuditSource.value`."""
+        return self.ledger.read(key, prove=False, height=head.height).value
+
+    def has_log_node(self, level: int, index: int, node: bytes) -> bool:  # noqa: ARG002
+        """A port hands out no nodes; what it proves with them, it has checked."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file of the embedded engine, read in one snapshot, without its lock."""
+
+    rows: Rows
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator["FileSource"]:
+        """Open the file at `path` for reading.
+
+        Raises:
+            NoLedgerFile: there is none.
+            LedgerNotOpened: SQLite is too old.
+            LedgerDamaged: it cannot be read.
+        """
+        assert_sqlite_version()
+        if not path.exists():
+            raise NoLedgerFile(f"there is no file {path.name}")
+        with sqlite_damage():
+            db = connect(path, write=False)
+            try:
+                db.execute("BEGIN")
+                yield cls(Rows(db, NodeCache()))
+            finally:
+                db.close()
+
+    def head(self, height: int | None) -> str:
+        """As `AuditSource.head`."""
+        if height is None:
+            height = self.rows.newest_height()
+        note = None if height is None else self.rows.head(height)
+        if note is None:
+            raise LedgerDamaged(f"the head of height {height} is missing")
+        return note
+
+    def entries(self, start: int, count: int) -> Sequence[bytes]:
+        """As `AuditSource.entries`."""
+        return checked_entries(self.rows, start, min(count, MAX_ENTRIES))
+
+    def value(self, key: str, head: Head) -> bytes | None:
+        """As `AuditSource.value`, compared with the stored state map."""
+        return CheckedState(self.rows, head).get(key)
+
+    def has_log_node(self, level: int, index: int, node: bytes) -> bool:
+        """As `AuditSource.has_log_node`."""
+        return self.rows.node(level, index) == node
