@@ -36,7 +36,7 @@ def present(text: str, paths: Collection[ClaimPath]) -> str:
             if matches(path, place[: len(path)]):
                 found = True
                 needed.update(disclosures)
-        if not found:
+        if not path or not found:
             raise ClaimNotThere("the credential has no claim at that path")
     kept = [disclosure for disclosure in unverified.disclosures if disclosure in needed]
     return "~".join((unverified.issuer_jwt, *kept, ""))
