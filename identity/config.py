@@ -67,6 +67,8 @@ class ServerSettings(_Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     services: tuple[Service, ...] = ("registry", "issuer", "verifier", "wallet")
+    # ISO 3166-1 alpha-2 of the issuing country; codes from XA to XZ belong to nobody
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "XX"
     data_dir: Path = Path("data")  # databases, key files, trust anchor
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 26)] = 2 << 20  # 413 beyond it
     requests_per_minute: Annotated[int, Field(ge=0)] = 1200  # per client address; 0 = no limit
@@ -111,6 +113,13 @@ class RegisterSettings(_Section):
     kind: Literal["embedded", "http"] = "embedded"  # embedded: invented people, never in production
     url: str | None = None
     public_key: str | None = None  # Multikey under which the register signs its answers
+
+
+class PlaceSettings(_Section):
+    """An origin from which status lists and batches may be fetched, and where it may lie."""
+
+    origin: str  # https://host[:port]
+    networks: tuple[str, ...] = Field(min_length=1)  # of its addresses, as 192.0.2.0/24
 
 
 class AgencySettings(_Section):
@@ -167,6 +176,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     keys: KeySettings = KeySettings()
     population_register: RegisterSettings = RegisterSettings()
+    places: tuple[PlaceSettings, ...] = ()  # nothing else is ever fetched from outside
     agencies: tuple[AgencySettings, ...] = ()
     verifiers: tuple[VerifierSettings, ...] = ()
 

@@ -93,9 +93,17 @@ class Story:
             yield Step(title=title, seconds=self._stage.clock() - started, lines=lines)
 
     def _enrol(self) -> list[str]:
+        answer = self._enrol_at("civil-registry")
+        self._subject = answer["subject"]
+        return [
+            f"assurance level {answer['assurance_level']}",
+            "her number is in the vault; everybody else knows her as " + self._subject[:10] + "…",
+        ]
+
+    def _enrol_at(self, agency: str) -> JsonObject:
         person = self._stage.person
-        answer = self._agency(
-            "civil-registry",
+        return self._agency(
+            agency,
             "/enrolments",
             {
                 "country": person.country,
@@ -106,11 +114,6 @@ class Story:
                 "evidence": [{"type": "document"}, {"type": "biometric-match"}],
             },
         )
-        self._subject = answer["subject"]
-        return [
-            f"assurance level {answer['assurance_level']}",
-            "her number is in the vault; everybody else knows her as " + self._subject[:10] + "…",
-        ]
 
     def _receive(self) -> list[str]:
         offer = self._agency(
@@ -156,11 +159,15 @@ class Story:
         return ["verified: the bank learned her name, under another key than the bar saw"]
 
     def _degree(self) -> list[str]:
+        # Each agency knows her under a name of its own; only the vault knows that they are one.
+        subject = self._enrol_at("university")["subject"]
+        if subject == self._subject:
+            raise StoryFailed("two agencies know one person under the same name")
         offer = self._agency(
             "university",
             "/offers",
             {
-                "subject": self._subject,
+                "subject": subject,
                 "credential_type": "degree",
                 "tx_code": True,
                 "claims": {

@@ -43,6 +43,16 @@ class DataFolder:
         return self.root / "vault"
 
     @property
+    def vault_database(self) -> Path:
+        """Sealed rows."""
+        return self.vault / "vault.db"
+
+    @property
+    def vault_audit(self) -> Path:
+        """The vault's second audit sink, a hash chain."""
+        return self.vault / "audit.jsonl"
+
+    @property
     def genesis(self) -> Path:
         """The genesis of the network."""
         return self.root / "public" / "genesis.json"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from identity.adapters.key_files import KeyFile
 from identity.config import AgencySettings, Settings, VerifierSettings
@@ -94,10 +95,7 @@ def open_genesis(ring: KeyRing, settings: Settings, *, now: Callable[[], int]) -
 def open_trust_anchor(ring: KeyRing, settings: Settings, genesis: Genesis) -> TrustAnchor:
     """What this installation pins; written for others to copy."""
     if settings.ledger.trust_anchor is not None:
-        document = read_document(settings.ledger.trust_anchor)
-        if document is None:
-            raise NotFound("ledger.trust_anchor: there is no such file")
-        return parse_trust_anchor(document)
+        return read_trust_anchor(settings.ledger.trust_anchor)
     head = open_head_key(ring, settings)
     anchor = TrustAnchor(
         network=genesis.network,
@@ -107,6 +105,19 @@ def open_trust_anchor(ring: KeyRing, settings: Settings, genesis: Genesis) -> Tr
     )
     write_document(ring.folder.trust_anchor, trust_anchor_json(anchor))
     return anchor
+
+
+def read_trust_anchor(path: Path) -> TrustAnchor:
+    """A pinned trust anchor from its file.
+
+    Raises:
+        NotFound: there is no such file.
+        Malformed: it holds something else.
+    """
+    document = read_document(path)
+    if document is None:
+        raise NotFound("ledger.trust_anchor: there is no such file")
+    return parse_trust_anchor(document)
 
 
 def found(

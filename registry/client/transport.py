@@ -125,6 +125,7 @@ class AsgiTransport:
             self._thread.join()
 
     def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
         try:
             # Worker threads of the app live as long as this task, not as one request.
             self._loop.run_until_complete(self._stop.wait())

@@ -1,0 +1,23 @@
+"""Every table of ours, by database; importing this module declares them all."""
+
+from sqlalchemy import MetaData
+
+from identity.adapters import (
+    issuer_tables,
+    realname_store,
+    rendezvous_store,
+    trust_cache,
+    vault_store,
+    verifier_tables,
+)
+from identity.adapters.database import Base
+
+__all__ = ["METADATA"]
+
+# The modules are named here so that their tables are declared when METADATA is read.
+_DECLARING = (issuer_tables, realname_store, rendezvous_store, trust_cache, verifier_tables)
+
+METADATA: dict[str, MetaData] = {
+    "identity": Base.metadata,
+    "vault": vault_store.VaultBase.metadata,
+}

@@ -1,0 +1,56 @@
+"""Makes the application that one process serves: routers, pages, and what surrounds them."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from identity.config import Settings
+from identity.core.credential_types import Catalogue
+from identity.issuer.routes import CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS
+from identity.publishing.page_routes import mount_pages
+from identity.publishing.schema_routes import build_router as build_schema_router
+from identity.web import install_edge
+from registry import problems
+from registry.api.docs_page import install_docs
+
+
+def create_app(
+    settings: Settings, *, catalogue: Catalogue, routers: Sequence[APIRouter]
+) -> FastAPI:
+    """Everything under one port.
+
+    Args:
+        settings: which services, limits, and whether the public base is https.
+        catalogue: credential types to publish.
+        routers: of the services that this process serves.
+    """
+    app = FastAPI(
+        title="Cairn",
+        description="Digital identity and credential registry on a permissioned chain.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app, max_body_bytes=settings.server.max_body_bytes)
+    # Browser wallets of any origin call us; access is by bearer keys and proofs, never by cookies.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST", "OPTIONS"],
+        allow_headers=list(CORS_ALLOW_HEADERS),
+        expose_headers=list(CORS_EXPOSE_HEADERS),
+        max_age=600,
+    )
+    install_edge(
+        app,
+        requests_per_minute=settings.server.requests_per_minute,
+        https=settings.server.public_base_url.startswith("https:"),
+    )
+    for router in routers:
+        app.include_router(router)
+    app.include_router(build_schema_router(catalogue))
+    install_docs(app)
+    if "wallet" in settings.server.services:
+        mount_pages(app)
+    return app

@@ -1,0 +1,326 @@
+"""The composition root: the one place that joins ports to adapters and services to each other.
+
+Nothing else may import the registry's engine or API; see docs/decisions/0004 and 0013.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, FastAPI
+from sqlalchemy import Engine
+
+from identity.adapters.access_keys import DigestAccessKeys, UnsafeOpenAccess
+from identity.adapters.bounded_fetch import AllowedPlace
+from identity.adapters.own_documents import OwnDocuments
+from identity.adapters.schema_files import load_catalogue, load_contexts
+from identity.adapters.secret_files import issue_access_keys, read_access_digests, read_passphrase
+from identity.adapters.worker import Worker
+from identity.app import create_app
+from identity.config import Environment, Settings, VerifierSettings
+from identity.core.access import AccessKeys
+from identity.core.jsonld import ContextStore
+from identity.core.verification.policy import (
+    Policy,
+    Rule,
+    Trust,
+    strict_policy,
+    weakened_policy,
+)
+from identity.core.verification.verdict import Check
+from identity.installation import parties
+from identity.installation.databases import open_identity_database, open_vault_database
+from identity.installation.folder import DataFolder
+from identity.installation.issuing import build_issuer
+from identity.installation.parties import KeyRing
+from identity.installation.real_names import build_real_names, build_register, build_vault
+from identity.installation.verifying import build_verifier
+from identity.realname.routes import build_router as build_realname_router
+from registry import problems
+from registry.api.app import create_app as create_registry_app
+from registry.api.resolution_routes import build_resolution_router
+from registry.api.routes import build_router as build_registry_router
+from registry.client import AsgiTransport, HttpTransport, RegistryClient, Transport
+from registry.core.refusals import Malformed, Refusal
+from registry.core.trust_anchor import TrustAnchor
+from registry.ledger.embedded.engine import EmbeddedLedger
+
+SEAL_SECONDS = 0.5  # how often batches are sealed and status lists looked after
+PURGE_SECONDS = 10.0  # how often expired requests are deleted
+
+
+@dataclass(slots=True)
+class Composition:
+    """A running installation: an application, its background work, and what to close."""
+
+    settings: Settings
+    folder: DataFolder
+    trust: TrustAnchor
+    app: FastAPI
+    workers: list[Worker] = field(default_factory=list)
+    closers: list[Callable[[], None]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Begin the background work."""
+        for worker in self.workers:
+            worker.start()
+
+    def close(self) -> None:
+        """End the background work, then close stores; every closer runs."""
+        for worker in self.workers:
+            worker.stop()
+        for close in reversed(self.closers):
+            with suppress(Exception):
+                close()
+
+
+def compose(
+    settings: Settings,
+    *,
+    random: Callable[[int], bytes],
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Composition:
+    """Open everything that `settings` names and join it.
+
+    Args:
+        settings: judged by `refuse_dangerous` already.
+        random: source of random bytes.
+        clock: current time, aware and in UTC.
+
+    Raises:
+        Refusal: a store, a key file or the ledger cannot be opened; nothing is left open.
+    """
+    builder = _Builder(settings, random=random, clock=clock)
+    try:
+        return builder.build()
+    except BaseException:
+        for close in reversed(builder.closers):
+            with suppress(Exception):
+                close()
+        raise
+
+
+class _Builder:
+    """Opens things in order and remembers how to close them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        random: Callable[[int], bytes],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.closers: list[Callable[[], None]] = []
+        self._settings = settings
+        self._services = frozenset(settings.server.services)
+        self._random = random
+        self._clock = clock
+        self._folder = DataFolder(settings.server.data_dir)
+        self._folder.make()
+        self._passphrase = read_passphrase(
+            settings.keys,
+            environment=settings.server.environment,
+            folder=self._folder.secrets,
+            random=random,
+        )
+        self._ring = KeyRing(self._folder, self._passphrase, random)
+        self._catalogue = load_catalogue(settings.schema_base)
+        self._contexts = ContextStore(load_contexts(self._catalogue))
+
+    def build(self) -> Composition:
+        """Open, join, found."""
+        routers: list[APIRouter] = []
+        workers: list[Worker] = []
+        transport, trust = self._open_registry(routers)
+        registry = RegistryClient(transport, trust, time.monotonic, random=self._random)
+        if {"registry", "issuer"} <= self._services:
+            parties.found(
+                self._ring,
+                self._settings,
+                genesis=parties.open_genesis(self._ring, self._settings, now=self._seconds),
+                registry=registry,
+                catalogue=self._catalogue,
+            )
+        access = self._open_access()
+        engine: Engine | None = None
+        if self._services & {"issuer", "verifier"}:
+            engine = open_identity_database(self._settings, self._folder)
+            self.closers.append(engine.dispose)
+        own: Transport | None = None
+        if "issuer" in self._services and engine is not None:
+            own = self._add_issuer(routers, workers, engine, registry, access)
+        if "verifier" in self._services and engine is not None:
+            self._add_verifier(routers, workers, engine, registry, trust, access, own)
+        app = create_app(self._settings, catalogue=self._catalogue, routers=routers)
+        return Composition(
+            settings=self._settings,
+            folder=self._folder,
+            trust=trust,
+            app=app,
+            workers=workers,
+            closers=self.closers,
+        )
+
+    def _open_registry(self, routers: list[APIRouter]) -> tuple[Transport, TrustAnchor]:
+        settings = self._settings
+        if "registry" not in self._services:
+            if settings.ledger.registry_url is None or settings.ledger.trust_anchor is None:
+                raise Malformed(
+                    "without the registry in this process, ledger.registry_url and "
+                    "ledger.trust_anchor are needed"
+                )
+            remote = HttpTransport(settings.ledger.registry_url)
+            self.closers.append(remote.close)
+            return remote, parties.read_trust_anchor(settings.ledger.trust_anchor)
+        genesis = parties.open_genesis(self._ring, settings, now=self._seconds)
+        trust = parties.open_trust_anchor(self._ring, settings, genesis)
+        ledger = EmbeddedLedger.open(
+            self._folder.ledger,
+            genesis=genesis,
+            signer=parties.open_head_key(self._ring, settings),
+            now=self._seconds,
+            head_store=self._folder.head_store,
+        )
+        self.closers.append(ledger.close)
+        local = AsgiTransport(create_registry_app(ledger, trust))
+        self.closers.append(local.close)
+        routers.append(build_registry_router(ledger, trust))
+        routers.append(build_resolution_router(ledger))
+        return local, trust
+
+    def _open_access(self) -> AccessKeys:
+        settings = self._settings
+        scopes = [f"issuer:{agency.slug}" for agency in settings.agencies]
+        scopes += [f"verifier:{verifier.slug}" for verifier in settings.verifiers]
+        secrets = self._folder.secrets
+        missing = [scope for scope in scopes if scope not in read_access_digests(secrets)]
+        if missing and settings.server.environment is not Environment.PRODUCTION:
+            issue_access_keys(missing, folder=secrets, keep=True, random=self._random)
+        open_scopes = {f"issuer:{agency.slug}" for agency in settings.agencies if agency.open}
+        open_scopes |= {f"verifier:{party.slug}" for party in settings.verifiers if party.open}
+        closed = DigestAccessKeys(read_access_digests(secrets))
+        return _PartlyOpen(closed, frozenset(open_scopes)) if open_scopes else closed
+
+    def _add_issuer(
+        self,
+        routers: list[APIRouter],
+        workers: list[Worker],
+        engine: Engine,
+        registry: RegistryClient,
+        access: AccessKeys,
+    ) -> Transport:
+        vault_engine = open_vault_database(self._settings, self._folder)
+        self.closers.append(vault_engine.dispose)
+        vault = build_vault(
+            engine=vault_engine,
+            folder=self._folder,
+            passphrase=self._passphrase,
+            random=self._random,
+            now=self._seconds,
+        )
+        register, client = build_register(
+            self._settings.population_register, random=self._random, now=self._seconds
+        )
+        if client is not None:
+            self.closers.append(client.close)
+        real_names = build_real_names(
+            engine=engine, vault=vault, register=register, random=self._random, now=self._seconds
+        )
+        issuer = build_issuer(
+            agencies=parties.open_agencies(self._ring, self._settings),
+            catalogue=self._catalogue,
+            contexts=self._contexts,
+            country=self._settings.server.country,
+            engine=engine,
+            registry=registry,
+            real_names=real_names,
+            vault=vault,
+            access=access,
+            random=self._random,
+            clock=self._clock,
+        )
+        with suppress(Refusal):  # a ledger that is away now must not keep verifying from starting
+            issuer.worker.prepare(self._clock())
+        routers += [build_realname_router(real_names=real_names, access=access), issuer.router]
+        workers.append(
+            Worker(
+                "issuer",
+                lambda: issuer.worker.run_once(self._clock()),
+                interval_seconds=SEAL_SECONDS,
+            )
+        )
+        own_app = FastAPI()
+        problems.install(own_app)
+        own_app.include_router(issuer.router)
+        own = AsgiTransport(own_app)
+        self.closers.append(own.close)
+        return own
+
+    def _add_verifier(
+        self,
+        routers: list[APIRouter],
+        workers: list[Worker],
+        engine: Engine,
+        registry: RegistryClient,
+        trust: TrustAnchor,
+        access: AccessKeys,
+        own: Transport | None,
+    ) -> None:
+        base = self._settings.server.public_base_url
+        verifier = build_verifier(
+            parties=parties.open_relying_parties(self._ring, self._settings),
+            policies={party.slug: policy_of(party) for party in self._settings.verifiers},
+            places=[
+                AllowedPlace(origin=place.origin, networks=place.networks)
+                for place in self._settings.places
+            ],
+            local=OwnDocuments(own, public_base_url=base) if own else _nothing_is_ours,
+            catalogue=self._catalogue,
+            contexts=self._contexts,
+            trust=trust,
+            engine=engine,
+            registry=registry,
+            access=access,
+            random=self._random,
+            clock=self._clock,
+        )
+        routers.append(verifier.router)
+        workers.append(Worker("verifier", verifier.purge, interval_seconds=PURGE_SECONDS))
+
+    def _seconds(self) -> int:
+        return int(self._clock().timestamp())
+
+
+class _PartlyOpen:
+    """Access keys for most scopes, and conformance instances that ask for none."""
+
+    def __init__(self, closed: AccessKeys, open_scopes: frozenset[str]) -> None:
+        self._closed = closed
+        self._open = UnsafeOpenAccess()
+        self._open_scopes = open_scopes
+
+    def check(self, scope: str, presented: str | None) -> None:
+        """As `AccessKeys.check`."""
+        keys = self._open if scope in self._open_scopes else self._closed
+        keys.check(scope, presented)
+
+
+def policy_of(verifier: VerifierSettings) -> Policy:
+    """The policy of a relying party: strict, unless a conformance configuration says otherwise."""
+    waived = {Check(name): Rule.WAIVED for name in verifier.policy.waived}
+    trusted = frozenset(verifier.policy.trusted_issuers)
+    if not waived:
+        return strict_policy(verifier.slug, trusted_keys=trusted)
+    return weakened_policy(
+        verifier.slug,
+        weaker=waived,
+        trusted_issuers=Trust.ANY_ACCREDITED,
+        trusted_keys=trusted,
+        dangerous_because="waived by a conformance configuration",
+    )
+
+
+def _nothing_is_ours(_url: str, _accept: str) -> bytes | None:
+    return None

@@ -1,0 +1,70 @@
+"""Joins the issuer: agencies, stores, vault, registry, background work."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import APIRouter
+from sqlalchemy import Engine
+
+from identity.adapters.issuer_batch_store import SqlBatchStore
+from identity.adapters.issuer_issuance_store import SqlIssuanceStore
+from identity.adapters.issuer_offer_store import SqlOfferStore
+from identity.adapters.issuer_status_store import SqlStatusStore
+from identity.core.access import AccessKeys
+from identity.core.credential_types import Catalogue
+from identity.core.jsonld import ContextStore
+from identity.core.parties import Agency
+from identity.issuer.anchoring import Sealer
+from identity.issuer.parts import IssuerParts
+from identity.issuer.routes import build_router
+from identity.issuer.status import StatusPublisher
+from identity.issuer.worker import IssuerWorker
+from identity.realname.service import RealNames
+from identity.vault.service import SealedVault
+from registry.client import RegistryClient
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerService:
+    """The issuer's routes and its background work."""
+
+    router: APIRouter
+    worker: IssuerWorker
+
+
+def build_issuer(
+    *,
+    agencies: Sequence[Agency],
+    catalogue: Catalogue,
+    contexts: ContextStore,
+    country: str,
+    engine: Engine,
+    registry: RegistryClient,
+    real_names: RealNames,
+    vault: SealedVault,
+    access: AccessKeys,
+    random: Callable[[int], bytes],
+    clock: Callable[[], datetime],
+) -> IssuerService:
+    """Everything below `/issuers`, and the rounds of its worker."""
+    parts = IssuerParts(
+        agencies={agency.slug: agency for agency in agencies},
+        catalogue=catalogue,
+        contexts=contexts,
+        network=registry.network,
+        issuing_country=country,
+        random=random,
+        offers=SqlOfferStore(engine),
+        issuances=SqlIssuanceStore(engine, random=random),
+        statuses=SqlStatusStore(engine),
+        batches=SqlBatchStore(engine),
+        registry=registry,
+        persons=real_names,
+        vault=vault,
+    )
+    publisher = StatusPublisher(parts)
+    return IssuerService(
+        router=build_router(parts=parts, publisher=publisher, access=access, clock=clock),
+        worker=IssuerWorker(parts, Sealer(parts), publisher),
+    )

@@ -1,0 +1,89 @@
+"""Joins the vault, the population register and the bindings."""
+
+import time
+from collections.abc import Callable
+
+import httpx2
+from sqlalchemy import Engine
+
+from identity.adapters.audit_sinks import FileAuditSink
+from identity.adapters.embedded_register import EmbeddedRegister, invented_people
+from identity.adapters.http_register import CircuitBreaker, HttpRegister, register_client
+from identity.adapters.realname_store import SqlBindingStore
+from identity.adapters.stdnum_schemes import standard_schemes
+from identity.adapters.vault_keys import FileVaultKeys
+from identity.adapters.vault_store import DatabaseAuditSink, SqlVaultStore
+from identity.config import RegisterSettings
+from identity.installation.folder import DataFolder
+from identity.realname.ports import PopulationRegister
+from identity.realname.service import RealNames
+from identity.vault.service import SealedVault
+from registry.core.keys import parse_multikey
+from registry.core.refusals import Malformed
+
+BREAKER_FAILURES, BREAKER_PAUSE_SECONDS = 5, 30.0
+
+
+def build_vault(
+    *,
+    engine: Engine,
+    folder: DataFolder,
+    passphrase: str,
+    random: Callable[[int], bytes],
+    now: Callable[[], int],
+) -> SealedVault:
+    """The vault with its own keys and its two audit sinks."""
+    return SealedVault(
+        store=SqlVaultStore(engine),
+        keys=FileVaultKeys.open_or_create(
+            folder.keys / "vault.keys", passphrase=passphrase, random=random
+        ),
+        audit=(DatabaseAuditSink(engine), FileAuditSink(folder.vault_audit)),
+        random=random,
+        now=now,
+    )
+
+
+def build_real_names(
+    *,
+    engine: Engine,
+    vault: SealedVault,
+    register: PopulationRegister,
+    random: Callable[[int], bytes],
+    now: Callable[[], int],
+) -> RealNames:
+    """Enrolment and verified facts."""
+    return RealNames(
+        schemes=standard_schemes(),
+        register=register,
+        vault=vault,
+        bindings=SqlBindingStore(engine),
+        random=random,
+        now=now,
+    )
+
+
+def build_register(
+    settings: RegisterSettings, *, random: Callable[[int], bytes], now: Callable[[], int]
+) -> tuple[PopulationRegister, httpx2.Client | None]:
+    """The population register, and the HTTP client to close when there is one.
+
+    Raises:
+        Malformed: an HTTP register without its address or key.
+    """
+    if settings.kind == "embedded":
+        return EmbeddedRegister(invented_people()), None
+    if settings.url is None or settings.public_key is None:
+        raise Malformed("population_register: http needs its url and its public key")
+    client = register_client()
+    register = HttpRegister(
+        url=settings.url,
+        key=parse_multikey(settings.public_key),
+        client=client,
+        breaker=CircuitBreaker(
+            failures=BREAKER_FAILURES, pause_seconds=BREAKER_PAUSE_SECONDS, clock=time.monotonic
+        ),
+        random=random,
+        now=now,
+    )
+    return register, client

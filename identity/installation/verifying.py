@@ -1,0 +1,91 @@
+"""Joins the verifier: relying parties with their policies, evidence, requests, rendezvous."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import APIRouter
+from sqlalchemy import Engine
+
+from identity.adapters.bounded_fetch import AllowedPlace, BoundedFetcher
+from identity.adapters.rendezvous_store import DatabaseWaits
+from identity.adapters.status_fetcher import CachingBatches, CachingStatusLists, LocalRead
+from identity.adapters.trust_cache import DatabaseSeenVersions
+from identity.adapters.verifier_ledger import VerifierLedger
+from identity.adapters.verifier_store import DatabaseRequests
+from identity.core.access import AccessKeys
+from identity.core.credential_types import Catalogue
+from identity.core.jsonld import ContextStore
+from identity.core.parties import RelyingParty
+from identity.core.verification.case import World
+from identity.core.verification.policy import Policy
+from identity.rendezvous.routes import build_router as build_rendezvous_router
+from identity.rendezvous.service import RendezvousService
+from identity.verifier.evidence import EvidenceReader
+from identity.verifier.routes import build_router
+from identity.verifier.service import Verifier, VerifierService
+from registry.client import RegistryClient
+from registry.core.trust_anchor import TrustAnchor
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierParts:
+    """The verifier's routes, and the piece of background work it has."""
+
+    router: APIRouter
+    purge: Callable[[], None]
+
+
+def build_verifier(
+    *,
+    parties: Sequence[RelyingParty],
+    policies: Mapping[str, Policy],
+    places: Sequence[AllowedPlace],
+    local: LocalRead,
+    catalogue: Catalogue,
+    contexts: ContextStore,
+    trust: TrustAnchor,
+    engine: Engine,
+    registry: RegistryClient,
+    access: AccessKeys,
+    random: Callable[[int], bytes],
+    clock: Callable[[], datetime],
+) -> VerifierParts:
+    """Everything below `/verifiers` and `/rendezvous`.
+
+    Args:
+        policies: by slug of the party; every party has one.
+        places: origins from which other installations' lists may be fetched.
+        local: reads our own published documents without the network.
+    """
+    remote = BoundedFetcher(places, clock=time.monotonic)
+    ledger = VerifierLedger(registry)
+    requests = DatabaseRequests(engine)
+    waits = RendezvousService(
+        DatabaseWaits(engine), now=lambda: int(clock().timestamp()), random=random
+    )
+    service = VerifierService(
+        {party.slug: Verifier(party=party, policy=policies[party.slug]) for party in parties},
+        registry=ledger,
+        evidence=EvidenceReader(
+            registry=ledger,
+            status_lists=CachingStatusLists(local=local, remote=remote, clock=time.monotonic),
+            batches=CachingBatches(local=local, remote=remote),
+            seen_versions=DatabaseSeenVersions(engine),
+            catalogue=catalogue,
+        ),
+        requests=requests,
+        rendezvous=waits,
+        world=World(contexts=contexts, catalogue=catalogue, trust=trust),
+        now=clock,
+        random=random,
+    )
+    router = APIRouter()
+    router.include_router(build_router(service, access))
+    router.include_router(build_rendezvous_router(waits))
+
+    def purge() -> None:
+        requests.purge(now=int(clock().timestamp()))
+
+    return VerifierParts(router=router, purge=purge)
