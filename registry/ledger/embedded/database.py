@@ -23,6 +23,7 @@ FORMAT = 1  # user_version; a store written by a newer release is refused
 BUSY_TIMEOUT_MS = 5_000  # only a checkpoint or an auditor can be in the way
 MAX_READERS = 16  # connections kept open; more readers at once open one for themselves
 CHECKPOINT_PAGES = 2_000  # length of the write-ahead log, 8 MiB, after which its pages are moved
+_HEADER_BYTES = 100
 
 _TABLES = """
 CREATE TABLE entries (
@@ -154,6 +155,7 @@ def open_database(path: Path) -> Database:
     lock = _hold(path)
     try:
         try:
+            _check_length(path)
             writer = connect(path, write=True)
             _prepare(writer)
         except (apsw.Error, OSError) as error:
@@ -210,6 +212,22 @@ def sqlite_damage() -> Iterator[None]:
         yield
     except (apsw.Error, UnicodeDecodeError) as error:
         raise LedgerDamaged(f"the ledger file cannot be read ({type(error).__name__})") from error
+
+
+def _check_length(path: Path) -> None:
+    """Compare the file's length with the one in its header (SQLite file format §1.3.7).
+
+    SQLite would go on until it misses a page. With a write-ahead log the pages may still be there.
+    """
+    wal = Path(f"{path}-wal")
+    if not path.exists() or not path.stat().st_size or (wal.exists() and wal.stat().st_size):
+        return
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    page_size = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big")
+    if len(header) < _HEADER_BYTES or path.stat().st_size < pages * page_size:
+        raise LedgerNotOpened(f"{path.name} is cut short")
 
 
 def _prepare(writer: apsw.Connection) -> None:
