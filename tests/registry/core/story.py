@@ -1,0 +1,177 @@
+"""One signed transaction of every action, in an order in which the rules take all of them."""
+
+from registry.core.accreditation_actions import (
+    Accredit,
+    EndAccreditation,
+    ReinstateAccreditation,
+    SuspendAccreditation,
+)
+from registry.core.anchors import AnchorBatch
+from registry.core.did import DidDetails, Service, key_commitment
+from registry.core.did_actions import CreateDid, DeactivateDid, UpdateDid
+from registry.core.relying_party import AskedClaims, RegisteredPurpose, RegisterRelyingParty
+from registry.core.schemas import PublishSchema
+from registry.core.status import PublishStatus
+from registry.core.transactions import Action, Payload, derive_did
+from tests.registry.core.actors import (
+    NETWORK,
+    P256Pair,
+    Pair,
+    TestLedger,
+    identifier,
+    method,
+    nonce,
+    pair,
+    recovery,
+    sign,
+)
+
+ISSUER = DidDetails(
+    verification_methods=(
+        method("ledger-1", pair("issuer")),
+        method("di-1", pair("issuer di"), "assertionMethod"),
+        method("jose-1", P256Pair(5), "assertionMethod"),
+    ),
+    also_known_as=("https://university.example/issuers/university",),
+    services=(
+        Service(fragment="site", type="LinkedDomains", endpoint="https://university.example/"),
+    ),
+    next_key_commitments=(key_commitment(pair("issuer 2").key),),
+    recovery=(recovery("recovery-1", pair("issuer safe")),),
+)
+ISSUER_KEYS: dict[str, Pair] = {
+    "ledger-1": pair("issuer"),
+    "di-1": pair("issuer di"),
+    "jose-1": P256Pair(5),
+    "recovery-1": pair("issuer safe"),
+}
+ROTATED = DidDetails(
+    verification_methods=(
+        method("ledger-2", pair("issuer 2")),
+        *ISSUER.verification_methods[1:],
+    ),
+    also_known_as=ISSUER.also_known_as,
+    recovery=ISSUER.recovery,
+)
+SCHEMA = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "https://example.org/schemas/degree/1/schema.json",
+    "title": "Degree 学位",
+    "type": "object",
+    "properties": {
+        "degree_name": {"type": "string", "maxLength": 200},
+        "grade": {"type": "number", "minimum": 0.5, "maximum": 1e21},
+    },
+    "required": ["degree_name"],
+}
+
+
+def story() -> list[bytes]:
+    """The transactions; the ledger they are for is a fresh `TestLedger`."""
+    root = TestLedger().root
+    told: list[bytes] = []
+
+    def create(name: str, details: DidDetails, keys: dict[str, Pair]) -> str:
+        payload = Payload(
+            network=NETWORK, author="", nonce=nonce(name), action=CreateDid(details=details)
+        )
+        told.append(sign(payload, {f"#{fragment}": held for fragment, held in keys.items()}))
+        return derive_did(payload)
+
+    def ask(author: str, action: Action, **keys: Pair) -> None:
+        payload = Payload(
+            network=NETWORK, author=author, nonce=nonce(f"story {len(told)}"), action=action
+        )
+        told.append(
+            sign(payload, {f"{author}#{f.replace('_', '-')}": held for f, held in keys.items()})
+        )
+
+    def as_root(action: Action) -> None:
+        ask(root, action, governance_1=pair("root"))
+
+    def one(name: str) -> DidDetails:
+        return DidDetails(verification_methods=(method("ledger-1", pair(name)),))
+
+    issuer = create("issuer", ISSUER, ISSUER_KEYS)
+    authority = create("authority", one("authority"), {"ledger-1": pair("authority")})
+    bar = create("bar", one("bar"), {"ledger-1": pair("bar")})
+    for name, subject, role, until in (
+        ("authority", authority, "authority", 1000),
+        ("registrar", authority, "registrar", None),
+    ):
+        as_root(
+            Accredit(
+                accreditation=identifier(name),
+                subject=subject,
+                role=role,
+                types=("degree", "residence"),
+                until_height=until,
+            )
+        )
+    ask(
+        authority,
+        Accredit(
+            accreditation=identifier("issuer"),
+            subject=issuer,
+            role="issuer",
+            types=("degree",),
+            until_height=500,
+        ),
+        ledger_1=pair("authority"),
+    )
+    ask(
+        issuer,
+        PublishSchema(name="degree", version="1", schema=SCHEMA),
+        ledger_1=pair("issuer"),
+    )
+    for name in ("one", "two"):
+        ask(
+            issuer,
+            AnchorBatch(batch=identifier(name), root=nonce(name) * 2, count=7, types=("degree",)),
+            ledger_1=pair("issuer"),
+        )
+    for version in (1, 2):
+        ask(
+            issuer,
+            PublishStatus(
+                group="1",
+                version=version,
+                lists={
+                    f"https://university.example/issuers/university/status/1/{form}": nonce(
+                        f"{form} {version}"
+                    )
+                    * 2
+                    for form in ("token", "revocation", "suspension")
+                },
+            ),
+            ledger_1=pair("issuer"),
+        )
+    ask(
+        authority,
+        RegisterRelyingParty(
+            party=bar,
+            name="The Bar 酒吧",
+            purposes=(
+                RegisteredPurpose(
+                    purpose="age-check",
+                    description={"en": "To check your age", "zh": "核实您的年龄"},
+                    credentials=(AskedClaims(type="degree", claims=(("grade",), ("a", None, 0))),),
+                ),
+            ),
+        ),
+        ledger_1=pair("authority"),
+    )
+    for action in (SuspendAccreditation, ReinstateAccreditation, EndAccreditation):
+        ask(
+            authority,
+            action(accreditation=identifier("issuer"), reason="audit"),
+            ledger_1=pair("authority"),
+        )
+    ask(
+        issuer,
+        UpdateDid(version=1, details=ROTATED),
+        ledger_1=pair("issuer"),
+        ledger_2=pair("issuer 2"),
+    )
+    ask(issuer, DeactivateDid(version=2), ledger_2=pair("issuer 2"))
+    return told
