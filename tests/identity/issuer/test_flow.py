@@ -169,7 +169,7 @@ def token_status(bench: Workbench, payload: dict) -> int:  # type: ignore[type-a
     parsed = status_list.parse_status_token(
         claims, uri=reference.uri, now=int(bench.clock().timestamp())
     )
-    return status_list.readtoken_status(parsed.data, reference.index, bits=parsed.bits)
+    return status_list.read_token_status(parsed.data, reference.index, bits=parsed.bits)
 
 
 def test_nothing_personal_is_in_the_identity_database(bench: Workbench) -> None:
