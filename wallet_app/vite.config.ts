@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
-// The stand-in servers are plain JavaScript, for development only.
+
 import { mockMiddleware } from './dev/mock.mjs'
 
 const here = import.meta.dirname

@@ -49,10 +49,15 @@ export class Verifier {
     private readonly fetcher: Fetch = fetch,
   ) {}
 
-  async party(): Promise<Party> {
+  /** Name and purposes of the party: as its verifier tells them, else as the ledger has them. */
+  async party(registered: string | null): Promise<Party> {
     const headers = { Authorization: `Bearer ${this.key}` }
     const answer = await request(this.url, { headers }, this.fetcher)
     if (answer.status === 401 || answer.status === 403) throw new Problem('access-key')
+    if ([404, 405].includes(answer.status) && registered) {
+      const { record } = await requestJson(registered, {}, this.fetcher)
+      return parseParty(isObject(record) ? record : {})
+    }
     return parseParty(jsonOf(answer))
   }
 
@@ -86,12 +91,20 @@ export function readReference(text: string): string | null {
   return REFERENCE.test(found) ? found : null
 }
 
-/** Party and access key from `#party=…&key=…`, or null. */
-export function readAccess(fragment: string): { party: string; key: string } | null {
+/** What makes this page a party's own. `did` is optional. */
+export interface Access {
+  readonly party: string
+  readonly key: string
+  readonly did: string
+}
+
+/** Party and access key from `#party=…&key=…[&did=…]`, or null. */
+export function readAccess(fragment: string): Access | null {
   const given = new URLSearchParams(fragment.replace(/^#/, ''))
   const party = given.get('party') ?? ''
   const key = given.get('key') ?? ''
-  return /^[a-z0-9-]{1,64}$/.test(party) && /^[\x21-\x7e]{8,512}$/.test(key) ? { party, key } : null
+  const did = /^did:cairn:[a-z0-9-]{1,32}:[1-9A-HJ-NP-Za-km-z]{1,64}$/.exec(given.get('did') ?? '')?.[0] ?? ''
+  return /^[a-z0-9-]{1,64}$/.test(party) && /^[\x21-\x7e]{8,512}$/.test(key) ? { party, key, did } : null
 }
 
 export function parseParty(body: JsonObject): Party {

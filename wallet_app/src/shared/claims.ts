@@ -1,6 +1,7 @@
 /** How a claim reads to people: its name, and its value. */
 import { isObject, type Json } from './encoding'
-import { pick, t, type Localized } from './language.svelte'
+import { languageTag, pick, t, type Localized } from './language.svelte'
+import type { TextKey } from './text'
 
 /** `family_name` -> `Family name`, for claims that nobody described. */
 export function claimName(name: string, labels: Readonly<Record<string, Localized>> = {}): string {
@@ -8,17 +9,41 @@ export function claimName(name: string, labels: Readonly<Record<string, Localize
   return pick(labels[name], words.charAt(0).toUpperCase() + words.slice(1))
 }
 
-export function claimValue(value: Json): string {
+/** A value in the language of the page. `name` helps where the bare value says too little. */
+export function claimValue(value: Json, name = ''): string {
   if (value === true) return t('yes')
   if (value === false) return t('no')
   if (value === null) return t('nothing')
-  if (Array.isArray(value)) return value.map(claimValue).join(', ')
+  if (Array.isArray(value)) return value.map((item) => claimValue(item, name)).join(', ')
   if (isObject(value)) {
     return Object.entries(value)
-      .map(([name, member]) => `${claimName(name)}: ${claimValue(member)}`)
+      .map(([name, member]) => `${claimName(name)}: ${claimValue(member, name)}`)
       .join('; ')
   }
-  return String(value)
+  return wellKnown(String(value), name)
+}
+
+const COUNTRIES = new Set(['nationality', 'country', 'issuing_country'])
+const SEXES: Readonly<Record<string, TextKey>> = { female: 'sex.female', male: 'sex.male' }
+
+function wellKnown(value: string, name: string): string {
+  if (COUNTRIES.has(name) && /^[A-Z]{2}$/.test(value)) {
+    return new Intl.DisplayNames(languageTag(), { type: 'region', fallback: 'code' }).of(value) ?? value
+  }
+  const sex = name === 'sex' ? SEXES[value] : undefined
+  if (sex) return t(sex)
+  if (/^\d{4}-\d{2}-\d{2}$/.test(value) && !Number.isNaN(Date.parse(value))) {
+    const style = { dateStyle: 'medium', timeZone: 'UTC' } as const
+    return new Intl.DateTimeFormat(languageTag(), style).format(Date.parse(value))
+  }
+  return value
+}
+
+/** Claims in the order in which their issuer describes them; the order of digests means nothing. */
+export function inOrder(names: readonly string[], labels: Readonly<Record<string, Localized>>): string[] {
+  const order = Object.keys(labels)
+  const place = (name: string): number => (order.includes(name) ? order.indexOf(name) : order.length)
+  return [...names].sort((a, b) => place(a) - place(b))
 }
 
 /** Display entries of OpenID4VCI (`[{name, locale}]`) as text by language. */

@@ -107,14 +107,13 @@ export function isObject(value: unknown): value is JsonObject {
  * JSON Canonicalization Scheme (RFC 8785).
  *
  * Names sort by UTF-16 code units and numbers print as ECMAScript prints them, so the platform does
- * both; what it would let pass (lone surrogates, integers beyond 2^53, NaN) is refused here.
+ * both; what it would let pass (lone surrogates, NaN) is refused here, and integers beyond 2^53,
+ * which it would round, in `parseJson`.
  */
 export function canonicalJson(value: Json): string {
   if (value === null || typeof value === 'boolean') return String(value)
   if (typeof value === 'number') {
-    if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
-      throw new Problem('malformed', 'number has no canonical form')
-    }
+    if (!Number.isFinite(value)) throw new Problem('malformed', 'number has no canonical form')
     return JSON.stringify(value)
   }
   if (typeof value === 'string') {
@@ -151,11 +150,15 @@ export function parseJsonObject(text: string, maxChars = MAX_JSON_CHARS): JsonOb
   return value
 }
 
-/** Walk the tokens once: bound the depth, and keep the names seen in each open object. */
+/** Walk the tokens once: bound depth and integers, and keep the names seen in each open object. */
 function checkNesting(text: string): void {
   const open: (Set<string> | null)[] = [] // a set for an object, null for an array
-  for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[[\]{}]/gsu)) {
+  for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[[\]{}]|-?\d[\d.eE+-]*/gsu)) {
     const token = match[0]
+    if (/^-?\d+$/.test(token)) {
+      if (!Number.isSafeInteger(Number(token))) throw new Problem('malformed', 'integer beyond 2^53')
+      continue
+    }
     if (token === '{' || token === '[') {
       open.push(token === '{' ? new Set() : null)
       if (open.length > MAX_JSON_DEPTH) throw new Problem('malformed', 'JSON nests too deep')

@@ -49,7 +49,7 @@ export async function requestJson(url: string, init: RequestInit = {}, fetcher: 
 export function jsonOf(answer: Answer): JsonObject {
   if (answer.status >= 500 || answer.status === 429) throw new Problem('server', String(answer.status))
   if (answer.status < 200 || answer.status > 299) {
-    throw new Problem('refused', errorCode(answer) || String(answer.status))
+    throw new Problem('refused', errorDetail(answer))
   }
   return parseJsonObject(answer.text, MAX_JSON_CHARS)
 }
@@ -63,6 +63,18 @@ export function errorCode(answer: Answer): string {
   } catch {
     return ''
   }
+}
+
+/** What the other side said about its refusal, for the details that support asks for. */
+export function errorDetail(answer: Answer): string {
+  try {
+    const body = parseJsonObject(answer.text, 16_384)
+    const detail = body.error_description ?? body.detail
+    if (typeof detail === 'string' && detail) return detail.slice(0, 300)
+  } catch {
+    // no JSON: the code will do
+  }
+  return errorCode(answer) || String(answer.status)
 }
 
 /** https everywhere; http only to this machine, and to the page's own origin. @throws Problem */

@@ -31,7 +31,8 @@ export function verifyInclusion(proof: {
   const { leaf, index, treeSize, path, root } = proof
   if (!Number.isSafeInteger(index) || !Number.isSafeInteger(treeSize)) fail('not counted')
   if (index < 0 || index >= treeSize) fail('entry is outside the tree') // 1
-  if (path.length > MAX_PATH || path.some((hash) => hash.length !== 32)) fail('path has bad hashes')
+  if (path.length > MAX_PATH) fail('path is too long')
+  if ([leaf, root, ...path].some((hash) => hash.length !== 32)) fail('a hash has not 32 bytes')
   let fn = index // 2
   let sn = treeSize - 1
   let hash = leaf // 3

@@ -2,7 +2,7 @@
 import { base64urlEncode, utf8, type Json, type JsonObject } from '../shared/encoding'
 import { answerPaths, chooseQueries } from '../shared/dcql'
 import { sha256 } from '../shared/hashing'
-import { errorCode, form, request, safeUrl, type Fetch } from '../shared/http'
+import { errorDetail, form, request, safeUrl, type Fetch } from '../shared/http'
 import { Problem } from '../shared/problem'
 import { parseSdJwt, selectDisclosures, subjectClaims } from '../shared/sd_jwt'
 import { copyFor, spendCopy, type Card } from './cards'
@@ -96,7 +96,7 @@ export async function answerRequest(
   if (asked.state !== null) fields.state = asked.state
   const answer = await request(asked.responseUri, form(fields), around.fetcher) // 3
   if (answer.status >= 500 || answer.status === 429) throw new Problem('server', String(answer.status))
-  if (answer.status !== 200) throw new Problem('refused', errorCode(answer) || String(answer.status))
+  if (answer.status !== 200) throw new Problem('refused', errorDetail(answer))
   return nextAddress(answer.text)
 }
 

@@ -1,7 +1,7 @@
 /**
  * Reading a presentation request (OpenID4VP 1.0): who really asks, and may it ask for this?
  */
-import { isObject } from '../shared/encoding'
+import { isObject, type Json } from '../shared/encoding'
 import { form, request, safeUrl, type Fetch } from '../shared/http'
 import { parseCompact, verifyCompact } from '../shared/jose'
 import type { Localized } from '../shared/language.svelte'
@@ -80,7 +80,7 @@ export async function readRequest(link: Extract<Link, { kind: 'request' }>, arou
 
   // 3
   const party = await around.registry.relyingParty(did)
-  const { why, excess } = judge(query, party)
+  const { why, excess } = judge(query, party, namedPurpose(payload.verifier_info))
   return {
     clientId: link.clientId,
     did,
@@ -95,15 +95,30 @@ export async function readRequest(link: Extract<Link, { kind: 'request' }>, arou
   }
 }
 
+/** The code of the purpose that the party says it asks for (`verifier_info`, §5.11), or null. */
+function namedPurpose(info: Json | undefined): string | null {
+  for (const entry of Array.isArray(info) ? info.slice(0, 16) : []) {
+    if (!isObject(entry) || entry.format !== 'cairn-registration/1' || !isObject(entry.data)) continue
+    if (typeof entry.data.purpose === 'string') return entry.data.purpose
+  }
+  return null
+}
+
 /**
  * Find the registered purpose that covers everything asked. One purpose must cover it all: two
- * registrations for two purposes do not add up to a third.
+ * registrations for two purposes do not add up to a third. When the party names its purpose, no
+ * other one counts. The words shown are those of the ledger, never those of the request.
  */
-export function judge(query: DcqlQuery, party: RegisteredParty | null): { why: Localized | null; excess: string[] } {
+export function judge(
+  query: DcqlQuery,
+  party: RegisteredParty | null,
+  named: string | null = null,
+): { why: Localized | null; excess: string[] } {
   const asked = query.credentials.flatMap(askedOf)
   if (!party) return { why: null, excess: unique(asked.map(({ name }) => name)) }
   let best: { why: Localized | null; excess: string[] } | null = null
   for (const purpose of party.purposes) {
+    if (named !== null && purpose.purpose !== named) continue
     const excess = unique(asked.filter((one) => !covers(purpose, one)).map(({ name }) => name))
     if (!best || excess.length < best.excess.length) {
       best = { why: isObject(purpose.description) ? (purpose.description as Localized) : null, excess }

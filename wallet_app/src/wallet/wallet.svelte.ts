@@ -1,6 +1,6 @@
 /** What the wallet page is doing: its cards, its screen, and the flows that lead from one to the next. */
 import { ownBase } from '../shared/http'
-import { pick, type Localized } from '../shared/language.svelte'
+import { pick, t, type Localized } from '../shared/language.svelte'
 import { asProblem, type Problem } from '../shared/problem'
 import { Registry } from '../shared/registry'
 import { anchorPatiently, isAnchored } from './anchoring'
@@ -99,7 +99,8 @@ export class Wallet {
       return choicesFor(asked, this.cards, this.now())
     } catch (error) {
       this.go({ name: 'problem', problem: asProblem(error), party: partyName(asked) })
-      void declineRequest(asked)
+      // The same answer as a refusal, and only to those who may ask: nobody else learns anything.
+      if (asked.party && asked.excess.length === 0) void declineRequest(asked)
       return null
     }
   }
@@ -170,7 +171,7 @@ export class Wallet {
       id: crypto.randomUUID(),
       time: this.now(),
       party: asked.did,
-      partyName: partyName(asked),
+      partyName: asked.party?.name ?? '',
       why: asked.why,
       fields: choices.map(({ card, shown }) => ({
         card: card.name,
@@ -182,9 +183,9 @@ export class Wallet {
   }
 }
 
-/** The registered name; a party without one is known by its DID alone, never by what it calls itself. */
+/** The registered name. What an unregistered party calls itself is never shown. */
 export function partyName(asked: VerifiedRequest): string {
-  return asked.party?.name || asked.did
+  return asked.party?.name || t('party.unknown')
 }
 
 export function cardTitle(card: Card): string {

@@ -1,0 +1,297 @@
+/** The wallet against the stand-in servers: from offer to answer, and everything that must fail. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { parseJson, type Json, type JsonObject } from '../src/shared/encoding'
+import { Registry } from '../src/shared/registry'
+import { parseSdJwt } from '../src/shared/sd_jwt'
+import { anchorCard, isAnchored } from '../src/wallet/anchoring'
+import type { Card } from '../src/wallet/cards'
+import { parseLink, type Link } from '../src/wallet/links'
+import { readOffer } from '../src/wallet/offers'
+import { answerRequest, choicesFor } from '../src/wallet/presenting'
+import { receiveOffer } from '../src/wallet/receiving'
+import { declineRequest, readRequest } from '../src/wallet/requests'
+import { checkStatus } from '../src/wallet/status'
+import { newWallet, startWorld, type World } from './world'
+
+let world: World
+let close: () => void
+let wallet: Awaited<ReturnType<typeof newWallet>>
+
+beforeAll(async () => {
+  ;({ world, close } = await startWorld())
+})
+afterAll(() => close())
+beforeEach(async () => {
+  wallet = await newWallet(world)
+  world.issuer.setStatus(0)
+})
+
+const offerLink = (text: string) => parseLink(text) as Extract<Link, { kind: 'offer' }>
+const requestLink = (text: string) => parseLink(text) as Extract<Link, { kind: 'request' }>
+
+async function receive(around = wallet): Promise<Card> {
+  const offer = await readOffer(offerLink(world.issuer.offer(['resident-identity'], '493536').link))
+  const [card] = await receiveOffer(offer, '493536', around)
+  return card as Card
+}
+
+/** A fetch that changes what comes back from addresses that match. */
+function tampering(pattern: RegExp, change: (text: string) => string): typeof fetch {
+  return async (input, init) => {
+    const answer = await fetch(input, init)
+    if (!pattern.test(String(input))) return answer
+    return new Response(change(await answer.text()), { status: answer.status, headers: answer.headers })
+  }
+}
+
+const inJson = (change: (body: JsonObject) => void) => (text: string) => {
+  const body = JSON.parse(text) as JsonObject
+  change(body)
+  return JSON.stringify(body)
+}
+
+describe('receiving', () => {
+  test('gives five copies under five keys that cannot be exported', async () => {
+    const card = await receive()
+
+    expect(card.copies).toHaveLength(5)
+    expect(new Set(card.copies.map(({ keyId }) => keyId)).size).toBe(5)
+    const key = await wallet.store.key((card.copies[0] as Card['copies'][number]).keyId)
+    expect(key.privateKey.extractable).toBe(false)
+    await expect(crypto.subtle.exportKey('jwk', key.privateKey)).rejects.toThrow()
+    expect(card.claims.family_name).toBe('李')
+    expect(card.name).toMatchObject({ 'en-US': 'Resident identity' })
+    expect((await wallet.store.cards()).map(({ id }) => id)).toEqual([card.id])
+    expect(world.notifications.at(-1)).toMatchObject({ event: 'credential_accepted' })
+  })
+
+  test('a wrong code is said to be wrong, a used offer to be used', async () => {
+    const link = offerLink(world.issuer.offer(['resident-identity'], '493536').link)
+    const offer = await readOffer(link)
+    await expect(receiveOffer(offer, '000000', wallet)).rejects.toMatchObject({ code: 'tx-code' })
+    await receiveOffer(offer, '493536', wallet)
+    await expect(readOffer(link)).rejects.toMatchObject({ code: 'offer-used' })
+  })
+
+  test.each<[string, RegExp, (body: JsonObject) => void]>([
+    ['metadata of another issuer', /openid-credential-issuer/, (body) => (body.credential_issuer = 'https://evil.example')],
+    ['another authorization server', /oauth-authorization-server/, (body) => (body.issuer = 'https://evil.example')],
+    ['an unsafe endpoint', /openid-credential-issuer/, (body) => (body.credential_endpoint = 'http://evil.example/c')],
+    ['an offer of nothing', /offers/, (body) => (body.credential_configuration_ids = [])],
+    ['an unknown configuration', /offers/, (body) => (body.credential_configuration_ids = ['nothing'])],
+    ['an offer without a code', /offers/, (body) => (body.grants = {})],
+  ])('%s is refused', async (_name, pattern, change) => {
+    const link = offerLink(world.issuer.offer(['resident-identity'], null).link)
+    await expect(readOffer(link, tampering(pattern, inJson(change)))).rejects.toThrow()
+    await readOffer(link) // its untouched twin
+  })
+
+  const credentials = (change: (list: { credential: string }[]) => Json) =>
+    inJson((body) => (body.credentials = change(body.credentials as unknown as { credential: string }[])))
+
+  test.each<[string, (text: string) => string, string]>([
+    ['a copy twice', credentials((list) => [list[0]!, list[0]!] as never), 'credential-invalid'],
+    ['no copies', credentials(() => []), 'credential-invalid'],
+    ['more copies than keys', credentials((list) => [...list, list[0]!] as never), 'credential-invalid'],
+    ['a changed disclosure', credentials((list) => list.map(({ credential }) => ({ credential: credential.slice(0, -30) + 'A'.repeat(29) + '~' }))), 'malformed'],
+    ['a broken signature', credentials((list) => list.map(({ credential }) => ({ credential: credential.replace(/\.([\w-])[\w-]{5}/g, '.$1AAAAA') }))), ''],
+  ])('%s is not kept', async (_name, change, code) => {
+    const offer = await readOffer(offerLink(world.issuer.offer(['resident-identity'], null).link))
+    const fetcher = tampering(/\/credential$/, change)
+    await expect(receiveOffer(offer, '', { ...wallet, fetcher })).rejects.toMatchObject(code ? { code } : {})
+    expect(await wallet.store.cards()).toEqual([])
+    expect(world.notifications.at(-1)).toMatchObject({ event: 'credential_failure' })
+  })
+
+  test('an issuer whose DID says another address is not believed', async () => {
+    const offer = await readOffer(offerLink(world.issuer.offer(['resident-identity'], null).link))
+    await expect(receiveOffer({ ...offer, issuer: `${offer.issuer}/` }, '', wallet)).rejects.toThrow()
+  })
+})
+
+describe('anchoring', () => {
+  test('every copy gets a receipt, checked here', async () => {
+    const card = await receive()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+
+    const anchored = await anchorCard(card, wallet)
+
+    expect(isAnchored(anchored)).toBe(true)
+    expect(anchored.anchoredAt).toBeGreaterThan(1e9)
+    expect((await wallet.store.card(card.id))?.anchoredAt).toBe(anchored.anchoredAt)
+  })
+
+  test.each<[string, (body: JsonObject) => void]>([
+    ['an index', (body) => (body.index = Number(body.index) + 1)],
+    ['a count', (body) => ((body.batch as JsonObject).count = 9)],
+    ['an issuer', (body) => ((body.batch as JsonObject).issuer = 'did:cairn:demo:other')],
+    ['a head', (body) => (body.head = String(body.head).replace(/time \d/, 'time 9'))],
+  ])('a receipt with %s changed is not kept', async (_name, change) => {
+    const card = await receive()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const fetcher = tampering(/\/receipts\//, inJson(change))
+    await expect(anchorCard(card, { ...wallet, fetcher })).rejects.toMatchObject({ code: 'proof' })
+    expect((await wallet.store.card(card.id))?.copies.every(({ receipt }) => receipt === null)).toBe(true)
+  })
+
+  test('a receipt that is not ready is waited for', async () => {
+    const card = await receive()
+    const fetcher: typeof fetch = async () => new Response('{}', { status: 404 })
+    expect(isAnchored(await anchorCard(card, { ...wallet, fetcher }))).toBe(false)
+  })
+})
+
+describe('status', () => {
+  test('follows the issuer', async () => {
+    const card = await receive()
+    expect(await checkStatus(card, wallet)).toMatchObject({ state: 'valid' })
+    world.issuer.setStatus(2)
+    expect(await checkStatus(card, wallet)).toMatchObject({ state: 'suspended' })
+    world.issuer.setStatus(1)
+    expect(await checkStatus(card, wallet)).toMatchObject({ state: 'revoked' })
+  })
+
+  test('a list that is not signed by the issuer says nothing', async () => {
+    const card = await receive()
+    const fetcher = tampering(/\/status\//, (text) => text.slice(0, -8) + 'AAAAAAAA')
+    await expect(checkStatus(card, { ...wallet, fetcher })).rejects.toThrow()
+  })
+})
+
+describe('registry', () => {
+  test('heads may not go back', async () => {
+    let old = ''
+    const keep: typeof fetch = async (input, init) => {
+      const answer = await fetch(input, init)
+      old ||= await answer.clone().text()
+      return answer
+    }
+    await wallet.registry.trustAnchor()
+    await new Registry(`${world.base}/registry`, wallet.store, keep).record('network')
+    world.ledger.put('something/new', { record: 'x' })
+    await wallet.registry.record('something/new')
+    const replay: typeof fetch = async () => new Response(old)
+    await expect(new Registry(`${world.base}/registry`, wallet.store, replay).record('network')).rejects.toThrow('older state')
+  })
+
+  test('another registry under the same address is noticed', async () => {
+    await wallet.registry.trustAnchor()
+    const other = await startWorld()
+    await expect(new Registry(`${other.world.base}/registry`, wallet.store).record('network')).rejects.toMatchObject({ code: 'anchor-changed' })
+    other.close()
+  })
+
+  test('what is not proven is not absent', async () => {
+    const lie = tampering(/\/records/, inJson((body) => (body.record = null)))
+    await expect(new Registry(`${world.base}/registry`, wallet.store, lie).record(`did/${world.issuer.did}`)).rejects.toThrow()
+  })
+})
+
+describe('showing', () => {
+  async function ask(party: 'bar' | 'bank' | 'stranger', purpose: string) {
+    const asked = world.parties[party].ask(purpose)
+    return { link: requestLink(asked.link), kept: world.parties[party].requests.get(asked.request)! }
+  }
+
+  test('only what was asked leaves, under a key that this party alone sees', async () => {
+    const card = await anchorCard(await receive(), wallet)
+    const { link, kept } = await ask('bar', 'age-check')
+
+    const asked = await readRequest(link, wallet)
+    expect(asked).toMatchObject({ excess: [], party: { name: 'The Copper Kettle' } })
+    const [found] = choicesFor(asked, [card], wallet.now())
+    const choice = found!.options[0]!
+    expect(choice.shown).toEqual({ age_over_18: true })
+    expect(choice.hidden).toContain('family_name')
+    await answerRequest(asked, [choice], wallet)
+
+    expect(kept.result.state).toBe('answered')
+    expect(kept.result.verdict).toMatchObject({ verified: true, credentials: [{ claims: { age_over_18: true } }] })
+    expect(Object.keys(((kept.result.verdict!.credentials as JsonObject[])[0]!.claims) as JsonObject)).toEqual(['age_over_18'])
+    const stored = (await wallet.store.card(card.id)) as Card
+    expect(stored.copies.filter(({ parties }) => parties.length > 0)).toHaveLength(1)
+
+    const second = await ask('bank', 'account-opening')
+    const again = await readRequest(second.link, wallet)
+    const other = choicesFor(again, [stored], wallet.now())[0]!.options[0]!
+    expect(other.copyIndex).not.toBe(choice.copyIndex)
+    const third = await readRequest((await ask('bar', 'age-check')).link, wallet)
+    expect(choicesFor(third, [stored], wallet.now())[0]!.options[0]!.copyIndex).toBe(choice.copyIndex)
+  })
+
+  test('the holder binding is about this request alone', async () => {
+    const card = await receive()
+    const { link, kept } = await ask('bar', 'age-check')
+    const asked = await readRequest(link, wallet)
+    let sent = ''
+    const spy: typeof fetch = async (input, init) => {
+      sent = String(init?.body)
+      return fetch(input, init)
+    }
+    await answerRequest(asked, [choicesFor(asked, [card], wallet.now())[0]!.options[0]!], { ...wallet, fetcher: spy })
+
+    const fields = new URLSearchParams(sent)
+    expect([...fields.keys()].sort()).toEqual(['anchor_receipts', 'state', 'vp_token'])
+    const token = (parseJson(fields.get('vp_token')!) as Record<string, string[]>).c0![0]!
+    const binding = token.slice(token.lastIndexOf('~') + 1).split('.')
+    expect(JSON.parse(Buffer.from(binding[0]!, 'base64url').toString())).toEqual({ alg: 'ES256', typ: 'kb+jwt' })
+    expect(JSON.parse(Buffer.from(binding[1]!, 'base64url').toString())).toMatchObject({ aud: kept.clientId, nonce: kept.nonce })
+    expect(parseSdJwt(token.slice(0, token.lastIndexOf('~') + 1)).disclosures).toHaveLength(1)
+  })
+
+  test('asking for more than registered, or without registration, is noticed', async () => {
+    await receive()
+    const nosy = await readRequest((await ask('bar', 'nosy')).link, wallet)
+    expect(nosy.excess).toEqual(['birth_date', 'family_name'])
+    const stranger = await readRequest((await ask('stranger', 'prize')).link, wallet)
+    expect(stranger).toMatchObject({ party: null, why: null })
+  })
+
+  test('refusing tells the party no more than that', async () => {
+    const { link, kept } = await ask('bar', 'age-check')
+    await declineRequest(await readRequest(link, wallet))
+    expect(kept.result).toEqual({ state: 'declined' })
+  })
+
+  test('revoked and expired cards, and wrong values, answer nothing', async () => {
+    const card = await receive()
+    const asked = await readRequest((await ask('bar', 'age-check')).link, wallet)
+    const none = (cards: Card[], now = wallet.now()) => expect(() => choicesFor(asked, cards, now)).toThrow('nothing-fits')
+    none([])
+    none([{ ...card, status: { state: 'revoked', checkedAt: 1 } }])
+    none([card], (card.expiresAt as number) + 1)
+    none([{ ...card, vct: 'other' }])
+  })
+
+  test.each<[string, JsonObject, string]>([
+    ['another client id', { client_id: 'decentralized_identifier:did:cairn:demo:x' }, 'request-invalid'],
+    ['an audience', { aud: 'https://evil.example' }, 'request-invalid'],
+    ['a foreign iss', { iss: 'did:cairn:demo:other' }, 'request-invalid'],
+    ['another response type', { response_type: 'code' }, 'request-invalid'],
+    ['another response mode', { response_mode: 'fragment' }, 'request-invalid'],
+    ['an unsafe response address', { response_uri: 'http://evil.example' }, 'insecure-address'],
+    ['a short nonce', { nonce: 'abc' }, 'request-invalid'],
+    ['an end in the past', { exp: 1_700_000_000 }, 'request-expired'],
+    ['no end', { exp: null }, 'request-invalid'],
+    ['a beginning in the future', { iat: 4_000_000_000 }, 'request-invalid'],
+    ['transaction data', { transaction_data: ['x'] }, 'request-invalid'],
+    ['no query', { dcql_query: null }, 'request-invalid'],
+  ])('a request with %s is refused, though it is signed', async (_name, change, code) => {
+    const { link, kept } = await ask('bar', 'age-check')
+    const signed = world.parties.bar.object(kept, change)
+    const fetcher = tampering(/\/object$/, () => signed)
+    await expect(readRequest(link, { ...wallet, fetcher })).rejects.toMatchObject({ code })
+    await readRequest(link, wallet) // its untouched twin
+  })
+
+  test('a request that another party signed is refused', async () => {
+    const { link, kept } = await ask('bar', 'age-check')
+    const foreign = world.parties.bank.object(kept)
+    await expect(readRequest(link, { ...wallet, fetcher: tampering(/\/object$/, () => foreign) })).rejects.toMatchObject({ code: 'signature' })
+    const forged = (text: string) => text.slice(0, -8) + 'AAAAAAAA'
+    await expect(readRequest(link, { ...wallet, fetcher: tampering(/\/object$/, forged) })).rejects.toMatchObject({ code: 'signature' })
+    const bare = { ...link, clientId: link.clientId.replace(/[^:]+$/, 'nobody') }
+    await expect(readRequest(bare, wallet)).rejects.toMatchObject({ code: 'signature' })
+    await expect(readRequest({ ...link, clientId: 'redirect_uri:https://a' }, wallet)).rejects.toMatchObject({ code: 'party-unknown' })
+  })
+})
