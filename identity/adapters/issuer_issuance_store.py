@@ -7,6 +7,7 @@ the anchor digests. Nothing is signed before it is committed.
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Engine, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from identity.adapters.database import transaction
@@ -37,6 +38,7 @@ from identity.issuer.stores import (
     TooManyDeliveries,
 )
 from registry.core.encoding import base64url_encode
+from registry.core.refusals import Unavailable
 
 
 class SqlIssuanceStore:
@@ -50,6 +52,15 @@ class SqlIssuanceStore:
         self, request: DeliveryRequest, draft: Callable[[Placement], Sequence[NewCopy]]
     ) -> None:
         """As `IssuanceStore.record_delivery`."""
+        try:
+            self._record(request, draft)
+        except IntegrityError as error:
+            # PostgreSQL lets rivals run side by side; the constraints decide, the loser repeats.
+            raise Unavailable("another request for the same credential was faster") from error
+
+    def _record(
+        self, request: DeliveryRequest, draft: Callable[[Placement], Sequence[NewCopy]]
+    ) -> None:
         with transaction(self._engine) as db:
             issuance = db.get(IssuanceRow, request.issuance)
             if issuance is None:

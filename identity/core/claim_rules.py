@@ -6,7 +6,7 @@ registered fact by sending another one along.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -147,10 +147,9 @@ def complete_claims(
     return claims
 
 
-def _ages(kind: CredentialType) -> Iterator[tuple[str, int]]:
-    for name in kind.claims:
-        if match := _AGE.fullmatch(name):
-            yield name, int(match.group(1))
+def _ages(kind: CredentialType) -> tuple[tuple[str, int], ...]:
+    matches = ((name, _AGE.fullmatch(name)) for name in kind.claims)
+    return tuple((name, int(match.group(1))) for name, match in matches if match)
 
 
 def _birth_date(registered: Mapping[str, Any]) -> date | None:
