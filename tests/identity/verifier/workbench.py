@@ -1,0 +1,121 @@
+"""A verifier over HTTP on a database file, as many instances as wanted."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from identity.adapters.access_keys import DigestAccessKeys, access_key_digest
+from identity.adapters.database import Base, create_database
+from identity.adapters.rendezvous_store import DatabaseWaits
+from identity.adapters.trust_cache import DatabaseSeenVersions
+from identity.adapters.verifier_store import DatabaseRequests
+from identity.core.jose import verify_compact
+from identity.core.verification.policy import Policy, conformance_policy, strict_policy
+from identity.rendezvous.routes import build_router as build_rendezvous_router
+from identity.rendezvous.service import RendezvousService
+from identity.verifier.evidence import EvidenceReader
+from identity.verifier.routes import build_router
+from identity.verifier.service import Verifier, VerifierService
+from registry.core.encoding import JsonObject
+from registry.problems import install
+from tests.identity.verifier.stage import BASE, CATALOGUE, Held, Stage
+
+ACCESS_KEY = "an access key that nobody else has"
+BEARER = {"Authorization": f"Bearer {ACCESS_KEY}"}
+
+
+class Workbench:
+    """One stage, one database, several instances of the verifier."""
+
+    def __init__(self, folder: Path, *, policy: Policy | None = None) -> None:
+        self.stage = Stage()
+        self.engine = create_database(f"sqlite:///{folder / 'verifier.db'}")
+        Base.metadata.create_all(self.engine)
+        self.policy = policy or strict_policy("bar")
+        self.client = self.instance()
+
+    def instance(self) -> TestClient:
+        waits = RendezvousService(
+            DatabaseWaits(self.engine), now=lambda: self.stage.ledger.now, random=self.stage.random
+        )
+        service = VerifierService(
+            {
+                "bar": Verifier(party=self.stage.party, policy=self.policy),
+                "open": Verifier(party=self.stage.party, policy=conformance_policy("open")),
+            },
+            registry=self.stage.ledger,
+            evidence=EvidenceReader(
+                registry=self.stage.ledger,
+                status_lists=self.stage,
+                batches=self.stage,
+                seen_versions=DatabaseSeenVersions(self.engine),
+                catalogue=CATALOGUE,
+            ),
+            requests=DatabaseRequests(self.engine),
+            rendezvous=waits,
+            world=self.stage.world,
+            now=lambda: self.stage.now,
+            random=self.stage.random,
+        )
+        keys = {f"verifier:{slug}": access_key_digest(ACCESS_KEY) for slug in ("bar", "open")}
+        app = FastAPI()
+        install(app)
+        app.include_router(build_router(service, DigestAccessKeys(keys)))
+        app.include_router(build_rendezvous_router(waits, sleep=_no_sleep))
+        return TestClient(app, base_url=BASE)
+
+    def ask(self, **body: Any) -> JsonObject:
+        answer = self.client.post(
+            "/verifiers/bar/requests", json={"purpose": "age-check", **body}, headers=BEARER
+        )
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def object(self, asked: Mapping[str, Any]) -> JsonObject:
+        """The request object, as a wallet reads and checks it."""
+        text = self.client.post(_path(asked["request_uri"])).text
+        return verify_compact(
+            text, key=self.stage.party.request.key, typ="oauth-authz-req+jwt"
+        ).claims
+
+    def form(self, wanted: JsonObject, held: Held | None = None, **options: Any) -> dict[str, str]:
+        held = held or self.stage.issue()
+        query = wanted["dcql_query"]["credentials"][0]
+        named = {"audience": wanted["client_id"], "nonce": wanted["nonce"], **options}
+        if query["format"] == "ldp_vc":
+            shown: Any = self.stage.present_ldp(held, **named)
+        else:
+            shown = self.stage.present(held, **named)
+        return {
+            "vp_token": json.dumps({query["id"]: [shown]}),
+            "state": wanted["state"],
+            "anchor_receipts": json.dumps({query["id"]: [self.stage.receipt_json(held)]}),
+        }
+
+    def answer(
+        self, wanted: JsonObject, form: Mapping[str, str], client: TestClient | None = None
+    ) -> Any:
+        return (client or self.client).post(_path(wanted["response_uri"]), data=dict(form))
+
+    def result(self, asked: Mapping[str, Any], client: TestClient | None = None) -> Any:
+        return (client or self.client).get(
+            f"/verifiers/bar/requests/{asked['request']}/result",
+            headers={"Authorization": f"Bearer {asked['result_secret']}"},
+        )
+
+
+def link_parameters(link: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+
+
+def _path(url: str) -> str:
+    assert url.startswith(BASE)
+    return url.removeprefix(BASE)
+
+
+async def _no_sleep(_seconds: float) -> None: ...
