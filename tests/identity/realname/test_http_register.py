@@ -116,6 +116,7 @@ def refused_then_fine(server: RegisterServer, register: HttpRegister, **change: 
         {"claims": {"result": "no-match"}},  # with a person in it
         {"claims": {"person": {}}},
         {"claims": {"person": None}},
+        {"claims": {"padding": "x" * 40_000}},  # signed, and too long all the same
         {"rewrite": lambda token: token[:-4] + "AAAA"},
         {"rewrite": lambda token: token.rpartition(".")[0] + "."},
         {"rewrite": lambda token: "eyJhbGciOiJub25lIn0." + token.split(".")[1] + "."},

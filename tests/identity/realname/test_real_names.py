@@ -205,6 +205,19 @@ def test_weak_evidence_is_refused_before_the_register_is_asked(tmp_path: Path):
     assert register.asked == 0
 
 
+def test_a_birth_date_that_the_number_denies_is_refused_before_the_register_is_asked(
+    tmp_path: Path,
+):
+    stated = date(1992, 2, 3)
+    register = OneAnswer(replace(LIN.person, birth_date=stated))  # agrees with the lie
+    place = installation(tmp_path, register=register)
+
+    with pytest.raises(NoMatch):
+        place.real_names.enrol(evidence=enrolment(birth_date=stated), actor=OFFICER)
+    assert register.asked == 0
+    assert rows_and_audit(tmp_path) == (0, 0, 0)
+
+
 def test_another_name_under_a_registered_number_is_refused(tmp_path: Path):
     register = OneAnswer(LIN.person)
     place = installation(tmp_path, register=register)

@@ -5,6 +5,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -123,6 +124,21 @@ def test_threads_and_processes_share_one_chain(path: Path):
 
     ids = verify_audit_file(path)
     assert len(ids) == len(set(ids)) == 5 + 40 + 40
+
+
+def test_the_lock_is_on_the_file_not_on_the_sink(path: Path, monkeypatch: pytest.MonkeyPatch):
+    real = audit_sinks.canonical_json
+
+    def slow(value: object) -> bytes:
+        sleep(0.002)  # between reading the last line and writing the next
+        return real(value)
+
+    monkeypatch.setattr(audit_sinks, "canonical_json", slow)
+    sinks = [FileAuditSink(path) for _ in range(4)]  # as four processes have them
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda n: sinks[n % 4].record(entry(f"t{n}")), range(24)))
+
+    assert len(verify_audit_file(path)) == 5 + 24
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])
