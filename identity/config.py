@@ -70,6 +70,7 @@ class ServerSettings(_Section):
     # ISO 3166-1 alpha-2 of the issuing country; codes from XA to XZ belong to nobody
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "XX"
     data_dir: Path = Path("data")  # databases, key files, trust anchor
+    log_file: Path | None = None  # JSON lines; not set: standard error
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 26)] = 2 << 20  # 413 beyond it
     requests_per_minute: Annotated[int, Field(ge=0)] = 1200  # per client address; 0 = no limit
 

@@ -34,6 +34,7 @@ ALLOWED_FIELDS = frozenset(
         "worker",
         "version",
         "group",
+        "step",
     }
 )
 

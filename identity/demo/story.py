@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import httpx2
-from registry.core.receipt import parse_receipt, verify_receipt
 
 from identity.demo.holder import HeldCopy, Holder, digest_of
 from registry.core.encoding import JsonObject
+from registry.core.receipt import parse_receipt, verify_receipt
 from registry.core.refusals import Refusal
 from registry.core.trust_anchor import TrustAnchor
 
@@ -128,18 +128,19 @@ class Story:
         ]
 
     def _anchor(self) -> list[str]:
-        copy = self._held()
+        height = self._anchored(self._held())
+        return [f"in block {height}, under a root signed by the ledger; no server was asked"]
+
+    def _anchored(self, copy: HeldCopy) -> int:
+        """Wait for the receipt of a copy and verify it offline; the height of its block."""
         deadline = self._stage.clock() + PATIENCE_SECONDS
         while (receipt := self._holder.receipt(copy)) is None:
             if self._stage.clock() > deadline:
                 raise StoryFailed(f"no receipt after {PATIENCE_SECONDS:.0f} s")
             self._stage.sleep(0.1)
-        verified = verify_receipt(
+        return verify_receipt(
             parse_receipt(receipt), digest=digest_of(copy), anchor=self._stage.trust
-        )
-        return [
-            f"in block {verified.height}, under a root signed by the ledger; no server was asked"
-        ]
+        ).height
 
     def _show_age(self) -> list[str]:
         verdict = self._present("bar", "age-check", self._held())
@@ -180,6 +181,7 @@ class Story:
             },
         )
         copies = self._holder.accept_offer(offer["offer_uri"], tx_code=offer["tx_code"])
+        self._anchored(copies[0])
         verdict = self._present("bank", "degree-check", copies[0])
         self._expect_yes(verdict)
         return ["verified: a degree from an issuer accredited for degrees, and for nothing else"]

@@ -1,0 +1,30 @@
+"""The `cairn` command and its parts."""
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from identity.cli import access, audit, demo, up
+from registry.core.refusals import Refusal
+
+app = typer.Typer(
+    name="cairn",
+    help="Digital identity and credential registry on a permissioned chain.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(up.up)
+app.command("demo")(demo.demo)
+app.command("audit")(audit.audit_ledger)
+app.command("access-key")(access.access_key)
+
+
+def main() -> NoReturn:
+    """Run a command; a refusal is one clear line and exit code 2, never a traceback."""
+    try:
+        app()
+    except Refusal as refusal:
+        print(f"cairn: {type(refusal).__name__}: {refusal.detail}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(0)
