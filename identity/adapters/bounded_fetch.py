@@ -6,10 +6,12 @@ another address a second later, and "private address" tests have holes. Redirect
 Nothing that a credential says can make the verifier talk to anybody else.
 """
 
+import contextlib
 import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -78,33 +80,32 @@ class BoundedFetcher:
         deadline = self._clock() + self._timeout_seconds
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         connection = self._connect(place)
+        # A socket's own time limit begins anew with every byte, also within the header lines.
+        alarm = threading.Timer(self._timeout_seconds, _hang_up, (connection,))
+        alarm.start()
         try:
             connection.request("GET", path or "/", headers={"Accept": accept})
             response = connection.getresponse()
             if response.status != 200:
                 raise FetchFailed("the place does not answer with what was asked for")
-            return self._read(response, connection, deadline)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+            body = self._read(response)
+            if self._clock() > deadline:
+                raise FetchFailed("the answer takes too long")
+            return body
+        except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
             raise FetchFailed("the place does not answer") from error
         finally:
+            alarm.cancel()
             connection.close()
 
-    def _read(
-        self,
-        response: http.client.HTTPResponse,
-        connection: http.client.HTTPConnection,
-        deadline: float,
-    ) -> bytes:
+    def _read(self, response: http.client.HTTPResponse) -> bytes:
         body = bytearray()
         while chunk := response.read1(READ_CHUNK_BYTES):
             body += chunk
             if len(body) > self._max_bytes:
                 raise FetchFailed("the answer is too long")
-            left = deadline - self._clock()
-            if left <= 0:  # one byte at a time would otherwise reset the socket's own time limit
-                raise FetchFailed("the answer takes too long")
-            if connection.sock is not None:
-                connection.sock.settimeout(left)
+        if response.length:  # bytes that were announced and did not come
+            raise FetchFailed("the answer broke off")
         return bytes(body)
 
     def _connect(self, place: AllowedPlace) -> http.client.HTTPConnection:
@@ -143,6 +144,12 @@ class BoundedFetcher:
                 continue
             return raw
         raise FetchFailed("the place cannot be reached")
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    with contextlib.suppress(OSError):
+        if connection.sock is not None:
+            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _address_of(address: Sequence[object]) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -123,11 +123,18 @@ def test_too_long_a_body_is_cut_off():
         fetcher(origin, max_bytes=4).get(f"{origin}/x", accept="*/*")
 
 
-def test_one_byte_at_a_time_does_not_outlast_the_limit():
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+def _dripped(head: bytes, where: str) -> list[bytes]:
+    if where == "header":
+        return [head, *[b"X: y\r\n"] * 60]
+    return [head, b"\r\n", *[b"x"] * 60]
+
+
+@pytest.mark.parametrize("where", ["header", "body"])
+def test_one_byte_at_a_time_does_not_outlast_the_limit(where):
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n"
     started = time.monotonic()
 
-    with server(head, *[b"x"] * 100, pause=0.05) as (origin, _), pytest.raises(FetchFailed):
+    with server(*_dripped(head, where), pause=0.05) as (origin, _), pytest.raises(FetchFailed):
         fetcher(origin, timeout_seconds=0.3).get(f"{origin}/x", accept="*/*")
 
     assert time.monotonic() - started < 3
