@@ -21,7 +21,7 @@ from registry.core.encoding import (
     canonical_json,
     parse_json_object,
 )
-from registry.core.receipt import AnchorReceipt, BatchTree, receipt_json
+from registry.core.receipt import BatchTree, build_receipt, receipt_json
 from registry.core.refusals import Malformed, NotFound, Refusal, Unavailable
 from registry.core.sparse_map import parse_map_proof
 
@@ -133,8 +133,7 @@ class Receipts:
         index = places[digest]
         proven = parse_json_object(batch.proof_json)
         return receipt_json(
-            AnchorReceipt(
-                network=self._parts.network,
+            build_receipt(
                 digest=digest,
                 index=index,
                 path=tree.path(index),

@@ -179,13 +179,13 @@ def test_a_key_proof_of_another_kind_or_key_is_refused(bench: Workbench) -> None
 @pytest.mark.parametrize("name", ["did_key", "did_key_fragment", "did_jwk", "jwk_with_kid"])
 def test_the_ways_in_which_wallets_name_their_key(bench: Workbench, name: str) -> None:
     key = bench.key()
-    header: dict[str, Any] = {
+    named: dict[str, dict[str, Any]] = {
         "did_key": {"kid": key.key.did_key},
         "did_key_fragment": {"kid": f"{key.key.did_key}#{key.key.multikey}"},
         "did_jwk": {"kid": f"{did_jwk(key.key)}#0"},
         "jwk_with_kid": {"jwk": {**key.key.jwk, "kid": "my key", "use": "sig"}},
-    }[name]
-    proof = bench.proof(key, header={"typ": "openid4vci-proof+jwt", **header})
+    }
+    proof = bench.proof(key, header={"typ": "openid4vci-proof+jwt", **named[name]})
 
     answer = _ask(bench, bench.token(bench.offer()), proof)
 

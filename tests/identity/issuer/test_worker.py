@@ -1,5 +1,6 @@
 """What the issuer clears away, and what it must not."""
 
+import pytest
 from sqlalchemy import func, select
 
 from identity.adapters.database import transaction
@@ -48,20 +49,22 @@ def test_the_record_of_issuance_and_its_status_entries_stay(bench: Workbench) ->
     assert _count(bench, CopyRow) == 3
 
 
-def test_a_vault_that_fails_keeps_the_offer_until_it_works(bench: Workbench) -> None:
+def test_a_vault_that_fails_keeps_the_offer_until_it_works(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.offer(credential_type="degree", claims=DEGREE)
     bench.clock.forward(seconds=901)
     rows = dict(bench.vault.rows)
 
-    def refuse(_ref: str) -> None:
+    def refuse(_self: object, _ref: str) -> None:
         raise Unavailable("the audit does not answer")
 
-    forget, bench.vault.forget = bench.vault.forget, refuse  # type: ignore[method-assign]
+    monkeypatch.setattr(type(bench.vault), "forget", refuse)
     bench.worker.run_once(bench.clock())
     assert _count(bench, OfferRow) == 1
     assert bench.vault.rows == rows
 
-    bench.vault.forget = forget  # type: ignore[method-assign]
+    monkeypatch.undo()
     bench.worker.run_once(bench.clock())
     assert _count(bench, OfferRow) == 0
     assert bench.vault.rows == {}

@@ -25,7 +25,7 @@ from identity.core.jsonld import ContextStore
 from identity.core.offers import PRE_AUTHORIZED
 from identity.core.parties import Agency
 from identity.core.signing import NamedSigner
-from identity.installation.founding import Founder, Method
+from identity.installation.founding import Founder, FoundingRegistry, Method
 from identity.issuer.anchoring import Sealer
 from identity.issuer.parts import IssuerParts
 from identity.issuer.routes import build_router
@@ -322,7 +322,9 @@ class Workbench:
         )
 
 
-def make_agency(registry: MemoryRegistry, slug: str, types: tuple[str, ...]) -> Agency:
+def make_agency(
+    registry: FoundingRegistry, slug: str, types: tuple[str, ...], *, root: str | None = None
+) -> Agency:
     """An agency with a DID and an accreditation on the ledger; repeatable."""
 
     def key(kind: KeyType, name: str) -> Any:
@@ -332,7 +334,10 @@ def make_agency(registry: MemoryRegistry, slug: str, types: tuple[str, ...]) -> 
     data_integrity = key(KeyType.ED25519, "di")
     jose = key(KeyType.P256, "jose")
     url = f"{BASE}/issuers/{slug}"
-    founder = Founder(registry, network=NETWORK, root=NamedSigner(GOVERNANCE, registry.root))
+    if root is None:
+        assert isinstance(registry, MemoryRegistry)
+        root = registry.root
+    founder = Founder(registry, network=NETWORK, root=NamedSigner(GOVERNANCE, root))
     did = founder.create_did(
         [
             Method("ledger-1", ledger, "capabilityInvocation"),
@@ -344,7 +349,8 @@ def make_agency(registry: MemoryRegistry, slug: str, types: tuple[str, ...]) -> 
     founder.accredit(
         did, AgencySettings(slug=slug, name={"en": "Registrar", "zh": "登记处"}, types=types)
     )
-    registry.submitted.clear()
+    if isinstance(registry, MemoryRegistry):
+        registry.submitted.clear()
     return Agency(
         slug=slug,
         name={"en": "Registrar", "zh": "登记处"},
