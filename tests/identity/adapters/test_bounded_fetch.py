@@ -1,5 +1,6 @@
 """The one way out: listed origins, listed addresses, bounded time and size, no redirects."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -32,21 +33,25 @@ def server(*pieces: bytes, pause: float = 0) -> Iterator[tuple[str, list[bytes]]
             return
         with connection:
             connection.settimeout(5)
-            received.append(connection.recv(4096))
+            if data := connection.recv(4096):
+                received.append(data)
             try:
                 for piece in pieces:
                     connection.sendall(piece)
                     time.sleep(pause)
             except OSError:
-                pass
+                return
 
     thread = threading.Thread(target=serve)
     thread.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", received
     finally:
-        listener.close()
+        if thread.is_alive():  # nobody came: wake it
+            with contextlib.suppress(OSError):
+                socket.create_connection(listener.getsockname()).close()
         thread.join(6)
+        listener.close()
 
 
 def fetcher(origin: str, *, networks: tuple[str, ...] = ("127.0.0.0/8",), **options):
