@@ -12,7 +12,6 @@ from identity.publishing.page_routes import mount_pages
 from identity.publishing.schema_routes import build_router as build_schema_router
 from identity.web import install_edge
 from registry import problems
-from registry.api.docs_page import install_docs
 
 
 def create_app(
@@ -50,7 +49,6 @@ def create_app(
     for router in routers:
         app.include_router(router)
     app.include_router(build_schema_router(catalogue))
-    install_docs(app)
     if "wallet" in settings.server.services:
         mount_pages(app)
     return app

@@ -40,6 +40,7 @@ from identity.installation.verifying import build_verifier
 from identity.realname.routes import build_router as build_realname_router
 from registry import problems
 from registry.api.app import create_app as create_registry_app
+from registry.api.docs_page import install_docs
 from registry.api.resolution_routes import build_resolution_router
 from registry.api.routes import build_router as build_registry_router
 from registry.client import AsgiTransport, HttpTransport, RegistryClient, Transport
@@ -154,6 +155,7 @@ class _Builder:
         if "verifier" in self._services and engine is not None:
             self._add_verifier(routers, workers, engine, registry, trust, access, own)
         app = create_app(self._settings, catalogue=self._catalogue, routers=routers)
+        install_docs(app)
         return Composition(
             settings=self._settings,
             folder=self._folder,
