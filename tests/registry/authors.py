@@ -1,6 +1,6 @@
 """People who submit: keys made from a name, a genesis with one root, signed transactions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
@@ -122,9 +122,15 @@ def details_of(
 
 
 def new_did(
-    name: str, details: Callable[[UnsafeKey], DidDetails] = details_of
+    name: str,
+    details: Callable[[UnsafeKey], DidDetails] = details_of,
+    *,
+    others: Mapping[str, UnsafeKey] | None = None,
 ) -> tuple[bytes, Author]:
-    """A `create-did` transaction, and whoever it makes; the same name gives the same bytes."""
+    """A `create-did` transaction, and whoever it makes; the same name gives the same bytes.
+
+    `others` are the further keys that `details` names, by fragment; each signs as well.
+    """
     private = UnsafeKey(name)
     payload = Payload(
         network=NETWORK,
@@ -134,5 +140,8 @@ def new_did(
     )
     author = Author(derive_did(payload), "ledger-1", private)
     message = signing_message(payload)
-    raw = encode_signed(payload, [Signature(key="#ledger-1", value=author.sign(message))])
-    return raw, author
+    keys = {"ledger-1": private, **(others or {})}
+    signatures = [
+        Signature(key=f"#{fragment}", value=key.sign(message)) for fragment, key in keys.items()
+    ]
+    return encode_signed(payload, signatures), author
