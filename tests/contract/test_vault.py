@@ -38,12 +38,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> VaultStore:
     return SqlVaultStore(vault_engine(tmp_path / "vault.db"))
 
 
-@pytest.fixture(params=["memory", "file"])
-def keys(request: pytest.FixtureRequest, tmp_path: Path) -> VaultKeys:
+@pytest.fixture(scope="module", params=["memory", "file"])  # opening a key file is slow on purpose
+def keys(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> VaultKeys:
     if request.param == "memory":
         return MemoryVaultKeys()
     return FileVaultKeys.create(
-        tmp_path / "keys", passphrase="correct horse battery", random=secrets.token_bytes
+        tmp_path_factory.mktemp("keys") / "vault.keys",
+        passphrase="correct horse battery",
+        random=secrets.token_bytes,
     )
 
 
