@@ -38,7 +38,21 @@ export function showLanguage(): void {
 /** The text of the page for `key`, with `{name}` replaced from `values`. */
 export function t(key: TextKey, values: Readonly<Record<string, string | number>> = {}): string {
   const text = (current === 'zh' ? zh : en)[key]
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
+  return text.replace(/\{(\w+)\}/g, (whole, name: string, at: number) => {
+    const value = String(values[name] ?? whole)
+    // Latin words keep a space between them and Chinese ones.
+    const before = HAN.test(text.charAt(at - 1)) && LATIN.test(value.charAt(0)) ? ' ' : ''
+    const after = HAN.test(text.charAt(at + whole.length)) && LATIN.test(value.charAt(value.length - 1)) ? ' ' : ''
+    return before + value + after
+  })
+}
+
+const HAN = /\p{Script=Han}/u
+const LATIN = /[A-Za-z0-9]/
+
+/** Several sentences in a row, with a space between them where the language wants one. */
+export function sentences(...texts: readonly string[]): string {
+  return texts.filter(Boolean).join(current === 'zh' ? '' : ' ')
 }
 
 /** The best of several translations: this language, then English, then whatever there is. */
