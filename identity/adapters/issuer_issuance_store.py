@@ -6,7 +6,7 @@ the anchor digests. Nothing is signed before it is committed.
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -213,18 +213,19 @@ class SqlIssuanceStore:
         if group is None:
             raise NoOpenGroup("no status list of this agency has room")
         group.allocated += count
-        places: list[StatusPlace] = []
-        taken: set[int] = set()
-        while len(taken) < count:  # the group is at most half full: two tries each at most
-            position = int.from_bytes(self._random(8), "big") % STATUS_LIST_SIZE
-            used = db.scalar(
-                select(func.count()).where(
-                    CopyRow.group_id == group.group_id, CopyRow.position == position
+        chosen: dict[int, None] = {}
+        while len(chosen) < count:  # the group is at most half full: two rounds on average
+            drawn = {
+                int.from_bytes(self._random(8), "big") % STATUS_LIST_SIZE
+                for _ in range(count - len(chosen))
+            }
+            used = db.scalars(
+                select(CopyRow.position).where(
+                    CopyRow.group_id == group.group_id, CopyRow.position.in_(drawn)
                 )
             )
-            if not used and position not in taken:
-                taken.add(position)
-                places.append(StatusPlace(group=group.group_id, index=position))
+            chosen.update(dict.fromkeys(drawn - set(used)))
+        places = [StatusPlace(group=group.group_id, index=position) for position in chosen]
         return tuple(places)
 
     def _join_batch(self, db: Session, request: DeliveryRequest) -> str:
