@@ -83,6 +83,15 @@ class ContextStore:
         graphs: Mapping[str, list[JsonObject]] = self._run(_Lossless(nulls).to_rdf, prepared)
         return graphs
 
+    def compact(self, expanded: JsonObject, context: Any) -> JsonObject:
+        """Compact one expanded node under `context`; for selective disclosure."""
+
+        def operation(document: Any, options: Any) -> Any:
+            return _pyld.JsonLdProcessor().compact(document, context, options)
+
+        compacted: JsonObject = self._run(operation, expanded)
+        return compacted
+
     def _run(self, operation: Any, document: JsonObject) -> Any:
         with self._lock:
             options = {

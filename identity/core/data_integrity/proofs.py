@@ -76,8 +76,29 @@ def add_proof(
         Malformed: the document cannot be canonicalised without loss.
     """
     suite = find_cryptosuite(cryptosuite)
-    unknown = set(options or {}) - _OPTIONS
-    if unknown:
+    secured, config, unsecured = prepare(
+        document,
+        signer=signer,
+        cryptosuite=cryptosuite,
+        created=created,
+        purpose=purpose,
+        options=options,
+    )
+    config["proofValue"] = suite.create(unsecured, config, signer=signer, contexts=contexts)
+    return attach(secured, config)
+
+
+def prepare(
+    document: JsonObject,
+    *,
+    signer: Signer,
+    cryptosuite: str,
+    created: datetime,
+    purpose: str,
+    options: JsonObject | None,
+) -> tuple[JsonObject, JsonObject, JsonObject]:
+    """The document with its contexts, the proof without value, and what that proof is of."""
+    if set(options or {}) - _OPTIONS:
         raise ProofMalformed("proof options have a member that is not an option")
     secured = _with_defining_context(document)
     existing = _proofs_of(secured) if "proof" in secured else []
@@ -92,10 +113,13 @@ def add_proof(
     _check_members(config)
     if len(existing) >= MAX_PROOFS:
         raise ProofMalformed(f"document has {MAX_PROOFS} proofs already")
-    unsecured = _input_document(secured, config, _by_id([*existing, config]))
-    config["proofValue"] = suite.create(unsecured, config, signer=signer, contexts=contexts)
-    secured["proof"] = [*existing, config] if existing else config
-    return secured
+    return secured, config, _input_document(secured, config, _by_id([*existing, config]))
+
+
+def attach(document: JsonObject, proof: JsonObject) -> JsonObject:
+    """The document with one more proof; a first one stands alone, more make an array."""
+    existing = _proofs_of(document) if "proof" in document else []
+    return {**document, "proof": [*existing, proof] if existing else proof}
 
 
 def verify_proofs(

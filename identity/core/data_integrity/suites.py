@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from identity.core import jsonld
+from identity.core.data_integrity.ecdsa_sd import EcdsaSdSuite
 from identity.core.data_integrity.suite import Cryptosuite, HashedSuite
 from identity.core.jsonld import ContextStore
 from registry.core.encoding import JsonObject, canonical_json
@@ -31,12 +32,19 @@ _ECDSA = frozenset({KeyType.P256, KeyType.P384})
 EDDSA_RDFC_2022 = HashedSuite("eddsa-rdfc-2022", _EDDSA, canonical_rdf, own_context=False)
 EDDSA_JCS_2022 = HashedSuite("eddsa-jcs-2022", _EDDSA, canonical_jcs, own_context=True)
 ECDSA_RDFC_2019 = HashedSuite("ecdsa-rdfc-2019", _ECDSA, canonical_rdf, own_context=False)
+ECDSA_SD_2023 = EcdsaSdSuite()
 ECDSA_JCS_2019 = HashedSuite("ecdsa-jcs-2019", _ECDSA, canonical_jcs, own_context=True)
 
 CRYPTOSUITES: Mapping[str, Cryptosuite] = MappingProxyType(
     {
         suite.name: suite
-        for suite in (EDDSA_RDFC_2022, EDDSA_JCS_2022, ECDSA_RDFC_2019, ECDSA_JCS_2019)
+        for suite in (
+            EDDSA_RDFC_2022,
+            EDDSA_JCS_2022,
+            ECDSA_RDFC_2019,
+            ECDSA_JCS_2019,
+            ECDSA_SD_2023,
+        )
     }
 )
 
