@@ -50,11 +50,7 @@ def select(document: JsonObject, pointers: Collection[str]) -> JsonObject:
     """
     if len(pointers) > MAX_POINTERS:
         raise PointerLeadsNowhere(f"more than {MAX_POINTERS} pointers")
-    selection = _start(document)
-    selection["@context"] = copy.deepcopy(document.get("@context"))
-    for pointer in pointers:
-        _select_one(document, selection, parse_pointer(pointer))
-    return _dense(selection)  # type: ignore[no-any-return]
+    return _select(document, [parse_pointer(pointer) for pointer in pointers])
 
 
 def parse_pointer(pointer: object) -> list[str]:
@@ -90,7 +86,9 @@ def group(
     found: dict[str, tuple[int, ...]] = {}
     selected: dict[str, tuple[Quad, ...]] = {}
     for name, pointers in groups.items():
-        selected[name] = tuple(_unnamed(select(compact, pointers), contexts)) if pointers else ()
+        select(document, pointers)  # refuses pointers that name nothing
+        fitted = [_fitted(compact, parse_pointer(pointer)) for pointer in pointers]
+        selected[name] = tuple(_unnamed(_select(compact, fitted), contexts)) if fitted else ()
         wanted = {rdf_canon.line(relabelled(quad, labels)) for quad in selected[name]}
         found[name] = tuple(index for index, line in enumerate(lines) if line in wanted)
     return GroupedDocument(lines=lines, labels=labels, groups=found, quads=selected)
@@ -139,6 +137,37 @@ def _unnamed(document: JsonObject, contexts: ContextStore) -> list[Quad]:
         (plain(subject), predicate, plain(value), plain(graph))
         for subject, predicate, value, graph in jsonld.to_quads(document, contexts)
     ]
+
+
+def _fitted(compact: JsonObject, steps: Sequence[str]) -> list[str]:
+    """Steps through the compacted document for steps through the one that came in.
+
+    Compaction takes an array of one away, and puts one where a context asks for it.
+    """
+    fitted: list[str] = []
+    source: Any = compact
+    for step in steps:
+        if isinstance(source, list) and len(source) == 1 and not _INDEX.fullmatch(step):
+            fitted.append("0")
+            source = source[0]
+        elif step == "0" and not isinstance(source, list) and not _has(source, step):
+            continue
+        fitted.append(step)
+        source, _ = _follow(source, step)
+    return fitted
+
+
+def _has(source: Any, step: str) -> bool:
+    return isinstance(source, dict) and step in source
+
+
+def _select(document: JsonObject, paths: Sequence[Sequence[str]]) -> JsonObject:
+    selection = _start(document)
+    selection["@context"] = copy.deepcopy(document.get("@context"))
+    for steps in paths:
+        _select_one(document, selection, steps)
+    dense: JsonObject = _dense(selection)
+    return dense
 
 
 def _start(source: Mapping[str, Any]) -> JsonObject:
