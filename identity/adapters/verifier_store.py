@@ -30,6 +30,7 @@ class DatabaseRequests:
                     status=request.status,
                     secret_digest=request.secret_digest,
                     result_key=request.result_key,
+                    answer_key=request.answer_key or None,
                     sealed=request.sealed,
                     created_at=request.created_at,
                     expires_at=request.expires_at,
@@ -55,7 +56,7 @@ class DatabaseRequests:
                 RequestRow.status == PENDING,
                 RequestRow.expires_at > now,
             )
-            .values(status=status, sealed=sealed, delete_after=delete_after)
+            .values(status=status, sealed=sealed, answer_key=None, delete_after=delete_after)
         )
         with transaction(self._engine) as session:
             return _count(session.execute(change)) == 1
@@ -92,6 +93,7 @@ def _stored(row: RequestRow) -> StoredRequest:
         status=row.status,
         secret_digest=row.secret_digest,
         result_key=row.result_key,
+        answer_key=row.answer_key or b"",
         sealed=row.sealed,
         created_at=row.created_at,
         expires_at=row.expires_at,

@@ -20,6 +20,7 @@ class RequestRow(Base):
     status: Mapped[str] = mapped_column(String(16))
     secret_digest: Mapped[bytes] = mapped_column(LargeBinary)
     result_key: Mapped[bytes] = mapped_column(LargeBinary)
+    answer_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[int]
     expires_at: Mapped[int]

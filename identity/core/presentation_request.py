@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from identity.core import jose
 from identity.core.credential_types import Catalogue, CredentialType
 from identity.core.dcql import CredentialFormat
+from identity.core.encrypted_answer import ENC_VALUES
 from identity.core.parties import AskedCredential, Purpose, RelyingParty
 from identity.core.verification.proof import VC_IRI, type_iri
 from registry.core.encoding import JsonObject
@@ -122,9 +123,11 @@ def request_object(
     ids: RequestIds,
     issued_at: int,
     wallet_nonce: str,
+    answer_jwk: JsonObject | None,
 ) -> str:
     """Sign the request object. `wallet_nonce` is empty when the wallet sent none (§5.10).
 
+    With `answer_jwk` the answer is to be encrypted to that key (`direct_post.jwt`, §8.3.1).
     There is no `iss`: widely used wallets refuse a prefixed one beside a DID `kid`.
 
     Raises:
@@ -136,7 +139,7 @@ def request_object(
         "aud": STATIC_AUDIENCE,
         "client_id": client_id(party.did),
         "response_type": "vp_token",
-        "response_mode": "direct_post",
+        "response_mode": "direct_post.jwt" if answer_jwk else "direct_post",
         "response_uri": ids.response_uri,
         "nonce": ids.nonce,
         "state": ids.state,
@@ -145,6 +148,7 @@ def request_object(
             "client_name": party.name["en"],
             **{f"client_name#{tag}": text for tag, text in party.name.items() if tag != "en"},
             "vp_formats_supported": VP_FORMATS,
+            **_encryption(answer_jwk),
         },
         "verifier_info": [_registration_info(purpose, registration)],
         "iat": issued_at,
@@ -157,6 +161,15 @@ def request_object(
         payload=payload,
         signer=party.request,
     )
+
+
+def _encryption(answer_jwk: JsonObject | None) -> JsonObject:
+    if answer_jwk is None:
+        return {}
+    return {
+        "jwks": {"keys": [answer_jwk]},
+        "encrypted_response_enc_values_supported": list(ENC_VALUES),
+    }
 
 
 def _registration_info(purpose: Purpose, registration: Registration) -> JsonObject:

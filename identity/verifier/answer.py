@@ -10,6 +10,7 @@ from typing import Any
 
 from identity.core.dcql import MAX_CREDENTIAL_QUERIES
 from identity.core.dcql_answer import MAX_PRESENTATIONS
+from identity.core.encrypted_answer import AnswerKey, decrypt_answer
 from registry.core.encoding import JsonObject, parse_json_object
 from registry.core.receipt import AnchorReceipt, parse_receipt
 from registry.core.refusals import Malformed, Refusal
@@ -52,18 +53,33 @@ class Presentations:
     entries: Mapping[str, tuple[tuple[Any, AnchorReceipt | Refusal | None], ...]]
 
 
-def read_answer(form: Mapping[str, str]) -> Declined | Presentations:
-    """Read the form fields of a `direct_post`; unknown fields are ignored (§8.1).
+def read_answer(form: Mapping[str, str], *, key: AnswerKey | None) -> Declined | Presentations:
+    """Read the form fields of an answer; unknown fields are ignored (§8.1).
+
+    Args:
+        key: private key of the request, when it asked for an encrypted answer; then a plain one is
+            refused, except that a wallet may always decline in plain words (§8.3.1).
 
     Raises:
         AnswerMalformed: neither an answer nor an error, or not in the form of version 1.0.
+        AnswerNotDecrypted: encrypted to another key.
     """
-    state = form.get("state", "")
-    if "error" in form:
-        error = form["error"]
-        return Declined(state=state, error=error if error in KNOWN_ERRORS else "other")
+    if key is not None and "response" in form:
+        return _read_parameters(decrypt_answer(form["response"], key))
     if "response" in form:
         raise AnswerMalformed("no encrypted answer was asked for")
+    if key is not None and "error" not in form:
+        raise AnswerMalformed("an encrypted answer was asked for")
+    return _read_parameters(form)
+
+
+def _read_parameters(form: Mapping[str, Any]) -> Declined | Presentations:
+    state = form.get("state", "")
+    if not isinstance(state, str):
+        raise AnswerMalformed("state is a text")
+    if "error" in form:
+        known = isinstance(form["error"], str) and form["error"] in KNOWN_ERRORS
+        return Declined(state=state, error=form["error"] if known else "other")
     if "vp_token" not in form:
         raise AnswerMalformed("the answer has neither vp_token nor error")
     token = _object(form["vp_token"], "vp_token")
@@ -109,7 +125,12 @@ def _receipt(value: object) -> AnchorReceipt | Refusal:
         return refusal
 
 
-def _object(text: str, name: str) -> JsonObject:
+def _object(text: object, name: str) -> JsonObject:
+    """JSON text in a form, or an object inside an encrypted answer."""
+    if isinstance(text, dict):
+        return text
+    if not isinstance(text, str):
+        raise AnswerMalformed(f"{name} is not a JSON object")
     try:
         return parse_json_object(text, max_bytes=MAX_ANSWER_BYTES)
     except Malformed as error:

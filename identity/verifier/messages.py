@@ -59,7 +59,7 @@ class AskMessage(BaseModel):
     """Ask a wallet for what a registered purpose needs.
 
     `reference` comes from the citizen's QR code, when she showed one; her wallet then finds the
-    request by itself.
+    request by itself. With `encrypted` the wallet answers by `direct_post.jwt`.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -67,6 +67,7 @@ class AskMessage(BaseModel):
     purpose: Code
     reference: Reference | None = None
     format: Literal["dc+sd-jwt", "ldp_vc"] = "dc+sd-jwt"
+    encrypted: bool = False
 
 
 class AskedMessage(BaseModel):

@@ -129,6 +129,7 @@ class StoredRequest:
         status: `pending`, `answered` or `declined`.
         secret_digest: digest of the result secret, 32 bytes.
         result_key: public key that the result is sealed to, 32 bytes.
+        answer_key: private key for an encrypted answer; empty when it comes in plain form.
         sealed: the sealed verdict, once there is one.
         expires_at: unix seconds; later answers are refused.
     """
@@ -142,6 +143,7 @@ class StoredRequest:
     status: str
     secret_digest: bytes
     result_key: bytes
+    answer_key: bytes
     sealed: bytes | None
     created_at: int
     expires_at: int
@@ -151,6 +153,7 @@ class RequestStore(Protocol):
     """Keeps presentation requests, for any number of instances.
 
     - `answer` succeeds at most once for a request, and never after its expiry.
+    - The answer key is gone with the answer.
     - Sealed results are gone for good after `delete_after`.
     """
 

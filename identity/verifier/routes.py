@@ -83,6 +83,7 @@ def _asking_router(service: VerifierService, access: AccessKeys) -> APIRouter:
                 purpose=body.purpose,
                 credential_format=CredentialFormat(body.format),
                 reference=body.reference or "",
+                encrypted=body.encrypted,
             )
         )
 

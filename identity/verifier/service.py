@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from identity.core import presentation_request, sealed_result
 from identity.core.dcql import CredentialFormat, DcqlQuery, parse_dcql
 from identity.core.dcql_answer import query_called
+from identity.core.encrypted_answer import AnswerKey, new_answer_key
 from identity.core.parties import RelyingParty
 from identity.core.presentation_request import RequestIds
 from identity.core.verification import pipeline, presented
@@ -16,7 +17,7 @@ from identity.core.verification.case import AnyCredential, Case, Expectation, Wo
 from identity.core.verification.policy import Policy, for_credentials
 from identity.core.verification.presented import Unverified
 from identity.core.verification.verdict import Verdict
-from identity.verifier.answer import Declined, Presentations
+from identity.verifier.answer import Declined, Presentations, read_answer
 from identity.verifier.evidence import EvidenceReader
 from identity.verifier.ports import Registry, RequestStore, StoredRequest
 from registry.core.encoding import (
@@ -34,7 +35,6 @@ RESULT_SECONDS = 300  # an answer waits this long for the page that asked
 FETCHED_SECONDS = 30  # a page whose connection broke may ask again
 _ID_BYTES = 16  # 128 random bits name a request
 
-Answer = Declined | Presentations
 Entry = tuple[Any, AnchorReceipt | Refusal | None]
 
 
@@ -119,9 +119,17 @@ class VerifierService:
         return self._verifier(slug).party
 
     def open_request(
-        self, slug: str, *, purpose: str, credential_format: CredentialFormat, reference: str
+        self,
+        slug: str,
+        *,
+        purpose: str,
+        credential_format: CredentialFormat,
+        reference: str,
+        encrypted: bool,
     ) -> OpenedRequest:
         """Ask for what `purpose` needs; `reference` is empty, or a waiting wallet's.
+
+        With `encrypted` only an answer by `direct_post.jwt` is taken.
 
         Raises:
             PurposeUnknown, AsksTooMuch: the party may not ask that.
@@ -145,6 +153,7 @@ class VerifierService:
             status="pending",
             secret_digest=sealed_result.secret_digest(secret),
             result_key=sealed_result.result_key(secret),
+            answer_key=new_answer_key(self._random).scalar if encrypted else b"",
             sealed=None,
             created_at=now,
             expires_at=now + REQUEST_SECONDS,
@@ -190,17 +199,21 @@ class VerifierService:
             ),
             issued_at=self._seconds(),
             wallet_nonce=wallet_nonce,
+            answer_jwk=AnswerKey(stored.answer_key).jwk if stored.answer_key else None,
         )
 
-    def take_answer(self, slug: str, request: str, answer: Answer) -> Verdict | None:
-        """Judge the answer of a wallet and keep the verdict, sealed; None when it declined.
+    def take_answer(self, slug: str, request: str, form: Mapping[str, str]) -> Verdict | None:
+        """Read and judge a wallet's answer and keep the verdict, sealed; None when it declined.
 
         A verdict of "no" uses the request up as well. What cannot be read does not.
 
         Raises:
+            AnswerMalformed, AnswerNotDecrypted: it cannot be read.
             NoSuchRequest, RequestExpired, AlreadyAnswered, StateMismatch: as they say.
         """
         stored = self._open(slug, request)
+        key = AnswerKey(stored.answer_key) if stored.answer_key else None
+        answer = read_answer(form, key=key)
         if not hmac.compare_digest(answer.state.encode(), stored.state.encode()):
             raise StateMismatch("the answer has another state than the request")
         verdict: Verdict | None = None

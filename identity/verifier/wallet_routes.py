@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 
 from identity.core.presentation_request import REQUEST_MEDIA_TYPE
 from identity.core.verification.verdict import Verdict
-from identity.verifier.answer import MAX_ANSWER_BYTES, read_answer
+from identity.verifier.answer import MAX_ANSWER_BYTES
 from identity.verifier.service import VerifierService
 from registry.core.refusals import Malformed, NotFound, Refusal, Unavailable
 
@@ -49,6 +49,7 @@ _ANSWER_BODY: dict[str, Any] = {
                     "type": "object",
                     "properties": {
                         "vp_token": {"type": "string"},
+                        "response": {"type": "string"},
                         "state": {"type": "string"},
                         "anchor_receipts": {"type": "string"},
                         "error": {"type": "string"},
@@ -146,7 +147,7 @@ def build_wallet_router(service: VerifierService) -> APIRouter:
     def take_answer(party: Slug, request_id: RequestId, form: Form) -> JSONResponse:
         """The wallet's one answer."""
         try:
-            verdict = service.take_answer(party, request_id, read_answer(parse_form(form)))
+            verdict = service.take_answer(party, request_id, parse_form(form))
         except Refusal as refusal:
             return _refused(refusal)
         if verdict is None or verdict.is_verified:

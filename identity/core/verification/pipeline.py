@@ -81,6 +81,8 @@ def open_case(
         )
     except Refusal as refusal:
         proven = refusal
+    except Exception:  # noqa: BLE001 - a proof that cannot be brought to an end is no proof
+        proven = CheckFailed(CHECK_RAISED, "the check did not come to an end")
     return Case(
         unverified=unverified,
         hints=hints,

@@ -4,6 +4,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from jwcrypto import jwe
+from jwcrypto.jwk import JWK
 from sqlalchemy import text
 
 from identity.core.jose import parse_compact
@@ -338,3 +340,92 @@ def test_the_page_of_a_party_learns_its_purposes(bench: Workbench):
         {"type": "resident-identity", "claims": [["age_over_18"]]}
     ]
     assert bench.client.get("/verifiers/bar").status_code == 403
+
+
+def _encrypted(wanted, parameters, **header):
+    """As a wallet does it; jwcrypto is the independent implementation here."""
+    (jwk,) = wanted["client_metadata"]["jwks"]["keys"]
+    token = jwe.JWE(
+        json.dumps(parameters),
+        json.dumps({"alg": "ECDH-ES", "enc": "A256GCM", "kid": jwk["kid"], **header}),
+    )
+    token.add_recipient(JWK(**jwk))
+    return token.serialize(compact=True)
+
+
+def _parameters(bench: Workbench, wanted):
+    form = bench.form(wanted)
+    return {
+        "vp_token": json.loads(form["vp_token"]),
+        "anchor_receipts": json.loads(form["anchor_receipts"]),
+        "state": wanted["state"],
+    }
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{}, {"enc": "A128GCM"}, {"apu": "YWJj", "apv": "eHl6"}],
+)
+def test_an_encrypted_answer_is_taken_where_it_was_asked_for(bench: Workbench, header):
+    asked = bench.ask(encrypted=True)
+    wanted = bench.object(asked)
+    assert wanted["response_mode"] == "direct_post.jwt"
+    metadata = wanted["client_metadata"]
+    assert metadata["encrypted_response_enc_values_supported"] == ["A128GCM", "A256GCM"]
+    (jwk,) = metadata["jwks"]["keys"]
+    assert (jwk["use"], jwk["alg"], jwk["crv"]) == ("enc", "ECDH-ES", "P-256")
+
+    answer = bench.answer(
+        wanted, {"response": _encrypted(wanted, _parameters(bench, wanted), **header)}
+    )
+
+    assert answer.status_code == 200, answer.text
+    assert bench.result(asked).json()["verdict"]["verified"] is True
+    with bench.engine.connect() as connection:
+        assert connection.scalar(text("select answer_key from verifier_requests")) is None
+
+
+def test_a_plain_answer_where_encryption_was_asked_is_refused(bench: Workbench):
+    wanted = bench.object(bench.ask(encrypted=True))
+
+    plain = bench.answer(wanted, bench.form(wanted))
+    declined = bench.answer(wanted, {"error": "access_denied", "state": wanted["state"]})
+
+    assert plain.status_code == 400
+    assert "encrypted" in plain.json()["error_description"]
+    assert declined.status_code == 200
+
+
+def test_an_encrypted_answer_where_none_was_asked_is_refused(bench: Workbench):
+    wanted = bench.object(bench.ask())
+
+    assert bench.answer(wanted, {"response": "a.b.c.d.e"}).status_code == 400
+
+
+def test_an_answer_for_another_requests_key_is_refused(bench: Workbench):
+    first, second = (bench.object(bench.ask(encrypted=True)) for _ in range(2))
+    assert first["client_metadata"]["jwks"] != second["client_metadata"]["jwks"]
+
+    answer = bench.answer(second, {"response": _encrypted(first, _parameters(bench, second))})
+
+    assert answer.status_code == 400
+
+
+def test_a_changed_or_odd_encrypted_answer_is_refused(bench: Workbench):
+    wanted = bench.object(bench.ask(encrypted=True))
+    good = _encrypted(wanted, _parameters(bench, wanted))
+    header, key, vector, body, tag = good.split(".")
+    odd = [
+        ".".join((header, key, vector, body, tag[::-1])),
+        ".".join((header, key, vector, body[:-4], tag)),
+        ".".join((header, "AAAA", vector, body, tag)),
+        ".".join((header[:-2], key, vector, body, tag)),
+        _encrypted(wanted, _parameters(bench, wanted), zip="DEF"),
+        "",
+        "....",
+        "x" * 100,
+    ]
+
+    for response in odd:
+        assert bench.answer(wanted, {"response": response}).status_code == 400
+    assert bench.answer(wanted, {"response": good}).status_code == 200
