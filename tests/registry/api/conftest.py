@@ -1,6 +1,7 @@
 """A ledger with a few records behind the registry's application."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,9 +56,15 @@ class Registry:
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[Registry]:
+    with running_registry(tmp_path) as running:
+        yield running
+
+
+@contextmanager
+def running_registry(directory: Path) -> Iterator[Registry]:
     seconds = [CREATED + 10]
     ledger = EmbeddedLedger.open(
-        tmp_path / "ledger.db",
+        directory / "ledger.db",
         genesis=genesis(),
         signer=UnsafeHeadSigner(),
         now=lambda: seconds[0],

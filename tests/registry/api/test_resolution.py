@@ -1,5 +1,6 @@
 """DID resolution over HTTP as contracts demand it: media types, frames, errors, versions."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +10,7 @@ import pytest
 from registry.core.encoding import base64url_encode, canonical_json
 from registry.core.keys import parse_multikey
 from registry.core.refusals import Unavailable
-from tests.registry.api.conftest import ENDPOINT, Registry
+from tests.registry.api.conftest import ENDPOINT, Registry, running_registry
 from tests.registry.authors import CREATED, new_did
 
 RESOLUTION = "application/did-resolution"
@@ -17,6 +18,13 @@ DEREFERENCING = "application/did-url-dereferencing"
 ED25519 = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
 P256 = "did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169"
 P384 = "did:key:z82LkvCwHNreneWpsgPEbV3gu1C6NFJEBg4srfJ5gdxEsMGRJUz2sG9FE42shbn2xkZJh54"
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """One for all: nothing here writes."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
 
 
 def get(registry: Registry, did: str, accept: str | None = None, query: str = "") -> Any:
