@@ -34,11 +34,14 @@ def create_database(url: str) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(parsed, pool_pre_ping=True, pool_size=20, max_overflow=20)
+        return create_engine(
+            parsed, pool_pre_ping=True, pool_size=20, max_overflow=20, hide_parameters=True
+        )
     in_file = bool(parsed.database) and parsed.database != ":memory:"
     engine = create_engine(
         parsed,
         poolclass=QueuePool if in_file else StaticPool,
+        hide_parameters=True,  # values never stand in an exception or a log
         connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from argon2.exceptions import HashingError
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -167,7 +168,7 @@ class KeyFile:
                 if entry["type"] != kind:
                     raise Malformed(f"key {name} is of another type")
                 keys[name] = key_from_seed(kind, base64url_decode(entry["seed"]))
-        except (InvalidTag, Malformed, KeyError, ValueError) as error:
+        except (InvalidTag, HashingError, Malformed, KeyError, ValueError) as error:
             raise KeyFileNotOpened(f"cannot open key file {path.name}") from error
         return cls(keys)
 

@@ -1,5 +1,6 @@
 """The encrypted key file: kept, opened, and refused."""
 
+import json
 import os
 from pathlib import Path
 
@@ -93,3 +94,13 @@ def test_a_private_file_is_written_whole_or_not_at_all(tmp_path: Path):
 
     assert (tmp_path / "secret").read_bytes() == b"one"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["secret"]
+
+
+def test_a_salt_of_the_wrong_length_is_a_refusal(path: Path):
+    make(path)
+    outer = json.loads(path.read_bytes())
+    outer["salt"] = "AAAA"
+    path.write_text(json.dumps(outer))
+
+    with pytest.raises(KeyFileNotOpened):
+        KeyFile.open(path, passphrase=PASSPHRASE, wanted=WANTED)
