@@ -1,6 +1,7 @@
 """`cairn up`: serve the services that the configuration names."""
 
 import secrets
+import signal
 import socket
 import threading
 import time
@@ -34,7 +35,8 @@ def up(
     data: Annotated[Path | None, typer.Option(help="Data folder, over the file's")] = None,
     port: Annotated[int | None, typer.Option(help="Port, over the file's")] = None,
 ) -> None:
-    """Serve; Ctrl-C ends it."""
+    """Serve; Ctrl-C or SIGTERM ends it, after what is under way is answered."""
+    signal.signal(signal.SIGTERM, _interrupt)
     server_settings: dict[str, object] = {}
     if data is not None:
         server_settings["data_dir"] = data
@@ -59,6 +61,11 @@ def up(
         pass
     finally:
         running.close()
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    """A service manager's SIGTERM ends the process as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def open_log(settings: Settings) -> None:
