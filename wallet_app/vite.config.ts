@@ -14,7 +14,7 @@ function mock(): Plugin {
   return {
     name: 'cairn-mock',
     configureServer: (server) => void server.middlewares.use(mockMiddleware()),
-    configurePreviewServer: (server) => void server.middlewares.use(mockMiddleware()),
+    configurePreviewServer: (server) => void server.middlewares.use(mockMiddleware({ strict: true })),
   }
 }
 

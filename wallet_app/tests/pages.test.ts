@@ -6,7 +6,7 @@ import { en, zh } from '../src/shared/text'
 import { askedFacts, parseParty, parseVerdict, readAccess, readReference } from '../src/scan/verifier'
 import { copyFor, spendCopy, type Card } from '../src/wallet/cards'
 import { linkOfPage, parseLink } from '../src/wallet/links'
-import { typeName, wellKnown } from '../src/wallet/offers'
+import { readable, typeName, wellKnown } from '../src/wallet/offers'
 import { inflate, readStatus } from '../src/wallet/status'
 
 describe('links', () => {
@@ -38,6 +38,12 @@ describe('links', () => {
     expect(wellKnown('https://h', 'x')).toBe('https://h/.well-known/x')
     expect(typeName('https://h/schemas/degree/1')).toBe('degree')
   })
+})
+
+test('an issuer cannot make its card unreadable', () => {
+  expect(readable('#1f4e79', '#ffffff').text).toBe('#ffffff')
+  expect(readable('#ffffff', '#eeeeee').text).toBe('#000000')
+  expect(readable('#000000', '#111111').text).toBe('#ffffff')
 })
 
 describe('copies', () => {

@@ -239,6 +239,29 @@ describe('showing', () => {
     expect(parseSdJwt(token.slice(0, token.lastIndexOf('~') + 1)).disclosures).toHaveLength(1)
   })
 
+  test('a copy that another tab has spent meanwhile is not sent to a second party', async () => {
+    const card = await receive()
+    const toBar = await readRequest((await ask('bar', 'age-check')).link, wallet)
+    const toBank = await readRequest((await ask('bank', 'account-opening')).link, wallet)
+    const first = choicesFor(toBar, [card], wallet.now())[0]!.options[0]!
+    const second = choicesFor(toBank, [card], wallet.now())[0]!.options[0]!
+    expect(second.copyIndex).toBe(first.copyIndex)
+    await answerRequest(toBar, [first], wallet)
+    await expect(answerRequest(toBank, [second], wallet)).rejects.toMatchObject({ code: 'unexpected' })
+    expect((await wallet.store.card(card.id))!.copies[first.copyIndex]!.parties).toEqual([toBar.did])
+  })
+
+  test('a copy is spent before it leaves, even when nothing arrives', async () => {
+    const card = await receive()
+    const asked = await readRequest((await ask('bar', 'age-check')).link, wallet)
+    const choice = choicesFor(asked, [card], wallet.now())[0]!.options[0]!
+    const broken: typeof fetch = async () => {
+      throw new TypeError('network')
+    }
+    await expect(answerRequest(asked, [choice], { ...wallet, fetcher: broken })).rejects.toMatchObject({ code: 'offline' })
+    expect((await wallet.store.card(card.id))!.copies[choice.copyIndex]!.parties).toEqual([asked.did])
+  })
+
   test('asking for more than registered, or without registration, is noticed', async () => {
     await receive()
     const nosy = await readRequest((await ask('bar', 'nosy')).link, wallet)

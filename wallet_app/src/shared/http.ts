@@ -28,17 +28,30 @@ export async function request(url: string, init: RequestInit = {}, fetcher: Fetc
       ...init,
       signal: init.signal ?? AbortSignal.timeout(TIMEOUT_MS),
     })
-    if (Number(response.headers.get('Content-Length') ?? 0) > MAX_BYTES) {
-      throw new Problem('malformed', 'answer is too long')
-    }
-    const text = await response.text()
-    if (text.length > MAX_BYTES) throw new Problem('malformed', 'answer is too long')
-    return { status: response.status, headers: response.headers, text }
+    return { status: response.status, headers: response.headers, text: await readText(response) }
   } catch (error) {
     if (error instanceof Problem) throw error
     if (init.signal?.aborted) throw error
     throw new Problem('offline', new URL(address).origin)
   }
+}
+
+/** The body, given up as soon as it is longer than anything we read. */
+async function readText(response: Response): Promise<string> {
+  const reader = response.body?.getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  for (let length = 0; reader; ) {
+    const { done, value } = await reader.read()
+    if (done) break
+    length += value.length
+    if (length > MAX_BYTES) {
+      await reader.cancel()
+      throw new Problem('malformed', 'answer is too long')
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+  return text + decoder.decode()
 }
 
 /** A JSON answer with a 2xx status. @throws Problem 'server' for 5xx and 429, 'refused' otherwise. */

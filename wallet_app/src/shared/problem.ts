@@ -32,7 +32,7 @@ export type ProblemCode =
   | 'credential-invalid' // what the issuer sent is not what it offered
   | 'nothing-fits' // no card can answer
   | 'storage'
-  | 'camera'
+  | 'insecure-page' // opened by plain http: the browser gives no keys
   | 'access-key'
   | 'code-expired'
   | 'unexpected'

@@ -95,7 +95,8 @@ export class Registry {
   /**
    * The key that a DID URL names, if the DID lists it for this purpose now.
    *
-   * did:cairn from the ledger with proof; did:jwk and did:key hold their key themselves.
+   * Only did:cairn: who asks citizens, or issues to them, is known to the ledger.
+   *
    * @throws Problem 'party-unknown'
    */
   async key(didUrl: string, purpose: 'authentication' | 'assertionMethod'): Promise<PublicKey> {

@@ -55,13 +55,15 @@ export function isAnchored(card: Card): boolean {
 export async function anchorPatiently(
   card: Card,
   around: Around,
-  changed: (card: Card) => void,
+  changed: () => Promise<void>,
   wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds)),
 ): Promise<void> {
-  let current = card
   for (let tries = 0; tries < 12; tries++) {
-    current = await anchorCard(current, around)
-    changed(current)
+    // Read anew each time: meanwhile a copy may have been spent, or the card removed.
+    const newest = await around.store.card(card.id)
+    if (!newest) return
+    const current = await anchorCard(newest, around)
+    await changed()
     if (isAnchored(current)) return
     await wait(Math.min(1000 * 1.5 ** tries, 15_000))
   }

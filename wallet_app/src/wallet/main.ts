@@ -1,7 +1,7 @@
 import { mount } from 'svelte'
 import '../shared/theme.css'
 import { showLanguage } from '../shared/language.svelte'
-import { asProblem, type Problem } from '../shared/problem'
+import { asProblem, Problem } from '../shared/problem'
 import App from './App.svelte'
 import { Store } from './store'
 import { Wallet } from './wallet.svelte'
@@ -11,6 +11,7 @@ async function start(): Promise<void> {
   let wallet: Wallet | null = null
   let problem: Problem | null = null
   try {
+    if (!isSecureContext) throw new Problem('insecure-page')
     wallet = new Wallet(await Store.open())
     await wallet.start()
   } catch (error) {

@@ -119,10 +119,7 @@ function readConfiguration(id: Json, configurations: JsonObject): Offered[] {
       configurationId: id as string,
       vct: configuration.vct,
       name: localized(display, typeName(configuration.vct)),
-      colors: {
-        background: color(first.background_color, '#33475b'),
-        text: color(first.text_color, '#ffffff'),
-      },
+      colors: readable(color(first.background_color, '#33475b'), color(first.text_color, '#ffffff')),
       labels,
     },
   ]
@@ -137,6 +134,25 @@ export function typeName(vct: string): string {
 /** Only plain colours: whatever else CSS can say has no business in an issuer's metadata. */
 function color(value: Json | undefined, fallback: string): string {
   return typeof value === 'string' && /^#[0-9a-fA-F]{6}$/.test(value) ? value : fallback
+}
+
+/** The issuer's colours, or with black or white text where its own could not be read (WCAG 1.4.3). */
+export function readable(background: string, text: string): { background: string; text: string } {
+  const contrast = (one: string): number => {
+    const [a, b] = [luminance(one), luminance(background)]
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+  }
+  if (contrast(text) >= 4.5) return { background, text }
+  return { background, text: contrast('#ffffff') >= contrast('#000000') ? '#ffffff' : '#000000' }
+}
+
+/** Relative luminance of `#rrggbb`, 0 to 1 (WCAG 2.2, "relative luminance"). */
+function luminance(color: string): number {
+  const [r, g, b] = [1, 3, 5].map((at) => {
+    const channel = parseInt(color.slice(at, at + 2), 16) / 255
+    return channel <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4
+  }) as [number, number, number]
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b
 }
 
 function readTxCode(value: Json | undefined): TxCode | null {

@@ -71,9 +71,13 @@ export async function answerRequest(
   const tokens: Record<string, string[]> = {}
   const receipts: Record<string, Json[]> = {}
   for (const choice of choices) {
-    const card = await around.store.changeCard(choice.card.id, (newest) =>
-      spendCopy(newest, choice.copyIndex, asked.did),
-    ) // 1
+    const card = await around.store.changeCard(choice.card.id, (newest) => {
+      const { index, reused } = copyFor(newest, asked.did)
+      if (index !== choice.copyIndex || (reused && !choice.reused)) {
+        throw new Problem('unexpected', 'the copy was used elsewhere in the meantime')
+      }
+      return spendCopy(newest, index, asked.did)
+    }) // 1
     const copy = card.copies[choice.copyIndex] as Card['copies'][number]
     const key = await around.store.key(copy.keyId)
     const binding = await signJws(

@@ -60,7 +60,7 @@ export class Store implements TrustMemory {
     const transaction = this.database.transaction('cards', 'readwrite')
     const card = await transaction.store.get(id)
     if (!card) throw new Problem('storage', 'card is gone')
-    const changed = change(card)
+    const changed = change(card) // when it throws, nothing was written
     await transaction.store.put(changed)
     await transaction.done
     return changed

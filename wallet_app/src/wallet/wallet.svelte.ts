@@ -87,15 +87,16 @@ export class Wallet {
         return
       }
       const asked = await readRequest(link, this)
-      const choices = this.choices(asked)
+      const choices = await this.choices(asked)
       if (choices) this.go({ name: 'consent', asked, choices })
     } catch (error) {
       this.go({ name: 'problem', problem: asProblem(error) })
     }
   }
 
-  private choices(asked: VerifiedRequest): Choices | null {
+  private async choices(asked: VerifiedRequest): Promise<Choices | null> {
     try {
+      this.cards = await this.store.cards() // another tab may have spent a copy
       return choicesFor(asked, this.cards, this.now())
     } catch (error) {
       this.go({ name: 'problem', problem: asProblem(error), party: partyName(asked) })
@@ -124,7 +125,7 @@ export class Wallet {
   /** Fetch receipts in the background; a receipt that does not hold is shown on the card. */
   async anchor(card: Card): Promise<void> {
     try {
-      await anchorPatiently(card, this, (changed) => this.replace(changed))
+      await anchorPatiently(card, this, () => this.reload())
     } catch (error) {
       const problem = asProblem(error)
       if (problem.code === 'proof' || problem.code === 'malformed') this.anchorProblem = { card: card.id, problem }
@@ -133,7 +134,8 @@ export class Wallet {
 
   async refreshStatus(card: Card): Promise<void> {
     const status = await checkStatus(card, this)
-    this.replace(await this.store.changeCard(card.id, (newest) => ({ ...newest, status })))
+    await this.store.changeCard(card.id, (newest) => ({ ...newest, status }))
+    await this.reload()
   }
 
   async approve(asked: VerifiedRequest, choices: readonly Choice[]): Promise<void> {
@@ -162,8 +164,9 @@ export class Wallet {
     this.go({ name: 'home' })
   }
 
-  private replace(card: Card): void {
-    this.cards = this.cards.map((same) => (same.id === card.id ? card : same))
+  /** The store is the truth; what the page holds is only its newest picture. */
+  private async reload(): Promise<void> {
+    this.cards = await this.store.cards()
   }
 
   private async note(asked: VerifiedRequest, choices: readonly Choice[], outcome: HistoryEntry['outcome']): Promise<void> {
