@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote
@@ -48,6 +49,7 @@ class HttpTransport:
     """A node behind a base URL."""
 
     def __init__(self, base_url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._timeout_seconds = timeout_seconds
         # No proxies and no credentials from the environment: the address alone decides.
         self._client = httpx2.Client(
             base_url=base_url.rstrip("/"),
@@ -74,6 +76,8 @@ class HttpTransport:
         self._client.close()
 
     def _send(self, request: httpx2.Request) -> Answer:
+        # The client's own time-out starts anew with every byte that drips in.
+        deadline = time.monotonic() + 2 * self._timeout_seconds
         try:
             response = self._client.send(request, stream=True)
             try:
@@ -82,6 +86,8 @@ class HttpTransport:
                     body += part
                     if len(body) > MAX_ANSWER_BYTES:
                         raise NodeUnreachable("the node's answer is too long")
+                    if time.monotonic() > deadline:
+                        raise NodeUnreachable("the node does not answer in time")
             finally:
                 response.close()
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
@@ -147,6 +153,8 @@ class AsgiTransport:
         except TimeoutError as error:
             call.cancel()
             raise NodeUnreachable("the node does not answer in time") from error
+        except NodeUnreachable:
+            raise
         except Exception as error:
             raise NodeUnreachable(f"the node failed ({type(error).__name__})") from error
 
@@ -183,6 +191,8 @@ class AsgiTransport:
                 started["start"] = message
             elif message["type"] == "http.response.body":
                 received.extend(message.get("body", b""))
+                if len(received) > MAX_ANSWER_BYTES:
+                    raise NodeUnreachable("the node's answer is too long")
 
         await self._app(scope, receive, send)
         start = started["start"]

@@ -25,6 +25,11 @@ class LogEntry:
         )
         return canonical_json({"height": self.height, "time": self.time, **subject})
 
+    @staticmethod
+    def encode_applied(*, height: int, time: int, raw: bytes) -> bytes:
+        """The same bytes, from those of a transaction, which are canonical JSON already."""
+        return b'{"height":%d,"time":%d,"transaction":%b}' % (height, time, raw)
+
     @classmethod
     def parse(cls, data: bytes) -> "LogEntry":
         """Read an entry.

@@ -63,6 +63,7 @@ class LedgerFull(Unavailable):
 class _Pending:
     """A submitted transaction and, once its block is decided, what became of it."""
 
+    raw: bytes
     transaction: SignedTransaction
     done: bool = False
     at: TransactionRecord | None = None
@@ -154,7 +155,7 @@ class EmbeddedLedger:
 
     def submit(self, raw: bytes) -> TransactionReceipt:
         """As `Ledger.submit`. Submitters who meet here share a block."""
-        pending = _Pending(parse_transaction(raw))
+        pending = _Pending(raw, parse_transaction(raw))
         self._queue.append(pending)
         while not pending.done:
             with self._turn:
@@ -328,12 +329,7 @@ class EmbeddedLedger:
         try:
             at = Block(height=block.height, time=block.time, index=block.next_index)
             changes = apply(transaction, state=block, block=at)
-            entry = LogEntry(
-                height=at.height,
-                time=at.time,
-                transaction=transaction.to_object(),
-                genesis=None,
-            )
+            entry = LogEntry.encode_applied(height=at.height, time=at.time, raw=pending.raw)
             block.add(entry, changes)
             pending.at = TransactionRecord(height=at.height, index=at.index)
         except AlreadyApplied as applied:

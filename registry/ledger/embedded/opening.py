@@ -94,7 +94,7 @@ def _begin(
     """Write block 0."""
     with database.writing() as db:
         block = OpenBlock(before=_Nothing(), height=0, time=genesis.created, size_before=0)
-        block.add(genesis_entry(genesis), genesis_changes(genesis))
+        block.add(genesis_entry(genesis).encode(), genesis_changes(genesis))
         sealed = seal(
             Rows(db, cache), block, network=genesis.network, newest=None, signers=[signer]
         )

@@ -10,7 +10,6 @@ from registry.core.records import StateReader
 from registry.core.sparse_map import EMPTY, map_changes, update
 from registry.ledger.embedded.reading import SealedHead, check_log_root
 from registry.ledger.embedded.rows import Rows
-from registry.ledger.entries import LogEntry
 
 
 @dataclass(slots=True)
@@ -34,9 +33,9 @@ class OpenBlock:
         found = self.changes.get(key)
         return self.before.get(key) if found is None else found
 
-    def add(self, entry: LogEntry, changes: Mapping[str, bytes]) -> None:
-        """Take in one applied transaction."""
-        self.entries.append(entry.encode())
+    def add(self, entry: bytes, changes: Mapping[str, bytes]) -> None:
+        """Take in one applied transaction, or the genesis."""
+        self.entries.append(entry)
         self.changes.update(changes)
 
 
