@@ -10,6 +10,7 @@ from identity.core.verification.did_documents import key_of
 from identity.core.verification.failure import CheckFailed, NothingToCheck
 from identity.core.verification.presented import (
     Unverified,
+    UnverifiedEnveloped,
     UnverifiedLinkedData,
     UnverifiedSdJwtVc,
 )
@@ -87,16 +88,17 @@ def _verify_key_binding(
 
 
 def _verify_presentation(
-    unverified: UnverifiedLinkedData,
+    unverified: UnverifiedLinkedData | UnverifiedEnveloped,
     proven: Proven,
     *,
     contexts: ContextStore,
     freshness: Freshness,
 ) -> None:
     presentation = unverified.presentation
+    if presentation is not None:  # its form is judged even where its proof may be missing
+        vcdm.check_presentation(presentation, contexts=contexts)
     if presentation is None or "proof" not in presentation:
         raise NothingToCheck("holder_binding_missing", "there is no presentation with a proof")
-    vcdm.check_presentation(presentation, contexts=contexts)
     if not proven.subject and not freshness.accepts_anybody:
         raise CheckFailed("holder_key_missing", "the credential names no subject to be its holder")
     stated = stated_binding(presentation["proof"])

@@ -8,9 +8,10 @@ to a "no" and never to another yes.
 from dataclasses import dataclass
 from typing import Any
 
-from identity.core import sd_jwt, status_list
+from identity.core import jose, sd_jwt, status_list
 from identity.core.credential_digest import AnchorClaim, anchor_claim, credential_digest
 from identity.core.dcql import CredentialFormat
+from identity.core.jose import UnverifiedJws
 from identity.core.sd_jwt import UnverifiedSdJwt
 from identity.core.verification.times import read_time
 from registry.core.encoding import JsonObject
@@ -19,6 +20,9 @@ from registry.core.refusals import Malformed, Refusal
 MAX_SD_JWT_CHARS = 256 << 10  # a portrait of 100 kB in base64, twice over
 MAX_CREDENTIALS = 8  # in one verifiable presentation; ours have one
 MAX_STATUS_ENTRIES = 4  # ours have two
+_ENVELOPED = "EnvelopedVerifiableCredential"
+_V2 = "https://www.w3.org/ns/credentials/v2"
+_VC_JWT = "data:application/vc+jwt,"
 
 
 class PresentationMalformed(Malformed):
@@ -41,7 +45,16 @@ class UnverifiedLinkedData:
     presentation: JsonObject | None
 
 
-Unverified = UnverifiedSdJwtVc | UnverifiedLinkedData
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnverifiedEnveloped:
+    """A W3C credential secured as a JWS (VC-JOSE-COSE), and the presentation it came in, if any."""
+
+    jws: UnverifiedJws
+    credential: JsonObject
+    presentation: JsonObject | None
+
+
+Unverified = UnverifiedSdJwtVc | UnverifiedLinkedData | UnverifiedEnveloped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,18 +94,27 @@ def parse_sd_jwt_vc(text: object) -> UnverifiedSdJwtVc:
     return UnverifiedSdJwtVc(sd_jwt=parsed, payload=parsed.jws.claims)
 
 
-def parse_linked_credential(value: object) -> UnverifiedLinkedData:
-    """Take a W3C credential by itself.
+def parse_linked_credential(
+    value: object, *, presentation: JsonObject | None = None
+) -> UnverifiedLinkedData | UnverifiedEnveloped:
+    """Take a W3C credential, with embedded proof or enveloped.
+
+    Args:
+        presentation: the verifiable presentation that holds it, if any.
 
     Raises:
-        PresentationMalformed: no object.
+        Malformed: no object, or an envelope without a credential in it.
     """
     if not isinstance(value, dict):
         raise PresentationMalformed("a W3C credential is an object")
-    return UnverifiedLinkedData(credential=value, presentation=None)
+    if _ENVELOPED in names_of(value.get("type")):
+        return _open_envelope(value, presentation)
+    return UnverifiedLinkedData(credential=value, presentation=presentation)
 
 
-def parse_linked_presentation(value: object) -> tuple[UnverifiedLinkedData, ...]:
+def parse_linked_presentation(
+    value: object,
+) -> tuple[UnverifiedLinkedData | UnverifiedEnveloped, ...]:
     """Take a W3C presentation apart into its credentials, at least one.
 
     Raises:
@@ -104,12 +126,7 @@ def parse_linked_presentation(value: object) -> tuple[UnverifiedLinkedData, ...]
     credentials = held if isinstance(held, list) else [held]
     if not 1 <= len(credentials) <= MAX_CREDENTIALS:
         raise PresentationMalformed(f"a presentation holds 1 to {MAX_CREDENTIALS} credentials")
-    taken = []
-    for credential in credentials:
-        if not isinstance(credential, dict):
-            raise PresentationMalformed("verifiableCredential holds objects")
-        taken.append(UnverifiedLinkedData(credential=credential, presentation=value))
-    return tuple(taken)
+    return tuple(parse_linked_credential(held, presentation=value) for held in credentials)
 
 
 def parse_presentation(
@@ -147,14 +164,19 @@ def hints(unverified: Unverified) -> Hints:
             issued_at=payload.get("iat"),
         )
     credential = unverified.credential
+    if isinstance(unverified, UnverifiedEnveloped):
+        named, since = unverified.jws.header.get("kid"), credential.get("validFrom")
+    else:
+        proof = _first_proof(credential)
+        named, since = proof.get("verificationMethod"), proof.get("created")
     entries = status_list.parse_bitstring_entries(credential)
     return _hints(
         credential_format=CredentialFormat.LDP_VC,
-        method=_method_of(_first_proof(credential).get("verificationMethod"), None),
+        method=_method_of(named, _issuer_id(credential)),
         types=names_of(credential.get("type")),
         content=credential,
         uris=tuple(dict.fromkeys(entry.uri for entry in entries)),
-        issued_at=_seconds(_first_proof(credential).get("created")),
+        issued_at=_seconds(since),
     )
 
 
@@ -202,6 +224,23 @@ def _method_of(named: object, issuer: object) -> str:
     if not isinstance(named, str) or not named.startswith("did:") or len(named) > 2048:
         raise PresentationMalformed("the issuer's key is not named by a DID URL")
     return named
+
+
+def _open_envelope(value: JsonObject, presentation: JsonObject | None) -> UnverifiedEnveloped:
+    """An `EnvelopedVerifiableCredential` (VCDM 2.0 §4.13), a JWS in a `data:` URL."""
+    address = value.get("id")
+    contexts = value.get("@context")
+    if _V2 not in (contexts if isinstance(contexts, list) else [contexts]):
+        raise PresentationMalformed("an enveloped credential has the context of version 2")
+    if not isinstance(address, str) or not address.startswith(_VC_JWT):
+        raise PresentationMalformed("an enveloped credential is a data: URL of application/vc+jwt")
+    jws = jose.parse_compact(address.removeprefix(_VC_JWT), max_chars=MAX_SD_JWT_CHARS)
+    return UnverifiedEnveloped(jws=jws, credential=jws.claims, presentation=presentation)
+
+
+def _issuer_id(credential: JsonObject) -> object:
+    issuer = credential.get("issuer")
+    return issuer.get("id") if isinstance(issuer, dict) else issuer
 
 
 def _seconds(text: object) -> int | None:

@@ -1,11 +1,11 @@
 """The check of the issuer's proof, and what may be believed once it has passed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from identity.core import data_integrity, sd_jwt_vc, vcdm
+from identity.core import data_integrity, jose, sd_jwt_vc, vcdm
 from identity.core.credential_types import Catalogue
 from identity.core.dcql import CredentialFormat
 from identity.core.jsonld import ContextStore
@@ -15,9 +15,11 @@ from identity.core.verification.did_documents import (
     is_self_describing,
     key_of,
 )
+from identity.core.verification.failure import CheckFailed
 from identity.core.verification.presented import (
     Hints,
     Unverified,
+    UnverifiedEnveloped,
     UnverifiedLinkedData,
     UnverifiedSdJwtVc,
     names_of,
@@ -27,6 +29,7 @@ from registry.core.encoding import JsonObject
 from registry.core.keys import PublicKey
 from registry.core.refusals import Refusal
 
+_JWT_CLAIMS = frozenset({"iss", "sub", "iat", "nbf", "exp", "jti", "cnf", "aud"})
 VC_IRI = "https://www.w3.org/2018/credentials#VerifiableCredential"
 
 
@@ -89,6 +92,10 @@ def prove(
         raise documents
     if isinstance(unverified, UnverifiedSdJwtVc):
         return _prove_sd_jwt(unverified, method=hints.method, documents=documents)
+    if isinstance(unverified, UnverifiedEnveloped):
+        return _prove_enveloped(
+            unverified, method=hints.method, documents=documents, contexts=contexts
+        )
     return _prove_linked(unverified, documents=documents, contexts=contexts, now=now)
 
 
@@ -161,13 +168,66 @@ def _prove_linked(
         challenge=stated.get("nonce"),
     )
     created = [int(proof.created.timestamp()) for proof in proofs if proof.created]
+    return _proven_w3c(
+        credential,
+        methods=tuple(proof.verification_method for proof in proofs),
+        stated=stated,
+        issued_at=min(created) if created else None,
+    )
+
+
+def _prove_enveloped(
+    unverified: UnverifiedEnveloped,
+    *,
+    method: str,
+    documents: Sequence[IssuerDocument],
+    contexts: ContextStore,
+) -> Proven:
+    """VC-JOSE-COSE §3.1: the payload is the credential itself, and nothing beside it is claimed."""
+    key = find_key(documents, method)
+    credential = jose.verify_compact(unverified.jws, key=key, typ="vc+jwt").claims
+    if "vc" in credential or "vp" in credential:
+        raise CheckFailed("envelope_malformed", "an enveloped credential has no vc or vp claim")
+    if credential.get("iss", _id_of(credential.get("issuer"))) != _id_of(credential.get("issuer")):
+        raise CheckFailed("envelope_malformed", "iss is not the issuer of the credential")
+    claimed = {name: value for name, value in credential.items() if name not in _JWT_CLAIMS}
+    vcdm.check_credential(claimed, contexts=contexts)
+    proven = _proven_w3c(
+        credential, methods=(method,), stated={}, issued_at=_numeric_date(credential, "iat")
+    )
+    # The JWT's own dates are promises of the issuer as well; the narrower period counts.
+    ends = [_numeric_date(credential, "exp"), proven.expires_at]
+    begins = [_numeric_date(credential, "nbf"), proven.not_before]
+    return replace(
+        proven,
+        expires_at=min((end for end in ends if end is not None), default=None),
+        not_before=max((begin for begin in begins if begin is not None), default=None),
+    )
+
+
+def _numeric_date(claims: JsonObject, name: str) -> int | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1 << 53:
+        raise CheckFailed("time_malformed", f"{name} is no date in seconds")
+    return int(value)
+
+
+def _proven_w3c(
+    credential: JsonObject,
+    *,
+    methods: tuple[str, ...],
+    stated: Mapping[str, str],
+    issued_at: int | None,
+) -> Proven:
     starts = _time_of(credential, "validFrom", "issuanceDate")
     subject = credential.get("credentialSubject")
     # Several subjects have no single holder; claims of theirs are not handed on as one person's.
     alone = subject if isinstance(subject, dict) else {}
     return Proven(
         format=CredentialFormat.LDP_VC,
-        methods=tuple(proof.verification_method for proof in proofs),
+        methods=methods,
         issuer=_id_of(credential.get("issuer")),
         types=tuple(names_of(credential.get("type"))),
         content={name: value for name, value in credential.items() if name != "proof"},
@@ -176,7 +236,7 @@ def _prove_linked(
         subject=_id_of(alone),
         holder_key=None,
         stated=stated,
-        issued_at=min(created) if created else starts,
+        issued_at=starts if issued_at is None else issued_at,
         not_before=starts,
         expires_at=_time_of(credential, "validUntil", "expirationDate"),
     )

@@ -1,10 +1,13 @@
 """The VC API of the verifier: 200 only for a yes, 400 with problems for every no."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from identity.core import data_integrity
+from identity.core.jose import sign_compact
 from registry.core.keys import KeyType
-from tests.identity.verifier.stage import CLAIMS, CONTEXTS, holder_signer
+from tests.identity.verifier.stage import CLAIMS, CONTEXTS, START, holder_signer
 from tests.identity.verifier.workbench import BEARER, Workbench
 
 
@@ -110,9 +113,52 @@ def _did_key_credential(**changes):
 
 
 def bench_time():
-    from tests.identity.verifier.stage import START, _time
+    return datetime.fromtimestamp(START, UTC)
 
-    return _time(START)
+
+def _enveloped(typ="vc+jwt", media="application/vc+jwt", **changes):
+    signer = holder_signer("instance")
+    payload = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiableCredential"],
+        "issuer": signer.verification_method.partition("#")[0],
+        "credentialSubject": {"id": "did:example:subject"},
+        **changes,
+    }
+    header = {"typ": typ, "kid": signer.verification_method}
+    token = sign_compact(header=header, payload=payload, signer=signer)
+    return {
+        "@context": "https://www.w3.org/ns/credentials/v2",
+        "type": "EnvelopedVerifiableCredential",
+        "id": f"data:{media},{token}",
+    }
+
+
+def test_an_enveloped_credential_is_verified(bench: Workbench):
+    answer = post(bench, "open/credentials", {"verifiableCredential": _enveloped()})
+
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        _enveloped(typ="JWT"),
+        _enveloped(typ="dc+sd-jwt"),
+        _enveloped(media="application/jwt"),
+        _enveloped(vc={}),
+        _enveloped(vp={}),
+        _enveloped(iss="did:example:somebody"),
+        _enveloped(issuer="did:example:somebody"),
+        _enveloped(exp=START - 100),
+        _enveloped(nbf=START + 100),
+        _enveloped(undefinedTerm="lost in JSON-LD"),
+        {**_enveloped(), "@context": "https://www.w3.org/2018/credentials/v1"},
+        {**_enveloped(), "id": _enveloped()["id"][:-8] + "AAAAAAAA"},
+    ],
+)
+def test_an_envelope_with_a_fault_is_not(bench: Workbench, changed):
+    assert post(bench, "open/credentials", {"verifiableCredential": changed}).status_code == 400
 
 
 def test_a_conformance_instance_takes_did_key_issuers(bench: Workbench):
@@ -150,3 +196,22 @@ def test_a_presentation_by_a_stranger_with_a_broken_proof_fails_even_in_conforma
     shown["proof"]["proofValue"] = value[:-1] + ("1" if value[-1] != "1" else "2")
 
     assert post(bench, "open/presentations", body).status_code == 400
+
+
+def test_a_presentation_without_proof_is_judged_on_its_form_in_conformance_only(bench: Workbench):
+    whole = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiablePresentation"],
+        "verifiableCredential": [_did_key_credential()],
+    }
+
+    assert post(bench, "open/presentations", {"verifiablePresentation": whole}).status_code == 200
+    for broken in (
+        {**whole, "type": ["Presentation"]},
+        {**whole, "@context": []},
+        {**whole, "holder": 7},
+        {**whole, "verifiableCredential": ["text"]},
+    ):
+        answer = post(bench, "open/presentations", {"verifiablePresentation": broken})
+        assert answer.status_code == 400, broken
+    assert post(bench, "bar/presentations", {"verifiablePresentation": whole}).status_code == 400
