@@ -15,16 +15,12 @@ from pyld import jsonld as _pyld
 from pyld.context_resolver import ContextResolver
 
 from identity.core import rdf_canon
+from identity.core.jsonld_bounds import JsonLdRefused, count_nulls, prepare
 from identity.core.rdf_canon import CanonicalDataset, Quad
-from registry.core.encoding import MAX_JSON_DEPTH, JsonObject
+from registry.core.encoding import JsonObject
 from registry.core.refusals import Malformed
 
-MAX_VALUES = 20_000  # objects, arrays and scalars of a document; bounds expansion, about 1 s
-MAX_CONTEXTS = 128  # contexts named or embedded in a document; a presentation of twenty has 60
-MAX_CONTEXT_VALUES = 4_000  # values inside embedded contexts; credentials v2 itself has some 300
-
 _I18N = "https://www.w3.org/ns/i18n#"
-_MAX_SAFE_INTEGER = (1 << 53) - 1  # beyond it, processors written in JavaScript read other numbers
 # What PyLD raises on input that its authors did not think of; each means "not JSON-LD".
 _GARBAGE = (
     _pyld.JsonLdError,
@@ -35,10 +31,6 @@ _GARBAGE = (
     TypeError,
     ValueError,
 )
-
-
-class JsonLdRefused(Malformed):
-    """The document is no JSON-LD that can be secured without loss."""
 
 
 class ContextNotKnown(JsonLdRefused):
@@ -73,13 +65,13 @@ class ContextStore:
 
     def expand(self, document: JsonObject) -> list[Any]:
         """Expand `document`, refusing any loss; see `expand`."""
-        prepared, nulls = _prepare(document)
+        prepared, nulls = prepare(document)
         expanded: list[Any] = self._run(_Lossless(nulls).expand, prepared)
         return expanded
 
     def to_rdf(self, document: JsonObject) -> Mapping[str, list[JsonObject]]:
         """Expand losslessly and turn into RDF, in PyLD's form: triples by graph name."""
-        prepared, nulls = _prepare(document)
+        prepared, nulls = prepare(document)
         graphs: Mapping[str, list[JsonObject]] = self._run(_Lossless(nulls).to_rdf, prepared)
         return graphs
 
@@ -230,7 +222,7 @@ def _check_expanded(value: Any) -> Iterator[int]:
 
 def _check_value(value: JsonObject) -> int:
     if value.get("@type") == "@json":
-        return _count_nulls(value["@value"])
+        return count_nulls(value["@value"])
     if "@index" in value:
         raise JsonLdRefused("document uses @index")
     if "@type" in value:
@@ -249,73 +241,6 @@ def _check_iri(value: object, *, blank: bool) -> None:
             raise JsonLdRefused("document has a blank node as a type or property")
     elif not rdf_canon.is_absolute_iri(value):
         raise JsonLdRefused("document has a relative URL, or a type that is not defined")
-
-
-def _prepare(document: JsonObject) -> tuple[JsonObject, int]:
-    """Bound a document before the processor sees it, and give numbers their JavaScript reading.
-
-    Returns:
-        The document, ready for PyLD, and the number of nulls outside contexts.
-    """
-    if not isinstance(document, dict):
-        raise JsonLdRefused("document is not an object")
-    budget = _Budget()
-    return budget.copy(document, 1), budget.nulls
-
-
-class _Budget:
-    """Counts while it copies."""
-
-    def __init__(self) -> None:
-        self.nulls = 0
-        self._values = 0
-        self._contexts = 0
-        self._context_values = 0
-
-    def copy(self, value: Any, depth: int) -> Any:
-        self._values += 1
-        if self._values > MAX_VALUES or depth > MAX_JSON_DEPTH:
-            raise JsonLdRefused("document has too many values, or nests too deep")
-        if isinstance(value, dict):
-            result = {}
-            for name, member in value.items():
-                if name == "@context":
-                    self._count_contexts(member, depth)
-                    result[name] = member
-                else:
-                    result[name] = self.copy(member, depth + 1)
-            return result
-        if isinstance(value, list):
-            return [self.copy(item, depth + 1) for item in value]
-        if value is None:
-            self.nulls += 1
-        if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-            value = int(value)  # JSON has one kind of number: 5.0 is the integer 5
-        if isinstance(value, int) and abs(value) > _MAX_SAFE_INTEGER:
-            raise JsonLdRefused("document has a number beyond 2^53")
-        return value
-
-    def _count_contexts(self, context: Any, depth: int) -> None:
-        self._contexts += len(context) if isinstance(context, list) else 1
-        if self._contexts > MAX_CONTEXTS:
-            raise JsonLdRefused(f"document has more than {MAX_CONTEXTS} contexts")
-        self._count_context_values(context, depth)
-
-    def _count_context_values(self, value: Any, depth: int) -> None:
-        self._context_values += 1
-        if self._context_values > MAX_CONTEXT_VALUES or depth > MAX_JSON_DEPTH:
-            raise JsonLdRefused("embedded contexts are too large, or nest too deep")
-        if isinstance(value, dict | list):
-            for item in value.values() if isinstance(value, dict) else value:
-                self._count_context_values(item, depth + 1)
-
-
-def _count_nulls(value: Any) -> int:
-    if isinstance(value, dict):
-        return sum(_count_nulls(member) for member in value.values())
-    if isinstance(value, list):
-        return sum(_count_nulls(item) for item in value)
-    return 1 if value is None else 0
 
 
 def _refusal(error: BaseException) -> Malformed:

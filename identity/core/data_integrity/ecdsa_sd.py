@@ -6,18 +6,23 @@ that may not be left out. The holder passes on the signatures of what it shows.
 
 import hashlib
 import hmac
-import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import cbor2
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from identity.core import jsonld
+from identity.core.data_integrity.ecdsa_sd_values import (
+    HMAC_KEY_BYTES,
+    MAX_STATEMENTS,
+    BaseProof,
+    DerivedProof,
+    parse_base_proof,
+    parse_derived_proof,
+)
 from identity.core.data_integrity.selection import (
     LabelMap,
     group,
@@ -28,67 +33,14 @@ from identity.core.data_integrity.suite import ProofMalformed, ProofNotValid, un
 from identity.core.jsonld import ContextStore
 from identity.core.rdf_canon import canonicalise, line
 from identity.core.signing import Signer
-from registry.core.encoding import JsonObject, base64url_decode, base64url_encode
+from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.keys import KeyType, PublicKey, public_key, verify_signature
-from registry.core.refusals import Malformed
 
 NAME = "ecdsa-sd-2023"
 DEFAULT_MANDATORY = ("/issuer",)
-HMAC_KEY_BYTES = 32
-MAX_PROOF_CHARS = 512 << 10  # one signature of 64 bytes a statement
-MAX_STATEMENTS = 2_000  # signatures in a proof; each is checked
 
-_BASE, _DERIVED = b"\xd9\x5d\x00", b"\xd9\x5d\x01"
 _P256_MULTICODEC = b"\x80\x24"
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaseProof:
-    """What the issuer gives to the holder."""
-
-    base_signature: bytes
-    public_key: bytes  # multicodec prefix and compressed P-256 point: 35 bytes
-    hmac_key: bytes
-    signatures: tuple[bytes, ...]
-    mandatory_pointers: tuple[str, ...]
-
-    def encode(self) -> str:
-        """`proofValue` (§3.5.2)."""
-        parts = [
-            self.base_signature,
-            self.public_key,
-            self.hmac_key,
-            list(self.signatures),
-            list(self.mandatory_pointers),
-        ]
-        return "u" + base64url_encode(_BASE + cbor2.dumps(parts))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DerivedProof:
-    """What the holder gives to a verifier."""
-
-    base_signature: bytes
-    public_key: bytes
-    signatures: tuple[bytes, ...]
-    labels: Mapping[str, str]  # "c14n0" -> "u…"
-    mandatory_indexes: tuple[int, ...]
-
-    def encode(self) -> str:
-        """`proofValue` (§3.5.7); the labels compressed to numbers and bytes."""
-        compressed = {
-            int(canonical.removeprefix("c14n")): base64url_decode(label[1:])
-            for canonical, label in self.labels.items()
-        }
-        parts = [
-            self.base_signature,
-            self.public_key,
-            list(self.signatures),
-            compressed,
-            list(self.mandatory_indexes),
-        ]
-        return "u" + base64url_encode(_DERIVED + cbor2.dumps(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,76 +238,6 @@ def signed_message(
     )
 
 
-def parse_base_proof(value: object) -> BaseProof:
-    """Read `proofValue` of a base proof (§3.5.3); raises `ProofMalformed`."""
-    parts = _components(value, _BASE)
-    signature, key, hmac_key, signatures, pointers = parts
-    if not _is_bytes(hmac_key, HMAC_KEY_BYTES):
-        raise ProofMalformed("base proof has no HMAC key of 32 bytes")
-    if not isinstance(pointers, list) or not all(isinstance(entry, str) for entry in pointers):
-        raise ProofMalformed("base proof has no mandatory pointers")
-    return BaseProof(
-        base_signature=signature,
-        public_key=key,
-        hmac_key=hmac_key,
-        signatures=tuple(_signatures(signatures)),
-        mandatory_pointers=tuple(pointers),
-    )
-
-
-def parse_derived_proof(value: object) -> DerivedProof:
-    """Read `proofValue` of a derived proof (§3.5.8); raises `ProofMalformed`."""
-    signature, key, signatures, labels, indexes = _components(value, _DERIVED)
-    if not isinstance(labels, dict) or not all(
-        _is_index(number) and _is_bytes(label, 32) for number, label in labels.items()
-    ):
-        raise ProofMalformed("derived proof has no map of labels")
-    names = {f"c14n{number}": "u" + base64url_encode(label) for number, label in labels.items()}
-    if len(set(names.values())) != len(names):
-        raise ProofMalformed("derived proof has one label for two nodes")
-    if not isinstance(indexes, list) or not all(_is_index(index) for index in indexes):
-        raise ProofMalformed("derived proof has no mandatory indexes")
-    if len(set(indexes)) != len(indexes):
-        raise ProofMalformed("derived proof counts a statement twice")
-    return DerivedProof(
-        base_signature=signature,
-        public_key=key,
-        signatures=tuple(_signatures(signatures)),
-        labels=names,
-        mandatory_indexes=tuple(indexes),
-    )
-
-
-def _components(value: object, header: bytes) -> list[Any]:
-    """Header, then a CBOR array of five without tags; signature and key are checked here."""
-    if not isinstance(value, str) or not value.startswith("u") or len(value) > MAX_PROOF_CHARS:
-        raise ProofMalformed("proofValue is not a base64url multibase value, or too long")
-    try:
-        data = base64url_decode(value[1:])
-    except Malformed as error:
-        raise ProofMalformed(f"proofValue: {error.detail}") from error
-    if not data.startswith(header):
-        raise ProofMalformed("proofValue has another header")
-    stream = io.BytesIO(data[len(header) :])
-    try:
-        parts = cbor2.CBORDecoder(stream).decode()
-    except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError, OverflowError) as error:
-        raise ProofMalformed("proofValue is not CBOR") from error
-    if stream.read(1) or not isinstance(parts, list) or len(parts) != 5:
-        raise ProofMalformed("proofValue is not a CBOR array of five")
-    if not _is_bytes(parts[0], 64) or not _is_bytes(parts[1], 35):
-        raise ProofMalformed("proofValue has no base signature, or no public key")
-    return parts
-
-
-def _signatures(value: Any) -> list[bytes]:
-    if not isinstance(value, list) or len(value) > MAX_STATEMENTS:
-        raise ProofMalformed("proof has no signatures, or too many")
-    if not all(_is_bytes(entry, 64) for entry in value):
-        raise ProofMalformed("proof has a signature that is not 64 bytes long")
-    return value
-
-
 def _public_key(data: bytes) -> PublicKey:
     if not data.startswith(_P256_MULTICODEC):
         raise ProofMalformed("the public key in the proof is not P-256")
@@ -365,11 +247,3 @@ def _public_key(data: bytes) -> PublicKey:
 def _sign(private: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
     r, s = decode_dss_signature(private.sign(message, ec.ECDSA(hashes.SHA256())))
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-
-def _is_bytes(value: Any, length: int) -> bool:
-    return isinstance(value, bytes) and len(value) == length
-
-
-def _is_index(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 20

@@ -19,12 +19,8 @@ from identity.core.data_integrity import (
     derive_proof,
     verify_proofs,
 )
-from identity.core.data_integrity.ecdsa_sd import (
-    hmac_labels,
-    parse_base_proof,
-    parse_derived_proof,
-    signed_message,
-)
+from identity.core.data_integrity.ecdsa_sd import hmac_labels, signed_message
+from identity.core.data_integrity.ecdsa_sd_values import parse_base_proof, parse_derived_proof
 from identity.core.data_integrity.selection import PointerLeadsNowhere, group, select
 from registry.core.encoding import base64url_decode, base64url_encode
 from registry.core.keys import KeyType, SignatureNotValid, parse_multikey, verify_signature

@@ -13,8 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from identity.core.jsonld import (
-    MAX_CONTEXTS,
-    MAX_VALUES,
     ContextNotKnown,
     ContextStore,
     JsonLdRefused,
@@ -22,6 +20,7 @@ from identity.core.jsonld import (
     expand,
     to_quads,
 )
+from identity.core.jsonld_bounds import MAX_CONTEXTS, MAX_VALUES
 from registry.core.refusals import Malformed
 from tests.identity.core.contexts import bundled
 

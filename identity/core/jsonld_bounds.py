@@ -1,0 +1,83 @@
+"""Bounds on JSON-LD documents, applied before a processor sees them."""
+
+from typing import Any
+
+from registry.core.encoding import MAX_JSON_DEPTH, JsonObject
+from registry.core.refusals import Malformed
+
+MAX_VALUES = 20_000  # objects, arrays and scalars of a document; bounds expansion, about 1 s
+MAX_CONTEXTS = 128  # contexts named or embedded in a document; a presentation of twenty has 60
+MAX_CONTEXT_VALUES = 4_000  # values inside embedded contexts; credentials v2 itself has some 300
+
+_MAX_SAFE_INTEGER = (1 << 53) - 1  # beyond it, processors written in JavaScript read other numbers
+
+
+class JsonLdRefused(Malformed):
+    """The document is no JSON-LD that can be secured without loss."""
+
+
+def prepare(document: JsonObject) -> tuple[JsonObject, int]:
+    """Bound a document before the processor sees it, and give numbers their JavaScript reading.
+
+    Returns:
+        The document, ready for PyLD, and the number of nulls outside contexts.
+    """
+    if not isinstance(document, dict):
+        raise JsonLdRefused("document is not an object")
+    budget = _Budget()
+    return budget.copy(document, 1), budget.nulls
+
+
+class _Budget:
+    """Counts while it copies."""
+
+    def __init__(self) -> None:
+        self.nulls = 0
+        self._values = 0
+        self._contexts = 0
+        self._context_values = 0
+
+    def copy(self, value: Any, depth: int) -> Any:
+        self._values += 1
+        if self._values > MAX_VALUES or depth > MAX_JSON_DEPTH:
+            raise JsonLdRefused("document has too many values, or nests too deep")
+        if isinstance(value, dict):
+            result = {}
+            for name, member in value.items():
+                if name == "@context":
+                    self._count_contexts(member, depth)
+                    result[name] = member
+                else:
+                    result[name] = self.copy(member, depth + 1)
+            return result
+        if isinstance(value, list):
+            return [self.copy(item, depth + 1) for item in value]
+        if value is None:
+            self.nulls += 1
+        if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+            value = int(value)  # JSON has one kind of number: 5.0 is the integer 5
+        if isinstance(value, int) and abs(value) > _MAX_SAFE_INTEGER:
+            raise JsonLdRefused("document has a number beyond 2^53")
+        return value
+
+    def _count_contexts(self, context: Any, depth: int) -> None:
+        self._contexts += len(context) if isinstance(context, list) else 1
+        if self._contexts > MAX_CONTEXTS:
+            raise JsonLdRefused(f"document has more than {MAX_CONTEXTS} contexts")
+        self._count_context_values(context, depth)
+
+    def _count_context_values(self, value: Any, depth: int) -> None:
+        self._context_values += 1
+        if self._context_values > MAX_CONTEXT_VALUES or depth > MAX_JSON_DEPTH:
+            raise JsonLdRefused("embedded contexts are too large, or nest too deep")
+        if isinstance(value, dict | list):
+            for item in value.values() if isinstance(value, dict) else value:
+                self._count_context_values(item, depth + 1)
+
+
+def count_nulls(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(count_nulls(member) for member in value.values())
+    if isinstance(value, list):
+        return sum(count_nulls(item) for item in value)
+    return 1 if value is None else 0
