@@ -167,6 +167,10 @@ def test_a_chain_that_ends_elsewhere_does_not_accredit() -> None:
     assert not accredited(replace(GRANT, granted_by=AUTHORITY), None)
 
 
+def test_a_chain_that_miscounts_its_depth_does_not_accredit() -> None:
+    assert not accredited(replace(UNDER, depth=3))
+
+
 @pytest.mark.parametrize(
     "change",
     [

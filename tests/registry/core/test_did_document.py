@@ -161,7 +161,10 @@ def test_a_missing_or_wrong_version_is_not_passed_over() -> None:
     other = {**versions, 2: replace(versions[2], version=3)}
     late = {**versions, 1: replace(versions[1], height=8), 2: replace(versions[2], height=8)}
 
-    for read in (lambda _version: None, other.get, late.get):
+    stranger = newest(TestLedger(), TestLedger().root)
+    foreign = {v: replace(record, did=stranger.did) for v, record in versions.items()}
+
+    for read in (lambda _version: None, other.get, late.get, foreign.get):
         with pytest.raises(VersionMissing):
             version_at(6, newest=versions[3], read_version=read)
 

@@ -156,6 +156,18 @@ def test_a_party_is_struck_off_by_having_no_purposes(ledger: TestLedger) -> None
     assert record(ledger, action.party).purposes == ()
 
 
+def test_nobody_else_speaks_for_a_party_that_was_struck_off(ledger: TestLedger) -> None:
+    action = bar(ledger)
+    ledger.as_root(action)
+    ledger.as_root(replace(action, version=2, purposes=()))
+
+    # It asks for no type any more, and no types at all are in nobody's scope but the roots'.
+    for name, did in (("bar", action.party), ("registrar", REGISTRAR)):
+        with pytest.raises(MayNotRegister):
+            ledger.ask(name, did, replace(action, version=3, purposes=()))
+    ledger.as_root(replace(action, version=3, purposes=()))
+
+
 def test_a_party_must_exist(ledger: TestLedger) -> None:
     action = replace(bar(ledger), party=did_of("cairn-test", bytes(20)))
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from registry.core.accreditation_actions import Accredit, EndAccreditation
+from registry.core.context import Context
 from registry.core.forbidden_words import FORBIDDEN, forbidden_category
+from registry.core.network_record import NetworkRecord
 from registry.core.records import schema_key
 from registry.core.refusals import Malformed
 from registry.core.schema_rules import (
@@ -23,6 +25,7 @@ from registry.core.schemas import (
     PublishSchema,
     SchemaExists,
     SchemaRecord,
+    publish_schema,
     schema_digest,
 )
 from tests.registry.core.actors import TestLedger, identifier
@@ -426,6 +429,19 @@ def test_not_even_a_root_publishes_what_nobody_may(ledger: TestLedger) -> None:
 
     with pytest.raises(CategoryForbidden):
         ledger.as_root(PublishSchema(name="degree", version="1", schema=bad))
+
+
+def test_a_schema_that_was_never_parsed_is_checked_by_the_rule(ledger: TestLedger) -> None:
+    action = PublishSchema(name="degree", version="1", schema=schema(faith={"type": "boolean"}))
+    context = Context(
+        state=ledger,
+        block=ledger.block(),
+        network=NetworkRecord.parse(ledger.state["network"]),
+        author=ledger.root,
+    )
+
+    with pytest.raises(CategoryForbidden):
+        publish_schema(action, context)
 
 
 @pytest.mark.parametrize("version", ["", "0", "01", "1.0", "1234567", 1])
