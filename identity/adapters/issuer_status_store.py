@@ -38,14 +38,36 @@ class SqlStatusStore:
             ).one_or_none()
         return found is not None
 
-    def groups(self, agency: str) -> list[str]:
-        """As `StatusStore.groups`."""
+    def unpublished(self, agency: str) -> list[str]:
+        """As `StatusStore.unpublished`."""
         with transaction(self._engine) as db:
             return list(
                 db.scalars(
                     select(StatusGroupRow.group_id)
-                    .where(StatusGroupRow.agency == agency)
+                    .where(StatusGroupRow.agency == agency, StatusGroupRow.version == 0)
                     .order_by(StatusGroupRow.group_id)
+                )
+            )
+
+    def due(self, agency: str, *, signed_before: int) -> list[str]:
+        """As `StatusStore.due`."""
+        group, documents = StatusGroupRow, StatusDocumentRow
+        with transaction(self._engine) as db:
+            return list(
+                db.scalars(
+                    select(group.group_id)
+                    .outerjoin(documents, documents.group_id == group.group_id)
+                    .where(
+                        group.agency == agency,
+                        or_(
+                            group.pending_version.is_not(None),
+                            group.changes != group.published_changes,
+                            documents.group_id.is_(None),
+                            documents.version != group.version,
+                            documents.signed_at < signed_before,
+                        ),
+                    )
+                    .order_by(group.group_id)
                 )
             )
 

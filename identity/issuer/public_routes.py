@@ -14,6 +14,7 @@ from identity.issuer.parts import IssuerParts
 from identity.issuer.status import TTL_SECONDS, StatusPublisher
 from identity.issuer.wallet_routes import Clock, Slug
 from registry.core.encoding import JsonObject, base64url_encode
+from registry.core.refusals import NotFound
 from registry.problems import problem_of
 
 _METADATA_CACHE = {"Cache-Control": "public, max-age=60"}
@@ -25,7 +26,10 @@ _DOCUMENTS: dict[str, Callable[[IssuerParts, Agency], JsonObject]] = {
     "oauth-authorization-server": lambda _parts, agency: server_metadata(agency),
     "jwt-vc-issuer": lambda _parts, agency: jwt_vc_issuer(agency),
 }
-Document = Literal["openid-credential-issuer", "oauth-authorization-server", "jwt-vc-issuer"]
+
+
+class NoSuchDocument(NotFound):
+    """No well-known document of that name."""
 
 
 def build_public_router(
@@ -36,8 +40,12 @@ def build_public_router(
 
     @router.get("/.well-known/{document}/issuers/{agency}")
     @router.get("/issuers/{agency}/.well-known/{document}", include_in_schema=False)
-    def read_metadata(document: Document, agency: Slug) -> Response:
+    def read_metadata(
+        document: Annotated[str, Path(max_length=64)], agency: Annotated[str, Path(max_length=64)]
+    ) -> Response:
         """Metadata: the path of the issuer follows the well-known name, or precedes it."""
+        if document not in _DOCUMENTS:  # wallets look for several, and take a 404 for a no
+            raise NoSuchDocument("no such well-known document is served here")
         made = _DOCUMENTS[document](parts, parts.agency(agency))
         return JSONResponse(made, headers=_METADATA_CACHE)
 

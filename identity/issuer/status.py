@@ -87,10 +87,8 @@ class StatusPublisher:
         statuses = self._parts.statuses
         if statuses.has_open_group(slug, room=room):
             return
-        for group in statuses.groups(slug):  # one that an earlier call could not finish
-            state = statuses.read_group(slug, group)
-            if state is not None and state.version == 0:
-                self.publish(slug, group, now=now)
+        for group in statuses.unpublished(slug):  # one that an earlier call could not finish
+            self.publish(slug, group, now=now)
         if not statuses.has_open_group(slug, room=room):
             if room > MAX_GROUP_ENTRIES:
                 raise Conflict("more copies at once than a status list has entries")
@@ -135,13 +133,10 @@ class StatusPublisher:
             Refusal: of the first group that failed, after all others were tried.
         """
         failed: Refusal | None = None
-        for group in self._parts.statuses.groups(slug):
+        old = int((now - REFRESH_AFTER).timestamp())
+        for group in self._parts.statuses.due(slug, signed_before=old):
             try:
-                state = self._state(slug, group)
-                if state.pending is not None or state.changes != state.published_changes:
-                    self.publish(slug, group, now=now)
-                else:
-                    self._sign(self._parts.agency(slug), group, now=now)
+                self.publish(slug, group, now=now)
             except Refusal as error:
                 failed = failed or error
         if failed is not None:

@@ -199,8 +199,12 @@ class StatusStore(Protocol):
         """Whether a published group has room for `room` more entries."""
         ...
 
-    def groups(self, agency: str) -> list[str]:
-        """Groups of an agency that still have to be published or kept fresh."""
+    def unpublished(self, agency: str) -> list[str]:
+        """Groups of which the ledger has nothing yet."""
+        ...
+
+    def due(self, agency: str, *, signed_before: int) -> list[str]:
+        """Groups with changes to publish, or with lists that are missing, outdated or old."""
         ...
 
     def add_group(self, agency: str, group: str) -> None:

@@ -87,7 +87,7 @@ def test_the_keys_of_the_issuer_are_published_under_the_kid_it_signs_with(
 def test_other_well_known_addresses_are_a_json_error(bench: Workbench, path: str) -> None:
     answer = bench.http.get(path)
 
-    assert answer.status_code >= 400
+    assert answer.status_code == 404
     assert "json" in answer.headers["content-type"]
 
 
