@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.fields import choice, items, members, octets, token, url
 from registry.core.hashing import sha256
 from registry.core.identifiers import FRAGMENT
-from registry.core.keys import PublicKey, parse_multikey
+from registry.core.keys import KeyNotAdmitted, PublicKey, parse_multikey
 from registry.core.refusals import Malformed
 
 # Verification relationships (Controlled Identifiers 1.0 §2.3), and what Cairn uses each for.
@@ -27,6 +28,22 @@ MAX_NAMES = 10
 MAX_COMMITMENTS = 10
 
 _SERVICE_TYPE = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
+
+
+def read_key(value: object) -> PublicKey:
+    """Admit a multikey, and remember it: the state is full of keys that were admitted before.
+
+    Raises:
+        KeyNotAdmitted: as `parse_multikey`; refusals are not remembered.
+    """
+    if not isinstance(value, str):
+        raise KeyNotAdmitted("key is not a string")
+    return _admitted(value)
+
+
+@lru_cache(maxsize=4096)  # admission is dearer than a verification
+def _admitted(multikey: str) -> PublicKey:
+    return parse_multikey(multikey)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +84,7 @@ class VerificationMethod:
         )
         return cls(
             fragment=token(found["fragment"], "fragment", FRAGMENT),
-            key=parse_multikey(found["publicKeyMultibase"]),
+            key=read_key(found["publicKeyMultibase"]),
             purpose=purpose,
         )
 
@@ -93,7 +110,7 @@ class RecoveryKey:
         found = members(value, "recovery key", required=("fragment", "publicKeyMultibase"))
         return cls(
             fragment=token(found["fragment"], "fragment", FRAGMENT),
-            key=parse_multikey(found["publicKeyMultibase"]),
+            key=read_key(found["publicKeyMultibase"]),
         )
 
 

@@ -9,11 +9,12 @@ from registry.core.did import (
     PURPOSES,
     RECOVERY,
     DidDetails,
+    read_key,
 )
 from registry.core.encoding import JsonObject, canonical_json, parse_json_object
 from registry.core.fields import boolean, choice, integer
 from registry.core.identifiers import read_did
-from registry.core.keys import PublicKey, parse_multikey
+from registry.core.keys import PublicKey
 from registry.core.records import MAX_RECORD_BYTES, record_members, record_object
 from registry.core.refusals import Malformed, Unavailable
 
@@ -120,7 +121,7 @@ class FragmentRecord:
             "did-fragment", value, names=("publicKeyMultibase", "purpose", "height")
         )
         return cls(
-            key=parse_multikey(found["publicKeyMultibase"]),
+            key=read_key(found["publicKeyMultibase"]),
             purpose=choice(found["purpose"], "purpose", (*PURPOSES, RECOVERY)),
             height=integer(found["height"], "height"),
         )

@@ -8,14 +8,14 @@ hash before it starts a node.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from registry.core.did import INVOCATION, MAX_METHODS, DidDetails, VerificationMethod
+from registry.core.did import INVOCATION, MAX_METHODS, DidDetails, VerificationMethod, read_key
 from registry.core.did_actions import CreateDid
 from registry.core.did_rules import first_version
 from registry.core.encoding import JsonObject, canonical_json
 from registry.core.fields import integer, items, members, text
 from registry.core.hashing import labelled_hash
 from registry.core.identifiers import ID_BYTES, read_did
-from registry.core.keys import PublicKey, parse_multikey
+from registry.core.keys import PublicKey
 from registry.core.network import parse_network_name
 from registry.core.network_record import MAX_MEMBERS, MAX_NAME_CHARS, NetworkRecord, Root
 from registry.core.records import NETWORK_KEY, Block, Changes
@@ -136,7 +136,7 @@ def _parse_member(value: object, network: str) -> GenesisMember:
         "keys of a member",
         low=1,
         high=MAX_METHODS,
-        read=parse_multikey,
+        read=read_key,
         unique=lambda key: key,
     )
     member = genesis_member(network=network, name=found["name"], keys=keys)
