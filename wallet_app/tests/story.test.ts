@@ -279,11 +279,13 @@ describe('showing', () => {
   test('revoked and expired cards, and wrong values, answer nothing', async () => {
     const card = await receive()
     const asked = await readRequest((await ask('bar', 'age-check')).link, wallet)
-    const none = (cards: Card[], now = wallet.now()) => expect(() => choicesFor(asked, cards, now)).toThrow('nothing-fits')
-    none([])
-    none([{ ...card, status: { state: 'revoked', checkedAt: 1 } }])
-    none([card], (card.expiresAt as number) + 1)
-    none([{ ...card, vct: 'other' }])
+    const none = (code: string, cards: Card[], now = wallet.now()) =>
+      expect(() => choicesFor(asked, cards, now)).toThrow(code)
+    none('nothing-fits', [])
+    none('nothing-fits', [{ ...card, vct: 'other' }])
+    none('card-dead', [{ ...card, status: { state: 'revoked', checkedAt: 1 } }])
+    none('card-dead', [card], (card.expiresAt as number) + 1)
+    choicesFor(asked, [card], wallet.now()) // the untouched twin
   })
 
   test.each<[string, JsonObject, string]>([

@@ -31,6 +31,7 @@ export type ProblemCode =
   | 'insecure-address'
   | 'credential-invalid' // what the issuer sent is not what it offered
   | 'nothing-fits' // no card can answer
+  | 'card-dead' // a card could, but it is withdrawn or has expired
   | 'storage'
   | 'insecure-page' // opened by plain http: the browser gives no keys
   | 'access-key'

@@ -30,17 +30,21 @@ export type Choices = readonly { readonly queryId: string; readonly options: rea
  * `shown` is read back from the reduced SD-JWT itself, not computed beside it: what the citizen
  * reads is what leaves.
  *
- * @throws Problem 'nothing-fits' when a required question has no card.
+ * @throws Problem 'nothing-fits' or 'card-dead' when a required question has no card.
  */
 export function choicesFor(asked: VerifiedRequest, cards: readonly Card[], now: number): Choices {
   const options = new Map<string, Choice[]>()
+  let dead = false
   for (const query of asked.query.credentials) {
     for (const card of cards) {
-      if (card.status.state === 'revoked' || (card.expiresAt !== null && card.expiresAt <= now)) continue
       const { index, reused } = copyFor(card, asked.did)
       const sdJwt = parseSdJwt((card.copies[index] as Card['copies'][number]).credential)
       const paths = answerPaths(query, card.vct, sdJwt.claims)
       if (!paths) continue
+      if (card.status.state === 'revoked' || (card.expiresAt !== null && card.expiresAt <= now)) {
+        dead = true
+        continue
+      }
       const presented = selectDisclosures(sdJwt, paths)
       const shown = subjectClaims(parseSdJwt(presented).claims)
       const hidden = Object.keys(subjectClaims(sdJwt.claims)).filter((name) => !Object.hasOwn(shown, name))
@@ -49,7 +53,7 @@ export function choicesFor(asked: VerifiedRequest, cards: readonly Card[], now: 
     }
   }
   const chosen = chooseQueries(asked.query, new Set(options.keys()))
-  if (!chosen || chosen.length === 0) throw new Problem('nothing-fits')
+  if (!chosen || chosen.length === 0) throw new Problem(dead ? 'card-dead' : 'nothing-fits')
   return chosen.map((queryId) => ({ queryId, options: options.get(queryId) as Choice[] }))
 }
 

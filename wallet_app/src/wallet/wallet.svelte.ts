@@ -148,6 +148,8 @@ export class Wallet {
       const problem = asProblem(error)
       await this.note(asked, choices, problem.code === 'refused' ? 'refused' : 'failed')
       this.go({ name: 'problem', problem, party: partyName(asked) })
+      // Perhaps a card was withdrawn and nobody told us.
+      if (problem.code === 'refused') for (const { card } of choices) this.refreshStatus(card).catch(() => undefined)
     }
     this.cards = await this.store.cards()
   }
