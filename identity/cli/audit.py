@@ -5,19 +5,18 @@ from typing import Annotated
 
 import typer
 
-from identity.config import load_settings
 from identity.installation.folder import DataFolder
 from identity.installation.parties import read_trust_anchor
 from registry.audit import audit
 
 
 def audit_ledger(
-    config: Annotated[Path | None, typer.Option(help="TOML file with all settings")] = None,
-    ledger: Annotated[Path | None, typer.Option(help="Ledger file, over the settings'")] = None,
-    trust: Annotated[Path | None, typer.Option(help="Pinned trust anchor, over theirs")] = None,
+    data: Annotated[Path, typer.Option(help="Data folder of the installation")] = Path("data"),
+    ledger: Annotated[Path | None, typer.Option(help="Ledger file, over the folder's")] = None,
+    trust: Annotated[Path | None, typer.Option(help="Pinned trust anchor, over its")] = None,
 ) -> None:
     """Replay the ledger, also one in use; exit code 1 when anything does not fit."""
-    folder = DataFolder(load_settings(config).server.data_dir)
+    folder = DataFolder(data)
     report = audit(ledger or folder.ledger, trust=read_trust_anchor(trust or folder.trust_anchor))
     if report.fault is not None:
         typer.echo(f"FAULT after {report.entries} good entries: {report.fault}")

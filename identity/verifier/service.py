@@ -13,13 +13,14 @@ from identity.core.encrypted_answer import AnswerKey, new_answer_key
 from identity.core.parties import RelyingParty
 from identity.core.presentation_request import RequestIds
 from identity.core.verification import pipeline, presented
-from identity.core.verification.case import AnyCredential, Case, Expectation, World
+from identity.core.verification.case import Expectation, World
 from identity.core.verification.policy import Policy, for_credentials
 from identity.core.verification.presented import Unverified
 from identity.core.verification.verdict import Verdict
 from identity.verifier.answer import Declined, Presentations, read_answer
 from identity.verifier.evidence import EvidenceReader
 from identity.verifier.ports import Registry, RequestStore, StoredRequest
+from identity.verifier.records import RecordJudge, take_credential, take_presentation
 from registry.core.encoding import (
     JsonObject,
     base64url_encode,
@@ -103,7 +104,7 @@ class VerifierService:
         """`verifiers` by slug; `now` is aware and in UTC; `random` gives fresh bytes."""
         self._verifiers = dict(verifiers)
         self._registry = registry
-        self._evidence = evidence
+        self._records = RecordJudge(evidence=evidence, world=world)
         self._requests = requests
         self._rendezvous = rendezvous
         self._world = world
@@ -264,27 +265,25 @@ class VerifierService:
         Args:
             binding: expected `audience` and `nonce`, as far as the caller names them.
         """
-        policy = for_credentials(self._verifier(slug).policy)
-
-        def take() -> tuple[Unverified, ...]:
-            if isinstance(value, str):
-                return (presented.parse_sd_jwt_vc(value),)
-            return (presented.parse_linked_credential(value),)
-
-        return self._judge_loose(take, policy=policy, binding=binding)
+        return self._records.judge(
+            lambda: take_credential(value),
+            stapled=None,
+            policy=for_credentials(self._verifier(slug).policy),
+            binding=binding,
+            now=self._now(),
+        )
 
     def verify_presentation(
         self, slug: str, value: object, *, binding: Mapping[str, str]
     ) -> Verdict:
         """Judge a presentation: an SD-JWT VC with key binding, or a W3C presentation."""
-        policy = self._verifier(slug).policy
-
-        def take() -> tuple[Unverified, ...]:
-            if isinstance(value, str):
-                return (presented.parse_sd_jwt_vc(value),)
-            return presented.parse_linked_presentation(value)
-
-        return self._judge_loose(take, policy=policy, binding=binding)
+        return self._records.judge(
+            lambda: take_presentation(value),
+            stapled=None,
+            policy=self._verifier(slug).policy,
+            binding=binding,
+            now=self._now(),
+        )
 
     def _judge(self, verifier: Verifier, stored: StoredRequest, answer: Presentations) -> Verdict:
         query = parse_dcql(parse_json_object(stored.query))
@@ -297,7 +296,7 @@ class VerifierService:
         try:
             cases = {
                 query_id: [
-                    self._case(
+                    self._records.case(
                         unverified,
                         stapled=receipt,
                         expectation=Expectation(
@@ -326,46 +325,6 @@ class VerifierService:
             for value, receipt in entries
             for unverified in presented.parse_presentation(value, wanted.format)
         ]
-
-    def _judge_loose(
-        self,
-        take: Callable[[], tuple[Unverified, ...]],
-        *,
-        policy: Policy,
-        binding: Mapping[str, str],
-    ) -> Verdict:
-        now = self._now()
-        expectation = Expectation(query=AnyCredential(), require={}, binding=binding)
-        try:
-            cases = [
-                self._case(
-                    unverified, stapled=None, expectation=expectation, policy=policy, now=now
-                )
-                for unverified in take()
-            ]
-        except Refusal as refusal:
-            return pipeline.refuse(refusal, now=now)
-        return pipeline.judge(cases, now=now)
-
-    def _case(
-        self,
-        unverified: Unverified,
-        *,
-        stapled: AnchorReceipt | Refusal | None,
-        expectation: Expectation,
-        policy: Policy,
-        now: datetime,
-    ) -> Case:
-        hints = presented.hints(unverified)
-        return pipeline.open_case(
-            unverified,
-            hints=hints,
-            evidence=self._evidence.gather(hints, stapled=stapled, policy=policy),
-            expectation=expectation,
-            policy=policy,
-            world=self._world,
-            now=now,
-        )
 
     def _open(self, slug: str, request: str) -> StoredRequest:
         """The request, if it may still be answered."""

@@ -1,0 +1,94 @@
+"""Judges a credential or presentation by itself, with nobody at the counter."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from identity.core.verification import pipeline, presented
+from identity.core.verification.case import AnyCredential, Case, Expectation, World
+from identity.core.verification.policy import Policy
+from identity.core.verification.presented import Unverified
+from identity.core.verification.verdict import Verdict
+from identity.verifier.evidence import EvidenceReader
+from registry.core.receipt import AnchorReceipt
+from registry.core.refusals import Refusal
+
+
+def take_credential(value: object) -> tuple[Unverified, ...]:
+    """An SD-JWT VC text, or a W3C credential.
+
+    Raises:
+        Malformed: neither.
+    """
+    if isinstance(value, str):
+        return (presented.parse_sd_jwt_vc(value),)
+    return (presented.parse_linked_credential(value),)
+
+
+def take_presentation(value: object) -> tuple[Unverified, ...]:
+    """An SD-JWT VC with key binding, or a W3C presentation.
+
+    Raises:
+        Malformed: neither.
+    """
+    if isinstance(value, str):
+        return (presented.parse_sd_jwt_vc(value),)
+    return presented.parse_linked_presentation(value)
+
+
+class RecordJudge:
+    """Gathers evidence about what was presented, and judges it."""
+
+    def __init__(self, *, evidence: EvidenceReader, world: World) -> None:
+        self._evidence = evidence
+        self._world = world
+
+    def case(
+        self,
+        unverified: Unverified,
+        *,
+        stapled: AnchorReceipt | Refusal | None,
+        expectation: Expectation,
+        policy: Policy,
+        now: datetime,
+    ) -> Case:
+        """What there is to judge about one credential."""
+        hints = presented.hints(unverified)
+        return pipeline.open_case(
+            unverified,
+            hints=hints,
+            evidence=self._evidence.gather(hints, stapled=stapled, policy=policy),
+            expectation=expectation,
+            policy=policy,
+            world=self._world,
+            now=now,
+        )
+
+    def judge(
+        self,
+        take: Callable[[], tuple[Unverified, ...]],
+        *,
+        stapled: AnchorReceipt | Refusal | None,
+        policy: Policy,
+        binding: Mapping[str, str],
+        now: datetime,
+    ) -> Verdict:
+        """One verdict over everything taken from a record; what cannot be read is a "no".
+
+        Args:
+            take: reads the record; `take_credential` or `take_presentation` of it.
+            stapled: the anchor receipt that came along, why it cannot be read, or None.
+            policy: what must pass.
+            binding: expected `audience` and `nonce`, as far as the caller names them.
+            now: aware, in UTC.
+        """
+        expectation = Expectation(query=AnyCredential(), require={}, binding=binding)
+        try:
+            cases = [
+                self.case(
+                    unverified, stapled=stapled, expectation=expectation, policy=policy, now=now
+                )
+                for unverified in take()
+            ]
+        except Refusal as refusal:
+            return pipeline.refuse(refusal, now=now)
+        return pipeline.judge(cases, now=now)
