@@ -128,6 +128,7 @@ def test_relative_urls_are_refused_wherever_a_base_would_resolve_them(url):
         lambda d: d["credentialSubject"].update(givenName={"@list": ["x", None]}),
         lambda d: d.update(name={"@language": "en"}),
         lambda d: d.update(name={"@value": "x", "@index": "unsigned"}),
+        lambda d: d["credentialSubject"].update({"@index": "unsigned"}),
         with_context({"m": {"@id": "urn:m", "@container": "@index"}}, m={"unsigned": ["x"]}),
         with_context({"m": {"@id": "urn:m", "@container": "@language"}}, m={"fr": None}),
         with_context({"g": "@graph"}, g=["dropped", 5]),
@@ -144,9 +145,12 @@ def test_values_that_would_not_be_signed_are_refused(change):
         expand(changed(change), bundled())
 
 
-def test_a_reference_in_place_of_a_credential_is_refused():
+@pytest.mark.parametrize(
+    "base", ["https://www.w3.org/ns/credentials/v2", "https://www.w3.org/2018/credentials/v1"]
+)
+def test_a_reference_in_place_of_a_credential_is_refused(base):
     presentation = {
-        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "@context": [base],
         "type": "VerifiablePresentation",
         "verifiableCredential": ["https://example.com/credentials/1"],
     }
