@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ class Forgery:
     def get(self, key: str) -> bytes | None:
         return self.state.get(key)
 
-    def sign(self, height: int, at: int, **changes: object) -> None:
+    def sign(self, height: int, at: int, **changes: Any) -> None:
         head = Head(
             network=NETWORK,
             tree_size=len(self.raw_entries),
@@ -210,7 +211,7 @@ def test_a_head_of_another_key_is_found() -> None:
         ({"state_root": bytes(32)}, "another state root"),
     ],
 )
-def test_a_head_that_lies_in_one_place_is_found(changes: dict[str, object], words: str) -> None:
+def test_a_head_that_lies_in_one_place_is_found(changes: dict[str, Any], words: str) -> None:
     forgery = begun()
     forgery.add(new_did("alice")[0], height=1)
     forgery.add(new_did("bob")[0], height=1)

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -265,6 +266,32 @@ def test_a_head_is_in_the_store_before_it_is_handed_out(
 
     assert seen == [True, True]
     assert ledger.head() == Path(f"{path}.head").read_text() != before
+
+
+def test_the_head_store_syncs_file_then_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def watched_fsync(file: int) -> None:
+        done.append("directory" if stat.S_ISDIR(os.fstat(file).st_mode) else "file")
+        fsync(file)
+
+    def watched_rename(old: Path, new: Path) -> None:
+        done.append("rename")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "rename", watched_rename)
+    store = HeadStore(tmp_path / "head")
+
+    store.prepare(expected=None, head="a head")
+    assert store.read() is None
+    store.publish()
+
+    assert done == ["file", "rename", "directory"]
+    assert store.read() == "a head"
 
 
 def failing(error: OSError) -> object:
