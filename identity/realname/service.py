@@ -143,15 +143,18 @@ class RealNames:
             names: of `CLAIM_NAMES`; others, and facts that are not known, are left out. Dates
                 are ISO 8601 texts.
             purpose: code of why.
-            actor: code of who.
+            actor: code of who; only the agency that enrolled her, as `issuer:<agency>`, may ask.
 
         Raises:
-            UnknownSubject: nobody was enrolled under it, or she was forgotten.
+            UnknownSubject: nobody was enrolled under it, not by this agency, or she was forgotten.
             NotAlive: the person was reported dead.
             Unavailable: vault or audit does not answer; nothing was read.
         """
         wanted = frozenset(names) & CLAIM_NAMES
         binding = self.binding(subject)
+        if actor != f"issuer:{binding.agency}":
+            # The same answer as for a stranger: who else knows her is nobody's business.
+            raise UnknownSubject("nobody was enrolled under this subject")
         if binding.deceased:
             raise NotAlive("the person was reported dead")
         known: JsonObject = {"assurance_level": str(binding.assurance_level)}

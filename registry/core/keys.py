@@ -124,7 +124,7 @@ def public_key(key_type: KeyType, data: bytes) -> PublicKey:
         KeyNotAdmitted: wrong length, off the curve, of low order, or not the canonical encoding.
     """
     if key_type is KeyType.ED25519:
-        _admit_ed25519(data)
+        _admit_ed25519(bytes(data))
     else:
         _admit_ec(key_type, data)
     return PublicKey(key_type, bytes(data))
@@ -232,6 +232,7 @@ def _admit_ec(key_type: KeyType, data: bytes) -> None:
     _load_ec(key_type, bytes(data))
 
 
+@lru_cache(maxsize=4096)  # a raise is not cached; a key that was admitted stays admitted
 def _admit_ed25519(data: bytes) -> None:
     """Refuse what is no point, no canonical encoding, or has an order that divides 8."""
     if len(data) != 32:

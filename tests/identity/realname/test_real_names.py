@@ -263,7 +263,7 @@ def test_every_read_of_claims_is_in_both_audits(place: Installation, tmp_path: P
     binding = place.real_names.enrol(evidence=enrolment(), actor=OFFICER)
     for _ in range(3):
         place.real_names.claims(
-            binding.subject, names=["family_name"], purpose="issue", actor="issuer:bank"
+            binding.subject, names=["family_name"], purpose="issue", actor=OFFICER
         )
 
     ids = verify_audit_file(tmp_path / "audit.jsonl")
@@ -271,7 +271,7 @@ def test_every_read_of_claims_is_in_both_audits(place: Installation, tmp_path: P
         rows = session.scalars(select(VaultAudit)).all()
         assert {row.id for row in rows} == set(ids)
         assert {(row.ref, row.actor, row.purpose) for row in rows} == {
-            (binding.person, "issuer:bank", "issue")
+            (binding.person, OFFICER, "issue")
         }
     assert len(ids) == 3
 
@@ -288,6 +288,17 @@ def test_without_audit_there_are_no_claims(
     with pytest.raises(VaultNotAudited):
         place.real_names.claims(subject, names=["sex"], purpose="issue", actor=OFFICER)
     assert reads == []
+
+
+def test_an_agency_reads_nothing_about_a_subject_of_another(place: Installation):
+    binding = place.real_names.enrol(evidence=enrolment(), actor=OFFICER)
+
+    for actor in ("issuer:university", "issuer:bank", "civil-registry"):
+        with pytest.raises(UnknownSubject):
+            place.real_names.claims(binding.subject, names=["sex"], purpose="issue", actor=actor)
+    assert place.real_names.claims(
+        binding.subject, names=["sex"], purpose="issue", actor=OFFICER
+    )  # the twin
 
 
 @pytest.mark.parametrize("subject", ["", "prs_x", "prs_" + "A" * 22, "x" * 1000])
@@ -359,9 +370,9 @@ def test_after_a_death_nothing_is_told_anywhere(tmp_path: Path):
 
     assert {event.subject for event in hook.events} == set(subjects)
     assert {event.kind for event in hook.events} == {LifeEventKind.DECEASED}
-    for subject in subjects:
+    for subject, actor in zip(subjects, (OFFICER, "issuer:university"), strict=True):
         with pytest.raises(NotAlive):
-            place.real_names.claims(subject, names=["sex"], purpose="issue", actor=OFFICER)
+            place.real_names.claims(subject, names=["sex"], purpose="issue", actor=actor)
     for agency in ("civil-registry", "hospital"):
         with pytest.raises(NotAlive):
             place.real_names.enrol(evidence=enrolment(agency=agency), actor=OFFICER)
