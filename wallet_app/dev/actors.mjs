@@ -81,6 +81,7 @@ export class Issuer {
     this.receipts = new Map()
     this.statuses = new Uint8Array(131072 / 4)
     this.nextIndex = 7
+    this.change = {} // tests put wrong things into what is signed
     ledger.put(`did/${this.did}`, {
       record: 'did',
       did: this.did,
@@ -183,6 +184,7 @@ export class Issuer {
         anchor: { salt: b64u(salt), batch, network: this.ledger.network },
         _sd: disclosures.map((text) => b64u(sha256(text))).sort(),
         _sd_alg: 'sha-256',
+        ...this.change,
       }
       digests.push(labelled('cairn/credential/v1', salt, Buffer.from(jcs(content))))
       const header = { typ: 'dc+sd-jwt', alg: 'ES256', kid: `${this.did}#jose-1` }
@@ -228,6 +230,7 @@ export class Issuer {
       iat: now() - 5,
       exp: now() + 3600,
       status_list: { bits: 2, lst: b64u(deflateSync(this.statuses)) },
+      ...this.change,
     }
     return jws({ typ: 'statuslist+jwt', alg: 'ES256', kid: `${this.did}#jose-1` }, payload, this.key.privateKey)
   }

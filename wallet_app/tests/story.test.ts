@@ -1,4 +1,5 @@
 /** The wallet against the stand-in servers: from offer to answer, and everything that must fail. */
+import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { parseJson, type Json, type JsonObject } from '../src/shared/encoding'
 import { Registry } from '../src/shared/registry'
@@ -44,6 +45,8 @@ function tampering(pattern: RegExp, change: (text: string) => string): typeof fe
   }
 }
 
+const foreignPoint = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }) as { x: string; y: string }
+
 const inJson = (change: (body: JsonObject) => void) => (text: string) => {
   const body = JSON.parse(text) as JsonObject
   change(body)
@@ -86,6 +89,13 @@ describe('receiving', () => {
     await readOffer(link) // its untouched twin
   })
 
+  test('receipts of another issuer or type do not fit a card', async () => {
+    const card = await receive()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await expect(anchorCard({ ...card, issuerDid: 'did:cairn:demo:other' }, wallet)).rejects.toThrow('another issuer')
+    await expect(anchorCard({ ...card, vct: 'https://h/schemas/degree/1' }, wallet)).rejects.toThrow('another type')
+  })
+
   const credentials = (change: (list: { credential: string }[]) => Json) =>
     inJson((body) => (body.credentials = change(body.credentials as unknown as { credential: string }[])))
 
@@ -103,9 +113,34 @@ describe('receiving', () => {
     expect(world.notifications.at(-1)).toMatchObject({ event: 'credential_failure' })
   })
 
-  test('an issuer whose DID says another address is not believed', async () => {
+  test.each<[string, JsonObject, string]>([
+    ['says another address', { alsoKnownAs: ['https://evil.example'] }, 'credential-invalid'],
+    ['lists the key for another purpose', { verificationMethods: [{ purposes: ['authentication'] }] }, 'party-unknown'],
+    ['is deactivated', { deactivated: true }, 'party-unknown'],
+  ])('an issuer whose DID %s is not believed', async (_name, change, code) => {
     const offer = await readOffer(offerLink(world.issuer.offer(['resident-identity'], null).link))
-    await expect(receiveOffer({ ...offer, issuer: `${offer.issuer}/` }, '', wallet)).rejects.toThrow()
+    const honest = (await wallet.registry.record(`did/${world.issuer.did}`)) as JsonObject
+    const method = (honest.verificationMethods as JsonObject[])[0] as JsonObject
+    const methods = change.verificationMethods as JsonObject[] | undefined
+    const changed = methods ? { verificationMethods: [{ ...method, ...methods[0] }] } : change
+    world.ledger.put(`did/${world.issuer.did}`, { ...honest, ...changed })
+    await expect(receiveOffer(offer, '', wallet)).rejects.toMatchObject({ code })
+    world.ledger.put(`did/${world.issuer.did}`, honest)
+  })
+
+  test.each<[string, JsonObject]>([
+    ['another issuer', { iss: 'https://evil.example' }],
+    ['another type', { vct: 'https://evil.example/schemas/king/1' }],
+    ['an end in the past', { exp: 1_700_000_000 }],
+    ['a beginning in the future', { nbf: 4_000_000_000 }],
+    ['a key of somebody else', { cnf: { jwk: { kty: 'EC', crv: 'P-256', ...foreignPoint } } }],
+    ['no anchor', { anchor: 'x' }],
+  ])('a credential that names %s is not kept, though it is signed', async (_name, change) => {
+    const offer = await readOffer(offerLink(world.issuer.offer(['resident-identity'], null).link))
+    world.issuer.change = change
+    await expect(receiveOffer(offer, '', wallet)).rejects.toThrow()
+    world.issuer.change = {}
+    expect(await wallet.store.cards()).toEqual([])
   })
 })
 
@@ -149,6 +184,18 @@ describe('status', () => {
     expect(await checkStatus(card, wallet)).toMatchObject({ state: 'suspended' })
     world.issuer.setStatus(1)
     expect(await checkStatus(card, wallet)).toMatchObject({ state: 'revoked' })
+  })
+
+  test.each<[string, JsonObject]>([
+    ['of another address', { sub: 'https://evil.example' }],
+    ['that is out of date', { exp: 1_700_000_000 }],
+    ['with odd bits', { status_list: { bits: 3, lst: 'eJw' } }],
+  ])('a list %s says nothing, though it is signed', async (_name, change) => {
+    const card = await receive()
+    world.issuer.change = change
+    await expect(checkStatus(card, wallet)).rejects.toThrow()
+    world.issuer.change = {}
+    await checkStatus(card, wallet) // the untouched twin
   })
 
   test('a list that is not signed by the issuer says nothing', async () => {

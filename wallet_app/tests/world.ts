@@ -25,6 +25,7 @@ export interface World {
     offer(types: string[], txCode: string | null): { link: string }
     receipts: Map<string, JsonObject>
     setStatus(value: number): void
+    change: JsonObject
     metadata(): JsonObject
   }
   parties: Record<'bar' | 'bank' | 'stranger', Party>
