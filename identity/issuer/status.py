@@ -124,7 +124,9 @@ class StatusPublisher:
                 parts.statuses.close_group(group)
                 raise PublicationRefused("the ledger refuses this status list") from error
             parts.statuses.finish(group, pending.version)
-        self._sign(agency, group, now=now)
+        # The ledger names the new lists now: whoever goes on serving the old ones makes verifiers
+        # refuse everybody in the group.
+        self._keep(self._sign(agency, group, now=now), now=now)
 
     def publish_due(self, slug: str, *, now: datetime) -> None:
         """Publish what has changed, and sign again what grows old.
@@ -154,11 +156,17 @@ class StatusPublisher:
         if recent is not None and timedelta() <= now - recent[0] < timedelta(seconds=CACHE_SECONDS):
             return recent[1]
         documents = self._sign(agency, group, now=now)
+        self._keep(documents, now=now)
+        return documents
+
+    def _keep(self, documents: StatusDocuments, *, now: datetime) -> None:
         with self._lock:
+            recent = self._recent.get(documents.group)
+            if recent is not None and recent[1].version > documents.version:
+                return  # read before somebody else published
             if len(self._recent) > 1024:  # groups of all agencies; each holds some 50 KiB
                 self._recent.clear()
-            self._recent[group] = (now, documents)
-        return documents
+            self._recent[documents.group] = (now, documents)
 
     def _state(self, slug: str, group: str) -> StatusGroup:
         state = self._parts.statuses.read_group(slug, group)

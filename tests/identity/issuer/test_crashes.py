@@ -30,7 +30,7 @@ DEGREE = {
     "awarded_on": "2024-07-01",
     "institution": "Riverland University",
 }
-LEAST_POINTS = 120  # a story that shrinks would pass with nothing tested
+LEAST_POINTS = 110  # a story that shrinks would pass with nothing tested
 
 
 @dataclass
