@@ -54,11 +54,12 @@ def audit(ledger: Path | Ledger | AuditSource, *, trust: TrustAnchor) -> AuditRe
        transaction that the rules accept in the state before it.
     3. Log root and state root are those of its head, which the anchor's keys signed, and which
        follows the head before.
+    4. What it changed is stored, also where a later block changed it again: history is proven too.
 
     And at the end:
 
-    4. The newest head ends the log.
-    5. Every record of the state is stored as the replay made it, and nothing damaged its proof.
+    5. The newest head ends the log.
+    6. Every record of the state is stored as the replay made it, and nothing damaged its proof.
 
     Args:
         ledger: a ledger file, also one that is in use; an engine; or another source.
@@ -152,9 +153,9 @@ class _Replay:
             for data in batch:
                 self._entry(data)
         self._close_block()
-        if self.last != newest:  # 4
+        if self.last != newest:  # 5
             raise _Fault(f"the newest head, of height {newest.height}, is not the end of the log")
-        for key, value in self.state.items():  # 5
+        for key, value in self.state.items():  # 6
             if self.source.value(key, newest) != value:
                 raise _Fault(f"record {key} is not stored as the replay made it")
         return newest
@@ -203,13 +204,13 @@ class _Replay:
         )
 
     def _close_block(self) -> None:
-        """Step 3."""
+        """Steps 3 and 4."""
         if self.block is None:
             return
         height, time = self.block
         self.state_root, fresh = update(self.state_root, map_changes(self.changes), self.nodes)
         self.nodes.update(fresh)
-        self.changes = {}
+        written, self.changes = self.changes, {}
         head = verify_head(self.source.head(height), self.trust)
         if (head.height, head.time, head.tree_size) != (height, time, self.log.size):
             raise _Fault(f"the head of height {height} is not that of its block")
@@ -219,5 +220,11 @@ class _Replay:
             raise _Fault(f"the head of height {height} has another state root than the rules give")
         if self.last is not None:
             verify_head_follows(self.last, head)
+        for key, value in written.items():  # 4
+            if not self.source.has_value(key, height, value):
+                raise _Fault(f"record {key} of height {height} is not stored as the replay made it")
+        for key_hash, node in fresh.items():
+            if not self.source.has_map_node(key_hash, node):
+                raise _Fault(f"a node of the state of height {height} is missing or damaged")
         self.last = head
         self.block = None

@@ -34,8 +34,16 @@ class AuditSource(Protocol):
         """What is stored under `key` in the state of `head`."""
         ...
 
+    def has_value(self, key: str, height: int, value: bytes) -> bool:
+        """Whether `value` is what is stored under `key` as of an earlier `height`."""
+        ...
+
     def has_log_node(self, level: int, index: int, node: bytes) -> bool:
         """Whether this hash is stored for the perfect subtree `(level, index)`."""
+        ...
+
+    def has_map_node(self, key: bytes, node: bytes) -> bool:
+        """Whether this node of the state map is stored under its hash `key`."""
         ...
 
 
@@ -57,8 +65,16 @@ class PortSource:
         """As `AuditSource.value`."""
         return self.ledger.read(key, prove=False, height=head.height).value
 
+    def has_value(self, key: str, height: int, value: bytes) -> bool:
+        """As `AuditSource.has_value`."""
+        return self.ledger.read(key, prove=False, height=height).value == value
+
     def has_log_node(self, level: int, index: int, node: bytes) -> bool:  # noqa: ARG002
         """A port hands out no nodes; what it proves with them, it has checked."""
+        return True
+
+    def has_map_node(self, key: bytes, node: bytes) -> bool:  # noqa: ARG002
+        """As `has_log_node`."""
         return True
 
 
@@ -106,6 +122,14 @@ class FileSource:
         """As `AuditSource.value`, compared with the stored state map."""
         return CheckedState(self.rows, head).get(key)
 
+    def has_value(self, key: str, height: int, value: bytes) -> bool:
+        """As `AuditSource.has_value`."""
+        return self.rows.value(key, height) == value
+
     def has_log_node(self, level: int, index: int, node: bytes) -> bool:
         """As `AuditSource.has_log_node`."""
         return self.rows.node(level, index) == node
+
+    def has_map_node(self, key: bytes, node: bytes) -> bool:
+        """As `AuditSource.has_map_node`."""
+        return self.rows.get(key) == node

@@ -75,6 +75,12 @@ class Forgery:
     def value(self, key: str, head: Head) -> bytes | None:  # noqa: ARG002
         return self.state.get(key)
 
+    def has_value(self, key: str, height: int, value: bytes) -> bool:
+        return True
+
+    def has_map_node(self, key: bytes, node: bytes) -> bool:
+        return True
+
     def has_log_node(self, level: int, index: int, node: bytes) -> bool:
         return level > 0 or node == leaf_hash(self.raw_entries[index])
 
