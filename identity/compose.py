@@ -44,7 +44,7 @@ from registry.api.docs_page import install_docs
 from registry.api.resolution_routes import build_resolution_router
 from registry.api.routes import build_router as build_registry_router
 from registry.client import AsgiTransport, HttpTransport, RegistryClient, Transport
-from registry.core.refusals import Malformed, Refusal
+from registry.core.refusals import Malformed, Refusal, Unavailable
 from registry.core.trust_anchor import TrustAnchor
 from registry.ledger.embedded.engine import EmbeddedLedger
 
@@ -136,14 +136,8 @@ class _Builder:
         workers: list[Worker] = []
         transport, trust = self._open_registry(routers)
         registry = RegistryClient(transport, trust, time.monotonic, random=self._random)
-        if {"registry", "issuer"} <= self._services:
-            parties.found(
-                self._ring,
-                self._settings,
-                genesis=parties.open_genesis(self._ring, self._settings, now=self._seconds),
-                registry=registry,
-                catalogue=self._catalogue,
-            )
+        if "issuer" in self._services and parties.may_found(self._ring):
+            self._found(registry)
         access = self._open_access()
         engine: Engine | None = None
         if self._services & {"issuer", "verifier"}:
@@ -164,6 +158,18 @@ class _Builder:
             workers=workers,
             closers=self.closers,
         )
+
+    def _found(self, registry: RegistryClient) -> None:
+        """Put on the ledger what is missing there; the folder holds the root member's key."""
+        away = () if "registry" in self._services else (Unavailable,)
+        with suppress(*away):  # a start while the ledger is away goes on with what was founded
+            parties.found(
+                self._ring,
+                self._settings,
+                genesis=parties.open_genesis(self._ring, self._settings, now=self._seconds),
+                registry=registry,
+                catalogue=self._catalogue,
+            )
 
     def _open_registry(self, routers: list[APIRouter]) -> tuple[Transport, TrustAnchor]:
         settings = self._settings

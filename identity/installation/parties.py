@@ -28,7 +28,7 @@ VERIFIER_KEYS = {"ledger": KeyType.ED25519, "request": KeyType.P256}
 
 
 class NotFounded(NotFound):
-    """The institution has no DID on the ledger yet; start the registry and issuer together once."""
+    """The institution has no DID on the ledger yet; whoever holds the root key must found it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,10 @@ class KeyRing:
     passphrase: str
     random: Callable[[int], bytes]
     _opened: dict[str, KeyFile] = field(default_factory=dict)  # stretching takes 0.1 s a file
+
+    def holds(self, name: str) -> bool:
+        """Whether there is a key file called `name`."""
+        return (self.folder.keys / f"{name}.keys").exists()
 
     def open(self, name: str, wanted: Mapping[str, KeyType]) -> KeyFile:
         """The key file called `name`; errors as `KeyFile.open_or_create`."""
@@ -118,6 +122,11 @@ def read_trust_anchor(path: Path) -> TrustAnchor:
     if document is None:
         raise NotFound("ledger.trust_anchor: there is no such file")
     return parse_trust_anchor(document)
+
+
+def may_found(ring: KeyRing) -> bool:
+    """Whether this data folder holds the root member's key, and the genesis that names it."""
+    return ring.holds("root") and ring.folder.genesis.exists()
 
 
 def found(
