@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from identity.cli import access, audit, demo, up, verify
+from identity.cli import access, audit, demo, offer, up, verify
 from registry.core.refusals import Refusal
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("verify")(verify.verify)
+app.command("offer")(offer.offer)
 app.command("audit")(audit.audit_ledger)
 app.command("access-key")(access.access_key)
 

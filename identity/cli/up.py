@@ -15,6 +15,7 @@ from rich.console import Console
 
 from identity.adapters.logs import set_up_logging
 from identity.adapters.secret_files import read_access_keys
+from identity.cli.offer import make_offer, print_offer
 from identity.cli.telling import tell
 from identity.compose import Composition, compose
 from identity.config import Environment, Settings, load_settings
@@ -56,6 +57,9 @@ def up(
         elif story:
             console.print("The story was told here before; its data is kept.")
         print_addresses(running.composition, console)
+        if story:
+            print_first_card(running.composition, console)
+        console.print("serving; Ctrl-C ends it")
         running.wait()
     except KeyboardInterrupt:
         pass
@@ -170,4 +174,21 @@ def print_addresses(composition: Composition, console: Console) -> None:
         code.add_data(f"{base}/wallet/")
         console.print("\n  the wallet, for the phone:")
         code.print_ascii(out=console.file, invert=True)
-    console.print("serving; Ctrl-C ends it")
+
+
+def print_first_card(composition: Composition, console: Console) -> None:
+    """An offer for an invented person, so that whoever just started can try the wallet."""
+    settings = composition.settings
+    issuers = {agency.slug for agency in settings.agencies if "resident-identity" in agency.types}
+    if settings.population_register.kind != "embedded" or not issuers:
+        return
+    agency = min(issuers)
+    made = make_offer(
+        settings.server.public_base_url,
+        agency=agency,
+        key=read_access_keys(composition.folder.secrets)[f"issuer:{agency}"],
+        credential_type="resident-identity",
+        person=1,
+    )
+    console.print("\n  a first card, for an invented person:")
+    print_offer(made, settings.server.public_base_url, console)

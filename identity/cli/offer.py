@@ -1,0 +1,124 @@
+"""`cairn offer`: enrol an invented person and print an offer, for trying the wallet by hand."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import httpx2
+import qrcode
+import typer
+from rich.console import Console
+
+from identity.adapters.embedded_register import invented_people
+from identity.adapters.secret_files import read_access_keys
+from identity.installation.folder import DataFolder
+from registry.core.encoding import JsonObject
+from registry.core.refusals import NotFound, NotPermitted
+
+HTTP_SECONDS = 15.0
+
+# What an agency would know about the person besides her registration.
+EXAMPLE_CLAIMS: dict[str, JsonObject] = {
+    "degree": {
+        "degree_name": "Master of Science",
+        "degree_level": "master",
+        "field_of_study": "Hydrology",
+        "awarded_on": "2024-07-01",
+        "institution": "Riverland University",
+    },
+    "driving-licence": {
+        "vehicle_categories": ["B", "AM"],
+        "issue_date": "2019-05-20",
+        "expiry_date": "2034-05-19",
+    },
+    "health-entitlement": {
+        "scheme": "Riverland National Health",
+        "entitled_since": "2015-01-01",
+        "valid_until": "2030-12-31",
+        "dependants_covered": True,
+    },
+}
+
+
+def offer(
+    credential_type: Annotated[str, typer.Argument(help="resident-identity, degree, …")],
+    agency: Annotated[str, typer.Option(help="Slug of the agency")] = "civil-registry",
+    person: Annotated[int, typer.Option(help="Number of an invented person, from 0")] = 1,
+    base: Annotated[str, typer.Option(help="Public base URL")] = "http://127.0.0.1:8000",
+    data: Annotated[Path, typer.Option(help="Data folder with the access keys")] = Path("data"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts")] = False,
+) -> None:
+    """Print a link to open in the wallet, its QR code, and the transaction code."""
+    keys = read_access_keys(DataFolder(data).secrets)
+    if f"issuer:{agency}" not in keys:
+        raise NotFound(f"no access key for issuer:{agency} in {data}")
+    made = make_offer(
+        base,
+        agency=agency,
+        key=keys[f"issuer:{agency}"],
+        credential_type=credential_type,
+        person=person,
+    )
+    if as_json:
+        typer.echo(json.dumps(made))
+    else:
+        print_offer(made, base, Console(highlight=False))
+
+
+def make_offer(
+    base: str, *, agency: str, key: str, credential_type: str, person: int
+) -> JsonObject:
+    """Enrol invented person number `person` and offer her a credential.
+
+    Returns:
+        The agency API's answer: `offer_uri`, `tx_code`, `credential_id` and more.
+
+    Raises:
+        NotPermitted: the agency refused, with its reason.
+    """
+    people = [entry for entry in invented_people() if entry.alive]
+    found = people[person % len(people)]
+    with httpx2.Client(timeout=HTTP_SECONDS, trust_env=False) as http:
+
+        def post(path: str, body: JsonObject) -> JsonObject:
+            answer = http.post(
+                f"{base}/issuers/{agency}{path}",
+                headers={"Authorization": f"Bearer {key}"},
+                json=body,
+            )
+            content: JsonObject = answer.json()
+            if answer.is_error:
+                raise NotPermitted(str(content.get("detail", answer.status_code)))
+            return content
+
+        enrolled = post(
+            "/enrolments",
+            {
+                "country": found.country,
+                "number": found.number,
+                "family_name": found.person.family_name,
+                "given_name": found.person.given_name,
+                "birth_date": found.person.birth_date.isoformat(),
+                "evidence": [{"type": "document"}, {"type": "biometric-match"}],
+            },
+        )
+        body: JsonObject = {
+            "subject": enrolled["subject"],
+            "credential_type": credential_type,
+            "tx_code": True,
+        }
+        if credential_type in EXAMPLE_CLAIMS:
+            body["claims"] = EXAMPLE_CLAIMS[credential_type]
+        return post("/offers", body)
+
+
+def print_offer(made: JsonObject, base: str, console: Console) -> None:
+    """The link for this browser, a code for a phone's wallet, and the transaction code."""
+    uri = str(made["offer_uri"])
+    console.print(f"  open             {base}/wallet/#link={quote(uri, safe='')}", soft_wrap=True)
+    console.print(f"  then type        [bold]{made['tx_code']}[/bold]")
+    code = qrcode.QRCode(border=2, error_correction=qrcode.ERROR_CORRECT_L)
+    code.add_data(uri)
+    console.print("\n  or scan with the wallet:")
+    code.print_ascii(out=console.file, invert=True)
