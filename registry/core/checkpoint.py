@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from registry.core.cosignature import verify_cosignatures
 from registry.core.encoding import base64_decode
 from registry.core.fields import integer
 from registry.core.network import parse_network_name
@@ -114,18 +115,39 @@ def verify_head(unverified: str | bytes, anchor: TrustAnchor) -> Head:
     """Check that enough keys of the trust anchor have signed this head of its network.
 
     Steps: 1. it parses; 2. its network is the anchor's; 3. `verify_note` with the anchor's keys and
-    threshold.
+    threshold; 4. when the anchor names witnesses, `verify_cosignatures` with them.
 
     Raises:
         Malformed: as `parse_head`.
         HeadNotTrusted: another network.
         NoteNotSigned: too few signatures, or a false one.
+        HeadNotWitnessed: too few co-signatures, or a false one.
     """
+    head = _verify_signed(unverified, anchor)  # 1, 2, 3
+    if anchor.witnesses is not None:  # 4
+        verify_cosignatures(head.note, anchor.witnesses)
+    return head.claimed
+
+
+def verify_unwitnessed_head(unverified: str | bytes, anchor: TrustAnchor) -> Head:
+    """`verify_head` without step 4, for those who look at a head before its witnesses have.
+
+    These are the witnesses, whoever asks them, monitors and audits. A reader who acts on what a
+    record says must not use this.
+
+    Raises:
+        Malformed, HeadNotTrusted, NoteNotSigned: as `verify_head`.
+    """
+    return _verify_signed(unverified, anchor).claimed
+
+
+def _verify_signed(unverified: str | bytes, anchor: TrustAnchor) -> UnverifiedHead:
+    """Steps 1 to 3 of `verify_head`; the co-signatures stay unverified."""
     head = parse_head(unverified)  # 1
     if head.claimed.network != anchor.network:  # 2
         raise HeadNotTrusted("head is of another network")
     verify_note(head.note, keys=anchor.head_keys, threshold=anchor.threshold)  # 3
-    return head.claimed
+    return head
 
 
 def sign_head(head: Head, signers: Sequence[HeadSigner]) -> str:

@@ -1,7 +1,11 @@
-"""What a reader pins, and all it trusts: the network, the keys of its heads, and its root DIDs."""
+"""What a reader pins, and all it trusts: the network, the keys of its heads, and its root DIDs.
+
+It may also name witnesses. Then a head counts only when enough of them have co-signed it.
+"""
 
 from dataclasses import dataclass
 
+from registry.core.cosignature import MAX_WITNESSES, Witnesses, parse_witness_key
 from registry.core.encoding import JsonObject
 from registry.core.fields import choice, integer, items, members
 from registry.core.identifiers import network_of, read_did
@@ -17,19 +21,20 @@ MAX_ROOTS = 64
 
 @dataclass(frozen=True, slots=True)
 class TrustAnchor:
-    """The network's name, who signs its heads, and where accreditation begins."""
+    """The network's name, who signs and who co-signs its heads, and where accreditation begins."""
 
     network: str
     head_keys: tuple[VerifierKey, ...]
     threshold: int  # how many distinct head keys must have signed
     roots: tuple[str, ...]  # DIDs of the genesis members
+    witnesses: Witnesses | None = None  # None: heads need no co-signature
 
     def __post_init__(self) -> None:
         """Refuse an anchor that would trust nobody, or count one key twice.
 
         Raises:
             Malformed: no keys, a repeated key, a threshold out of reach, no roots, a repeated root,
-                or a root that is no DID of this network.
+                a root that is no DID of this network, or a witness whose key signs heads.
         """
         parse_network_name(self.network)
         if not 1 <= len(self.head_keys) <= MAX_HEAD_KEYS:
@@ -41,6 +46,10 @@ class TrustAnchor:
             raise Malformed(f"trust anchor needs 1 to {MAX_ROOTS} different roots")
         if any(network_of(root) != self.network for root in self.roots):
             raise Malformed("a root is not a DID of the network")
+        if self.witnesses is not None and (
+            {key.key for key in self.witnesses.keys} & {key.key for key in self.head_keys}
+        ):  # it would vouch for itself
+            raise Malformed("a key that signs heads is no witness")
 
 
 def parse_trust_anchor(value: object) -> TrustAnchor:
@@ -49,7 +58,12 @@ def parse_trust_anchor(value: object) -> TrustAnchor:
     Raises:
         Malformed: a member is missing, unknown or not of its form, or as `TrustAnchor`.
     """
-    found = members(value, "trust anchor", required=("type", "network", "heads", "roots"))
+    found = members(
+        value,
+        "trust anchor",
+        required=("type", "network", "heads", "roots"),
+        optional=("witnesses",),
+    )
     choice(found["type"], "type", [TYPE])
     heads = members(found["heads"], "heads", required=("keys", "threshold"))
     return TrustAnchor(
@@ -61,12 +75,13 @@ def parse_trust_anchor(value: object) -> TrustAnchor:
         roots=items(
             found["roots"], "roots", low=1, high=MAX_ROOTS, read=lambda item: read_did(item, "root")
         ),
+        witnesses=_parse_witnesses(found["witnesses"]) if "witnesses" in found else None,
     )
 
 
 def trust_anchor_json(anchor: TrustAnchor) -> JsonObject:
     """The JSON form of a trust anchor; `parse_trust_anchor` reads it."""
-    return {
+    result: JsonObject = {
         "type": TYPE,
         "network": anchor.network,
         "heads": {
@@ -75,3 +90,19 @@ def trust_anchor_json(anchor: TrustAnchor) -> JsonObject:
         },
         "roots": list(anchor.roots),
     }
+    if anchor.witnesses is not None:
+        result["witnesses"] = {
+            "keys": [key.text for key in anchor.witnesses.keys],
+            "threshold": anchor.witnesses.threshold,
+        }
+    return result
+
+
+def _parse_witnesses(value: object) -> Witnesses:
+    found = members(value, "witnesses", required=("keys", "threshold"))
+    return Witnesses(
+        keys=items(
+            found["keys"], "witness keys", low=1, high=MAX_WITNESSES, read=parse_witness_key
+        ),
+        threshold=integer(found["threshold"], "threshold", low=1, high=MAX_WITNESSES),
+    )
