@@ -44,6 +44,14 @@ export function treePath(leaves, index) {
     ? [...treePath(leaves.slice(0, k), index), treeRoot(leaves.slice(k))]
     : [...treePath(leaves.slice(k), index - k), treeRoot(leaves.slice(0, k))]
 }
+/** RFC 9162 §2.1.4.1: that the first `m` leaves are a tree of their own, and the others follow. */
+export function treeGrowth(leaves, m, whole = true) {
+  if (m === leaves.length) return whole ? [] : [treeRoot(leaves)]
+  const k = split(leaves.length)
+  return m <= k
+    ? [...treeGrowth(leaves.slice(0, k), m, whole), treeRoot(leaves.slice(k))]
+    : [...treeGrowth(leaves.slice(k), m - k, false), treeRoot(leaves.slice(0, k))]
+}
 
 const EMPTY = Buffer.alloc(32)
 const bit = (hash, depth) => (hash[depth >> 3] >> (7 - (depth & 7))) & 1
@@ -92,6 +100,11 @@ export class Ledger {
       `height ${this.height}\ntime ${this.time}\nstate ${this.#subtree(this.#leaves(), 0).toString('base64')}\n`
     const signature = sign(null, Buffer.from(text), this.key.privateKey)
     return `${text}\n\u2014 ${this.name} ${Buffer.concat([this.keyId, signature]).toString('base64')}\n`
+  }
+
+  consistency(first, second) {
+    const leaves = this.entries.slice(0, second).map(leafHash)
+    return { first, second, path: treeGrowth(leaves, first).map(b64u) }
   }
 
   prove(key) {

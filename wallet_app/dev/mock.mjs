@@ -104,6 +104,9 @@ export async function handle(world, request, response) {
   if (first === 'registry') {
     if (slug === 'trust-anchor') return send(200, ledger.anchor)
     if (slug === 'head') return send(200, ledger.head(), 'text/plain')
+    if (slug === 'log' && rest[0] === 'consistency') {
+      return send(200, ledger.consistency(Number(url.searchParams.get('first')), Number(url.searchParams.get('second'))))
+    }
     if (slug === 'records') {
       const proven = ledger.prove(url.searchParams.get('key'))
       return send(proven.record ? 200 : 404, proven)

@@ -104,6 +104,19 @@ export function isObject(value: unknown): value is JsonObject {
 }
 
 /**
+ * The value is an object with every required member and no other but the optional ones.
+ *
+ * @throws Problem 'malformed'
+ */
+export function withMembers(value: Json | undefined, required: readonly string[], optional: readonly string[] = []): JsonObject {
+  if (!isObject(value)) throw new Problem('malformed', 'not an object')
+  const missing = required.some((name) => !Object.hasOwn(value, name))
+  const unknown = Object.keys(value).some((name) => !required.includes(name) && !optional.includes(name))
+  if (missing || unknown) throw new Problem('malformed', 'a member is missing or unknown')
+  return value
+}
+
+/**
  * JSON Canonicalization Scheme (RFC 8785).
  *
  * Names sort by UTF-16 code units and numbers print as ECMAScript prints them, so the platform does

@@ -3,12 +3,16 @@
  *
  * digest -> path in the issuer's batch -> batch record -> path in the ledger's state -> signed head.
  */
-import { base64urlDecode, canonicalJson, equalBytes, isObject, utf8, type Json, type JsonObject } from './encoding'
+import { base64urlDecode, canonicalJson, equalBytes, isObject, utf8, withMembers, type Json, type JsonObject } from './encoding'
 import { labelledHash } from './hashing'
 import { leafHash, verifyInclusion } from './merkle'
 import { Problem } from './problem'
 import { verifyRecord } from './state_map'
 import { verifyHead, type Head, type TrustAnchor } from './trust'
+
+const MEMBERS = ['type', 'network', 'digest', 'index', 'path', 'batch', 'proof', 'head']
+const BATCH_MEMBERS = ['record', 'issuer', 'batch', 'root', 'count', 'types', 'height', 'time']
+const MAX_BATCH_PATH = 21 // a full batch of 2^20 digests needs one less
 
 export interface VerifiedAnchor {
   readonly issuer: string // DID
@@ -42,15 +46,32 @@ export function verifyReceipt(
   receipt: Json,
   expected: { payload: JsonObject; anchor: TrustAnchor },
 ): VerifiedAnchor {
-  if (!isObject(receipt) || receipt.type !== 'cairn-anchor-receipt/1') fail('not a receipt')
-  const { network, digest, index, path, batch, proof, head } = receipt as JsonObject
+  const digest = credentialDigest(expected.payload)
   const claim = expected.payload.anchor as JsonObject
-  const leaf = credentialDigest(expected.payload)
-  if (network !== expected.anchor.network || claim.network !== network) fail('another network')
-  if (!equalBytes(base64urlDecode(digest), leaf)) fail('receipt is about another credential')
-  if (!isObject(batch) || batch.batch !== claim.batch) fail('receipt is about another batch')
-  if (!Array.isArray(path)) fail('no path')
-  const record = batch as JsonObject
+  if (claim.network !== expected.anchor.network) fail('another network')
+  if (!isObject(receipt) || !isObject(receipt.batch)) fail('not a receipt')
+  if (((receipt as JsonObject).batch as JsonObject).batch !== claim.batch) fail('receipt is about another batch')
+  return verifyDigestReceipt(receipt, { digest, anchor: expected.anchor })
+}
+
+/**
+ * Check every step from a digest to the signed head (docs/proofs.md, section 6).
+ *
+ * @param digest computed from the credential itself, or else nothing is said about a credential.
+ * @throws Problem 'proof' (or 'malformed')
+ */
+export function verifyDigestReceipt(
+  receipt: Json,
+  expected: { digest: Uint8Array; anchor: TrustAnchor },
+): VerifiedAnchor {
+  if (!isObject(receipt) || receipt.type !== 'cairn-anchor-receipt/1') fail('not a receipt')
+  const { network, digest, index, path, batch, proof, head } = withMembers(receipt, MEMBERS)
+  if (network !== expected.anchor.network) fail('another network')
+  const leaf = base64urlDecode(digest)
+  if (leaf.length !== 32 || !equalBytes(leaf, expected.digest)) fail('receipt is about another credential')
+  if (!Array.isArray(path) || path.length > MAX_BATCH_PATH) fail('no path, or too long')
+  const record = withMembers(batch, BATCH_MEMBERS)
+  if (record.record !== 'batch') fail('not a batch')
   if (typeof record.issuer !== 'string' || typeof head !== 'string') fail('receipt lacks members')
   verifyInclusion({
     leaf: leafHash(leaf),

@@ -4,8 +4,9 @@
  * The trust anchor is pinned at first use and heads may never shrink; what cannot be proven is an
  * error, never an absence.
  */
-import { equalBytes, isObject, parseJson, type JsonObject } from './encoding'
+import { base64urlDecode, equalBytes, isObject, parseJson, type JsonObject } from './encoding'
 import { request, requestJson, type Fetch } from './http'
+import { verifyConsistency } from './merkle'
 import { parseJwk, parseMultikey, type PublicKey } from './keys'
 import { Problem } from './problem'
 import { verifyRecord } from './state_map'
@@ -50,7 +51,10 @@ export class Registry {
     return anchor
   }
 
-  /** Verify a head against the anchor and what was seen before. */
+  /**
+   * Verify a head against the anchor and what was seen before: it may not go back, and the log of the
+   * older head must be the beginning of its log.
+   */
   async admitHead(text: string): Promise<Head> {
     const anchor = await this.trustAnchor()
     let head: Head
@@ -60,7 +64,7 @@ export class Registry {
       throw (await this.anchorChanged()) ? new Problem('anchor-changed') : error
     }
     const newest = await this.memory.newestHead()
-    if (newest) verifyFollows(newest, head)
+    if (newest) await this.admitGrowth(newest, head)
     await this.memory.rememberHead(head)
     return head
   }
@@ -71,6 +75,21 @@ export class Registry {
     const turn = this.last.then(() => this.read(key))
     this.last = turn.catch(() => undefined)
     return turn
+  }
+
+  private async admitGrowth(older: Head, newer: Head): Promise<void> {
+    verifyFollows(older, newer)
+    if (older.size === newer.size) return
+    const query = new URLSearchParams({ first: String(older.size), second: String(newer.size) })
+    const { path } = await requestJson(`${this.base}/log/consistency?${query}`, {}, this.fetcher)
+    if (!Array.isArray(path)) throw new Problem('proof', 'no proof that the log has only grown')
+    verifyConsistency({
+      first: older.size,
+      second: newer.size,
+      firstRoot: older.logRoot,
+      secondRoot: newer.logRoot,
+      path: path.map((hash) => base64urlDecode(hash)),
+    })
   }
 
   private async read(key: string): Promise<JsonObject | null> {
@@ -143,7 +162,8 @@ export function verifyFollows(older: Head, newer: Head): void {
   if (newer.height < older.height || newer.size < older.size || newer.time < older.time) {
     throw new Problem('proof', 'the registry shows an older state than before')
   }
-  if ((newer.height === older.height && newer.size !== older.size) || (newer.size === older.size && !roots)) {
+  const same = newer.size === older.size && newer.time === older.time
+  if ((newer.height === older.height && !same) || (newer.size === older.size && !roots)) {
     throw new Problem('proof', 'the registry shows two different histories')
   }
 }

@@ -4,7 +4,7 @@
  * The state is a binary tree over SHA-256 of the record's key, most significant bit first, in which
  * a subtree of one leaf is that leaf and an empty subtree is 32 zero bytes.
  */
-import { base64urlDecode, canonicalJson, equalBytes, isObject, utf8, type Json, type JsonObject } from './encoding'
+import { base64urlDecode, canonicalJson, equalBytes, isObject, utf8, withMembers, type Json, type JsonObject } from './encoding'
 import { labelledHash, sha256 } from './hashing'
 import { Problem } from './problem'
 
@@ -27,6 +27,7 @@ export function verifyRecord(
   expected: { key: string; record: JsonObject | null; root: Uint8Array },
 ): JsonObject | null {
   if (!isObject(proof)) throw new Problem('proof', 'no proof')
+  withMembers(proof, ['key', 'bits', 'path'], ['other'])
   if (proof.key !== expected.key) fail('proof is about another record')
   if (!Array.isArray(proof.path) || proof.path.length > MAX_DEPTH) fail('path is missing or too long')
   const path = (proof.path as Json[]).map((hash) => hash32(hash))
@@ -40,6 +41,7 @@ export function verifyRecord(
     if (proof.other !== undefined) fail('proof of presence names another')
     hash = leaf(target, sha256(utf8(canonicalJson(expected.record))))
   } else if (isObject(proof.other)) {
+    withMembers(proof.other, ['keyhash', 'valuehash'])
     const other = hash32(proof.other.keyhash)
     if (equalBytes(other, target)) fail('absence is claimed of a record that is there')
     for (let depth = 0; depth < path.length; depth++) {
@@ -47,6 +49,7 @@ export function verifyRecord(
     }
     hash = leaf(other, hash32(proof.other.valuehash))
   } else {
+    if (proof.other !== undefined) fail('the other record is no record')
     hash = EMPTY
   }
   path.forEach((sibling, height) => {
