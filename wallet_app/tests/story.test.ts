@@ -12,6 +12,7 @@ import { answerRequest, choicesFor } from '../src/wallet/presenting'
 import { receiveOffer } from '../src/wallet/receiving'
 import { declineRequest, readRequest } from '../src/wallet/requests'
 import { checkStatus } from '../src/wallet/status'
+import { jws, p256, peek } from '../dev/actors.mjs'
 import { newWallet, startWorld, type World } from './world'
 
 let world: World
@@ -94,6 +95,12 @@ describe('receiving', () => {
     await new Promise((resolve) => setTimeout(resolve, 50))
     await expect(anchorCard({ ...card, issuerDid: 'did:cairn:demo:other' }, wallet)).rejects.toThrow('another issuer')
     await expect(anchorCard({ ...card, vct: 'https://h/schemas/degree/1' }, wallet)).rejects.toThrow('another type')
+  })
+
+  test('a token of another kind than we can use is refused', async () => {
+    const offer = await readOffer(offerLink(world.issuer.offer(['resident-identity'], null).link))
+    const fetcher = tampering(/\/token$/, inJson((body) => (body.token_type = 'DPoP')))
+    await expect(receiveOffer(offer, '', { ...wallet, fetcher })).rejects.toMatchObject({ code: 'malformed' })
   })
 
   const credentials = (change: (list: { credential: string }[]) => Json) =>
@@ -184,6 +191,28 @@ describe('status', () => {
     expect(await checkStatus(card, wallet)).toMatchObject({ state: 'suspended' })
     world.issuer.setStatus(1)
     expect(await checkStatus(card, wallet)).toMatchObject({ state: 'revoked' })
+  })
+
+  test('a list that another institution on the ledger signed says nothing', async () => {
+    const card = await receive()
+    const key = p256()
+    const did = `${world.issuer.did}x`
+    const verificationMethods = [{ fragment: 'jose-1', publicKeyMultibase: key.multikey, purposes: ['assertionMethod'] }]
+    world.ledger.put(`did/${did}`, { record: 'did', did, deactivated: false, verificationMethods, alsoKnownAs: [] })
+    const resigned = (kid: string) => (text: string) => jws({ ...peek(text).header, kid }, peek(text).payload, key.privateKey)
+    const foreign = tampering(/\/status\//, resigned(`${did}#jose-1`))
+    await expect(checkStatus(card, { ...wallet, fetcher: foreign })).rejects.toMatchObject({ code: 'signature', detail: 'list of another issuer' })
+    const forged = tampering(/\/status\//, resigned(`${world.issuer.did}#jose-1`))
+    await expect(checkStatus(card, { ...wallet, fetcher: forged })).rejects.toMatchObject({ code: 'signature' })
+  })
+
+  test('a server that cannot answer is not a lie', async () => {
+    const card = await receive()
+    const fetcher: typeof fetch = async () => new Response('{}', { status: 503 })
+    await expect(checkStatus(card, { ...wallet, fetcher })).rejects.toMatchObject({ code: 'server' })
+    await expect(anchorCard(card, { ...wallet, fetcher })).rejects.toMatchObject({ code: 'server' })
+    await wallet.registry.trustAnchor()
+    await expect(new Registry(`${world.base}/registry`, wallet.store, fetcher).record('network')).rejects.toMatchObject({ code: 'server' })
   })
 
   test.each<[string, JsonObject]>([
@@ -346,6 +375,9 @@ describe('showing', () => {
     ['an end in the past', { exp: 1_700_000_000 }, 'request-expired'],
     ['no end', { exp: null }, 'request-invalid'],
     ['a beginning in the future', { iat: 4_000_000_000 }, 'request-invalid'],
+    ['a redirect beside the response address', { redirect_uri: 'https://a.example' }, 'request-invalid'],
+    ['no response address', { response_uri: null }, 'request-invalid'],
+    ['a state that is no text', { state: 5 }, 'request-invalid'],
     ['transaction data', { transaction_data: ['x'] }, 'request-invalid'],
     ['no query', { dcql_query: null }, 'request-invalid'],
   ])('a request with %s is refused, though it is signed', async (_name, change, code) => {
@@ -354,6 +386,18 @@ describe('showing', () => {
     const fetcher = tampering(/\/object$/, () => signed)
     await expect(readRequest(link, { ...wallet, fetcher })).rejects.toMatchObject({ code })
     await readRequest(link, wallet) // its untouched twin
+  })
+
+  test.each([
+    [404, 'request-expired'],
+    [410, 'request-expired'],
+    [503, 'server'],
+    [429, 'server'],
+    [400, 'request-invalid'],
+  ])('status %i instead of a request is said to be %s', async (status, code) => {
+    const { link } = await ask('bar', 'age-check')
+    const fetcher: typeof fetch = async () => new Response('{}', { status })
+    await expect(readRequest(link, { ...wallet, fetcher })).rejects.toMatchObject({ code })
   })
 
   test('a request that another party signed is refused', async () => {
