@@ -1,0 +1,256 @@
+"""The story in real pages: a citizen's wallet and a bar's scanner, two phones, two cameras."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Playwright, expect, sync_playwright
+
+from tests.browser.people import CHROMIUM, PATIENCE_MS, Phone
+from tests.scenarios.installation import Installation, person
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(shutil.which(CHROMIUM) is None, reason="chromium is not installed"),
+]
+
+PICTURES = os.environ.get("CAIRN_PICTURES")  # a folder: keep the screenshots there
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    running = Installation(tmp_path_factory.mktemp("installation"))
+    try:
+        running.start()
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture
+def phone(
+    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Phone]]:
+    made: list[Phone] = []
+
+    def make(**options: str) -> Phone:
+        made.append(Phone(playwright, tmp_path_factory.mktemp("phone"), **options))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for device in made:
+            device.close()
+
+
+def keep(device: Phone, name: str) -> None:
+    if PICTURES:
+        Path(PICTURES).mkdir(parents=True, exist_ok=True)
+        device.picture(Path(PICTURES) / f"{name}.png")
+
+
+def receive_card(citizen: Phone, installation: Installation, number: int) -> str:
+    """Scan an offer, type the code, receive the card; the credential's id."""
+    offer = installation.offer(installation.enrol(person(number)))
+    citizen.page.goto(f"{installation.base}/wallet/")
+    keep(citizen, "wallet-empty")
+    citizen.see_text(offer["offer_uri"])
+    citizen.tap("home-add")
+    citizen.expect("offer-title")
+    citizen.expect("offer-issuer")
+    citizen.at("tx-code").fill(offer["tx_code"])
+    keep(citizen, "wallet-offer")
+    citizen.tap("offer-accept")
+    citizen.expect("outcome-done").click()
+    citizen.expect("card")
+    credential: str = offer["credential_id"]
+    return credential
+
+
+def open_counter(counter: Phone, installation: Installation, party: str) -> None:
+    key = installation.keys[f"verifier:{party}"]
+    counter.page.goto(f"{installation.base}/scan/#party={party}&key={key}")
+    counter.expect("party-name")
+    assert key not in counter.page.url  # the address bar is what people photograph and share
+
+
+def assert_says_nothing_of(counter: Phone, number: int) -> None:
+    """The page shows neither name, number nor birth date, not even in its markup or its URLs."""
+    who = person(number)
+    seen = counter.page.content() + " ".join(counter.urls)
+    for value in (who.number, who.family_name + who.given_name, who.given_name, who.birth_date):
+        assert value not in seen
+
+
+def test_the_citizen_scans_the_bar_and_the_bar_learns_her_age_alone(
+    installation: Installation, phone: Callable[..., Phone]
+):
+    citizen, counter = phone(), phone()
+    credential = receive_card(citizen, installation, 2)
+    keep(citizen, "wallet-home")
+    wait_for_anchor(citizen)
+    open_counter(counter, installation, "bar")
+
+    counter.tap("mode-show")
+    code = counter.expect("request-qr")
+    keep(counter, "scan-code")
+    citizen.see_screen(code)
+    citizen.tap("nav-share")
+    citizen.expect("consent")
+    expect(citizen.at("consent-who")).to_contain_text("Blue Heron")
+    expect(citizen.at("consent-why")).to_contain_text("over 18")
+    expect(citizen.at("consent-shown")).to_contain_text("18")
+    assert citizen.at("consent-field").count() == 1
+    keep(citizen, "wallet-consent")
+    citizen.tap("consent-approve")
+
+    counter.expect("result-yes")
+    assert counter.at("result-fact").count() == 1
+    keep(counter, "scan-yes")
+    counter.at("result-checks").click()
+    assert counter.at("check").count() == 10
+    assert_says_nothing_of(counter, 2)
+    assert citizen.errors == []
+    assert counter.errors == []
+
+    # Revoked: the next verdict is no, and says why.
+    installation.call(installation.change_status(credential, "revocation", on=True))
+    counter.tap("scan-again")
+    counter.tap("mode-show")
+    citizen.see_screen(counter.expect("request-qr"))
+    citizen.tap("nav-home")
+    citizen.tap("nav-share")
+    citizen.expect("consent")
+    citizen.tap("consent-approve")
+    counter.expect("result-no")
+    keep(counter, "scan-no")
+    failed = counter.page.locator("[data-testid=check][data-outcome=failed]")
+    assert failed.first.get_attribute("data-check") == "status"
+
+
+def test_the_bar_scans_the_citizen_who_still_consents(
+    installation: Installation, phone: Callable[..., Phone]
+):
+    citizen, counter = phone(), phone()
+    receive_card(citizen, installation, 3)
+    wait_for_anchor(citizen)
+    open_counter(counter, installation, "bar")
+
+    citizen.tap("nav-show")
+    code = citizen.expect("show-qr")
+    keep(citizen, "wallet-show")
+    counter.see_screen(code)
+    counter.tap("mode-scan")
+    citizen.expect("consent")
+    citizen.tap("consent-approve")
+
+    counter.expect("result-yes")
+    assert_says_nothing_of(counter, 3)
+
+
+def test_the_code_changes_every_30_seconds_and_an_old_one_is_nobody(
+    installation: Installation, phone: Callable[..., Phone]
+):
+    citizen = phone()
+    receive_card(citizen, installation, 4)
+
+    citizen.tap("nav-show")
+    first = citizen.expect("show-qr").screenshot()
+    changed = False
+    for _ in range(45):
+        citizen.page.wait_for_timeout(1000)
+        if citizen.at("show-qr").first.screenshot() != first:
+            changed = True
+            break
+
+    assert changed
+
+
+def test_who_declines_shares_nothing(installation: Installation, phone: Callable[..., Phone]):
+    citizen, counter = phone(), phone()
+    receive_card(citizen, installation, 5)
+    open_counter(counter, installation, "bank")
+
+    counter.tap("mode-show")
+    citizen.see_screen(counter.expect("request-qr"))
+    citizen.tap("nav-share")
+    citizen.expect("consent")
+    assert citizen.at("consent-field").count() == 2  # family name and given name
+    citizen.tap("consent-decline")
+
+    expect(counter.at("result-yes")).to_have_count(0)
+    counter.page.wait_for_timeout(3000)
+    assert_says_nothing_of(counter, 5)
+    citizen.tap("nav-history")
+    citizen.expect("history-entry")
+
+
+def test_keys_cannot_leave_the_browser(installation: Installation, phone: Callable[..., Phone]):
+    citizen = phone()
+    receive_card(citizen, installation, 6)
+
+    outcome = citizen.page.evaluate(
+        """async () => {
+          const names = await indexedDB.databases()
+          const found = []
+          for (const { name } of names) {
+            const db = await new Promise((ok, no) => {
+              const open = indexedDB.open(name); open.onsuccess = () => ok(open.result)
+              open.onerror = () => no(open.error)
+            })
+            for (const store of db.objectStoreNames) {
+              const rows = await new Promise((ok, no) => {
+                const all = db.transaction(store).objectStore(store).getAll()
+                all.onsuccess = () => ok(all.result); all.onerror = () => no(all.error)
+              })
+              const visit = (value) => {
+                if (value instanceof CryptoKey) found.push(value)
+                else if (value && typeof value === 'object') Object.values(value).forEach(visit)
+              }
+              rows.forEach(visit)
+            }
+          }
+          const outcomes = []
+          for (const key of found.filter((key) => key.type === 'private')) {
+            try { await crypto.subtle.exportKey('jwk', key); outcomes.push('exported') }
+            catch (error) { outcomes.push(error.name) }
+          }
+          return outcomes
+        }"""
+    )
+
+    assert len(outcome) >= 1
+    assert set(outcome) == {"InvalidAccessError"}
+
+
+def test_the_whole_wallet_speaks_chinese(installation: Installation, phone: Callable[..., Phone]):
+    citizen = phone(language="zh-CN")
+    receive_card(citizen, installation, 7)
+    keep(citizen, "wallet-home-zh")
+
+    citizen.tap("card")
+    citizen.expect("card-detail")
+    keep(citizen, "wallet-card-zh")
+
+    assert citizen.page.locator("html").get_attribute("lang") in ("zh", "zh-CN", "zh-Hans")
+    assert "居民身份" in citizen.page.content()
+
+
+def wait_for_anchor(citizen: Phone) -> None:
+    """Until the wallet has verified the anchor receipt of its card in the browser."""
+    citizen.tap("card")
+    citizen.expect("card-detail")
+    expect(citizen.at("card-anchor").first).to_have_attribute(
+        "data-anchored", "true", timeout=PATIENCE_MS
+    )
+    keep(citizen, "wallet-card")
+    citizen.tap("nav-home")
