@@ -1,29 +1,36 @@
 """DID resolution and DID URL dereferencing over the ledger, apart from HTTP (W3C DID Resolution).
 
-`did:cairn` is read from the ledger, at a version or a time when one is asked for; `did:key` and
-`did:jwk` follow from their text. Other methods would need a connection to somewhere, and are not
-supported.
+`did:cairn` is read from the ledger, at a version, time or height when one is asked for; `did:key`
+and `did:jwk` follow from their text. `did:web` needs a document that lies somewhere: it goes
+through a port, which knows our own documents and the few places that may be asked. Other methods
+are not supported.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
+from registry.api.ports import OriginNotAllowed, WebDocuments
 from registry.core.did_document import did_document, document_metadata
-from registry.core.did_record import DidRecord
+from registry.core.did_record import DidRecord, version_at
 from registry.core.did_url import DidNotValid, DidUrl, DidUrlNotValid, parse_did
+from registry.core.did_web import WebDocumentNotValid, parse_web_document, web_url
 from registry.core.encoding import JsonObject
+from registry.core.fields import MAX_INTEGER
 from registry.core.identifiers import network_of
 from registry.core.key_documents import jwk_document, key_document
+from registry.core.key_forms import KEY_FORMS, MULTIKEY, in_form
 from registry.core.records import did_key, did_version_key, read_record
 from registry.core.refusals import Malformed, NotFound, Refusal, Unavailable
 
 _VERSION = re.compile(r"[1-9][0-9]{0,15}")
+_HEIGHT = re.compile(r"0|[1-9][0-9]{0,15}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
-_OPTIONS = ("versionId", "versionTime", "service", "relativeRef")
+_MOMENTS = ("versionId", "versionTime", "height")
+_OPTIONS = (*_MOMENTS, "publicKeyFormat", "service", "relativeRef")
 
 
 class DidNotFound(NotFound):
@@ -57,6 +64,7 @@ ERRORS: Final[Mapping[type[Refusal], ResolutionError]] = {
     DidNotFound: ResolutionError("NOT_FOUND", 404),
     RepresentationNotSupported: ResolutionError("REPRESENTATION_NOT_SUPPORTED", 406),
     MethodNotSupported: ResolutionError("METHOD_NOT_SUPPORTED", 501),
+    WebDocumentNotValid: ResolutionError("INVALID_DID_DOCUMENT", 500),
     Unavailable: ResolutionError("INTERNAL_ERROR", 503),
 }
 
@@ -89,11 +97,28 @@ class Redirect:
     location: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which version is asked for, by at most one of number, time and height; keys in which form."""
+
+    version: int | None = None
+    time: int | None = None  # Unix seconds
+    height: int | None = None
+    key_form: str = MULTIKEY
+
+    @property
+    def of_the_past(self) -> bool:
+        """Whether anything but the newest is asked for."""
+        return (self.version, self.time, self.height) != (None, None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Resolves DIDs of one ledger. `read` gives the bytes under a state key, or None."""
+    """Resolves DIDs of one ledger."""
 
-    read: Callable[[str], bytes | None]
+    read: Callable[[str], bytes | None]  # the bytes under a state key
+    height: Callable[[], int]  # of the newest block
+    web: WebDocuments | None = None  # None: did:web is not resolved
 
     def get(self, key: str) -> bytes | None:
         """As `registry.core.records.StateReader.get`."""
@@ -104,22 +129,32 @@ class Resolver:
 
         Args:
             did: a DID, and nothing after it.
-            options: `versionId` or `versionTime`; others are left alone.
+            options: one of `versionId`, `versionTime` and `height`; `publicKeyFormat`, which
+                leaves alone what another publishes as it is: did:jwk and did:web. Others are left
+                alone.
 
         Raises:
             DidNotValid, OptionsNotValid, DidNotFound, MethodNotSupported: see there.
-            Unavailable: the ledger cannot answer.
+            WebDocumentNotValid: what lies at the address of a `did:web` is no document of it.
+            Unavailable: the ledger, or the place of a `did:web`, cannot answer.
         """
         parsed = parse_did(did)
-        version, time = read_options(options)
-        if parsed.method in ("key", "jwk"):
-            document = key_document(did) if parsed.method == "key" else jwk_document(did)
-            if version is not None:
-                raise DidNotFound("a DID of this method has no versions")
-            return Resolution(document=document, metadata={})
-        if parsed.method != "cairn":
+        wanted = read_options(options)
+        if parsed.method == "cairn":
+            found = self._resolve_cairn(did, wanted)
+            return replace(found, document=in_form(found.document, wanted.key_form))
+        if parsed.method == "web":
+            return Resolution(document=self._fetch_web(did, wanted), metadata={})
+        if parsed.method not in ("key", "jwk"):
             raise MethodNotSupported(f"did:{parsed.method} is not resolved here")
-        return self._resolve_cairn(did, version, time)
+        document = (
+            in_form(key_document(did), wanted.key_form)
+            if parsed.method == "key"
+            else jwk_document(did)
+        )
+        if wanted.version is not None:
+            raise DidNotFound("a DID of this method has no versions")
+        return Resolution(document=document, metadata={})
 
     def dereference(self, url: DidUrl, options: Mapping[str, str]) -> Resolution | Redirect:
         """What a DID URL names: the document, a part of it, or a place at a service.
@@ -148,7 +183,20 @@ class Resolver:
         )
         return Resolution(document=part, metadata=resolution.metadata)
 
-    def _resolve_cairn(self, did: str, version: int | None, time: int | None) -> Resolution:
+    def _fetch_web(self, did: str, wanted: Wanted) -> JsonObject:
+        url = web_url(did)
+        if self.web is None:
+            raise MethodNotSupported("did:web is not resolved here")
+        if wanted.of_the_past:
+            raise DidNotFound("a did:web keeps no earlier versions")
+        try:
+            data = self.web.fetch(url)
+        except OriginNotAllowed as refusal:
+            # The same answer as without a list, so that nobody learns what is on it and not up.
+            raise MethodNotSupported("did:web is resolved here for listed places only") from refusal
+        return parse_web_document(data, did)
+
+    def _resolve_cairn(self, did: str, wanted: Wanted) -> Resolution:
         try:
             network_of(did)
         except Malformed as error:
@@ -156,10 +204,12 @@ class Resolver:
         newest = read_record(self, did_key(did), DidRecord.parse)
         if newest is None:
             raise DidNotFound("the ledger has no such DID")
-        if version is not None:
-            number = version
-        elif time is not None:
-            number = self._version_at(newest, time)
+        if wanted.version is not None:
+            number = wanted.version
+        elif wanted.time is not None:
+            number = self._version_at(newest, wanted.time)
+        elif wanted.height is not None:
+            number = self._version_at_height(newest, wanted.height)
         else:
             number = newest.version
         if not 1 <= number <= newest.version:
@@ -177,6 +227,16 @@ class Resolver:
             raise Unavailable("an earlier version of the DID is missing")
         return record
 
+    def _version_at_height(self, newest: DidRecord, height: int) -> int:
+        """Number of the version that held at the end of block `height`, 0 before there was one."""
+        if height > self.height():
+            # What will hold then is not known, and an answer about a height must stay true.
+            raise DidNotFound("the ledger has not reached this height")
+        found = version_at(
+            height, newest=newest, read_version=lambda number: self._version(newest, number)
+        )
+        return 0 if found is None else found.version
+
     def _version_at(self, newest: DidRecord, time: int) -> int:
         """Number of the version that held at `time`, 0 before there was one."""
         low, high = 0, newest.version  # `low` began by then, or is none; `high` + 1 did not
@@ -189,23 +249,34 @@ class Resolver:
         return low
 
 
-def read_options(options: Mapping[str, str]) -> tuple[int | None, int | None]:
+def read_options(options: Mapping[str, str]) -> Wanted:
     """Version number and time in Unix seconds, as far as they are asked for.
 
     Raises:
-        OptionsNotValid: a value of another form, both at once, or a known name in other letters,
-            which would otherwise be passed over and answered with the newest version.
+        OptionsNotValid: a value of another form, two moments at once, or a known name in other
+            letters, which would otherwise be passed over and answered with the newest version.
     """
     known = {name.lower() for name in _OPTIONS}
     if any(name.lower() in known and name not in _OPTIONS for name in options):
         raise OptionsNotValid(f"options are spelt {', '.join(_OPTIONS)}")
-    version, time = options.get("versionId"), options.get("versionTime")
-    if version is not None and time is not None:
-        raise OptionsNotValid("versionId and versionTime exclude each other")
+    if sum(name in options for name in _MOMENTS) > 1:
+        raise OptionsNotValid(f"{', '.join(_MOMENTS)} exclude each other")
+    version, time, height = (options.get(name) for name in _MOMENTS)
     if version is not None and not _VERSION.fullmatch(version):
         raise OptionsNotValid("versionId is not a decimal number")
-    if time is None:
-        return (None if version is None else int(version)), None
+    if height is not None and not (_HEIGHT.fullmatch(height) and int(height) <= MAX_INTEGER):
+        raise OptionsNotValid("height is not the number of a block")
+    if (form := options.get("publicKeyFormat", MULTIKEY)) not in KEY_FORMS:
+        raise OptionsNotValid(f"publicKeyFormat is one of {', '.join(KEY_FORMS)}")
+    return Wanted(
+        version=None if version is None else int(version),
+        time=None if time is None else _seconds(time),
+        height=None if height is None else int(height),
+        key_form=form,
+    )
+
+
+def _seconds(time: str) -> int:
     try:
         if not _TIME.fullmatch(time):
             raise ValueError
@@ -214,7 +285,7 @@ def read_options(options: Mapping[str, str]) -> tuple[int | None, int | None]:
         raise OptionsNotValid("versionTime is not a UTC time such as 2026-01-31T23:59:59Z") from (
             error
         )
-    return None, int(moment.timestamp())
+    return int(moment.timestamp())
 
 
 def _part(document: JsonObject, identifier: str, *members: str) -> JsonObject:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Header, Path, Request
 from fastapi.responses import JSONResponse, Response
 
+from registry.api.ports import WebDocuments
 from registry.api.resolution import (
     DidNotFound,
     Redirect,
@@ -44,15 +45,24 @@ _ERROR_STATUSES = {
     404: "No such DID, version or part",
     406: "None of the accepted media types is to be had",
     410: "Deactivated; the document says nothing more",
-    501: "A DID method that is not supported",
+    500: "What lies at the address of a did:web is no document of that DID",
+    501: "A DID method that is not supported, or a did:web at a place that is not listed",
     503: "The ledger cannot answer now",
 }
 
 
-def build_resolution_router(ledger: Ledger) -> APIRouter:
-    """Routes of the resolver over `ledger`."""
+def build_resolution_router(ledger: Ledger, web: WebDocuments | None = None) -> APIRouter:
+    """Routes of the resolver over `ledger`.
+
+    Args:
+        web: where documents of `did:web` come from; without it the method is not supported.
+    """
     router = APIRouter(tags=["DID resolution"])
-    resolver = Resolver(lambda key: ledger.read(key, prove=False).value)
+    resolver = Resolver(
+        read=lambda key: ledger.read(key, prove=False).value,
+        height=lambda: ledger.health().height,
+        web=web,
+    )
 
     @router.get(
         "/1.0/identifiers/{identifier:path}",
@@ -81,6 +91,8 @@ def build_resolution_router(ledger: Ledger) -> APIRouter:
                 for name, text in (
                     ("versionId", "Number of a version of a did:cairn"),
                     ("versionTime", "UTC time, such as 2026-01-31T23:59:59Z"),
+                    ("height", "Number of a block: the version that held at its end"),
+                    ("publicKeyFormat", "Multikey (default), JsonWebKey or JsonWebKey2020"),
                     ("service", "Fragment of a service; answers 303 to its endpoint"),
                     ("relativeRef", "Relative reference at that service"),
                 )
@@ -92,7 +104,10 @@ def build_resolution_router(ledger: Ledger) -> APIRouter:
         identifier: Annotated[str, Path(description="DID or DID URL, plain or percent-encoded")],
         accept: Annotated[str | None, Header()] = None,
     ) -> Response:
-        """Read `did:cairn` from the ledger; `did:key` and `did:jwk` follow from their text."""
+        """Read `did:cairn` from the ledger; `did:key` and `did:jwk` follow from their text.
+
+        `did:web` is fetched, from listed places only.
+        """
         return _answer(
             resolver,
             identifier,

@@ -17,6 +17,7 @@ from registry.api.messages import (
     RecordAnswer,
     TransactionAnswer,
 )
+from registry.api.ports import SubmissionLimit
 from registry.core.accreditation import AccreditationList
 from registry.core.checkpoint import parse_head
 from registry.core.encoding import parse_json_object
@@ -38,6 +39,11 @@ from registry.ledger.port import MAX_ENTRIES, Ledger
 from registry.problems import responses
 
 MAX_ANSWER_BYTES = 1 << 20  # of log entries in one answer; at least one is always sent
+
+LIMIT_RETRY_SECONDS = 60  # what a client is told that creates too many DIDs
+
+# Every other spelling of a creation is refused as not canonical, before it costs anything.
+_CREATION = b'{"payload":{"action":"create-did",'
 
 _DID = r"^did:cairn:[a-z0-9-]{1,32}:[1-9A-HJ-NP-Za-km-z]{20,28}$"
 _ID = r"^[A-Za-z0-9_-]{22}$"
@@ -61,17 +67,20 @@ class NoSuchTransaction(NotFound):
     """The ledger holds no transaction with this identifier."""
 
 
-def build_router(ledger: Ledger, trust: TrustAnchor) -> APIRouter:
+def build_router(
+    ledger: Ledger, trust: TrustAnchor, *, new_dids: SubmissionLimit | None = None
+) -> APIRouter:
     """All routes below `/registry`.
 
     Args:
         ledger: the engine behind them.
         trust: handed out for convenience; a reader pins its own copy.
+        new_dids: bounds what one network address may create; None for callers of our own.
     """
     router = APIRouter(prefix="/registry")
     _add_records(router, ledger)
     _add_log(router, ledger)
-    _add_transactions(router, ledger)
+    _add_transactions(router, ledger, new_dids)
 
     @router.get(
         "/head",
@@ -242,13 +251,13 @@ def _add_log(router: APIRouter, ledger: Ledger) -> None:
         return ConsistencyAnswer.of(ledger.consistency(first, second))
 
 
-def _add_transactions(router: APIRouter, ledger: Ledger) -> None:
+def _add_transactions(router: APIRouter, ledger: Ledger, new_dids: SubmissionLimit | None) -> None:
     @router.post(
         "/transactions",
         status_code=201,
         tags=["transactions"],
         response_model=TransactionAnswer,
-        responses=responses(400, 403, 404, 409, 413, 415, 422, 503),
+        responses=responses(400, 403, 404, 409, 413, 415, 422, 429, 503),
         summary="Submit a signed transaction",
         openapi_extra={
             "requestBody": {
@@ -280,6 +289,10 @@ def _add_transactions(router: APIRouter, ledger: Ledger) -> None:
         if media != "application/json":
             raise HTTPException(415)
         raw = await request.body()
+        if new_dids is not None and raw.startswith(_CREATION):
+            client = request.client.host if request.client else "unknown"
+            if not new_dids.admit(client):
+                raise HTTPException(429, headers={"Retry-After": str(LIMIT_RETRY_SECONDS)})
         return TransactionAnswer.of(await run_in_threadpool(ledger.submit, raw))
 
     @router.get(

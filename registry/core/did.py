@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from registry.core.did_url import DidNotValid
+from registry.core.did_web import web_url
 from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.fields import choice, items, members, octets, token, url
 from registry.core.hashing import sha256
@@ -194,7 +196,8 @@ class DidDetails:
             may_be_empty: no keys at all, as after deactivation, is allowed.
 
         Raises:
-            Malformed: another shape, two things under one fragment, one key twice, a commitment
+            Malformed: another shape, a name that is neither https URL nor `did:web`, two things
+                under one fragment, one key twice, a commitment
                 to a key that is already here, or no key for `capabilityInvocation`.
         """
         details = cls(
@@ -210,7 +213,7 @@ class DidDetails:
                 "alsoKnownAs",
                 low=0,
                 high=MAX_NAMES,
-                read=lambda item: url(item, "alsoKnownAs"),
+                read=_other_name,
                 unique=lambda item: item,
             ),
             services=items(
@@ -238,6 +241,17 @@ class DidDetails:
         )
         _check_details(details, may_be_empty=may_be_empty)
         return details
+
+
+def _other_name(value: object) -> str:
+    """Another name of the controller: a URL, or the `did:web` of one."""
+    if not isinstance(value, str) or not value.startswith("did:"):
+        return url(value, "alsoKnownAs")
+    try:
+        web_url(value)
+    except DidNotValid as error:
+        raise Malformed(f"alsoKnownAs: {error.detail}") from error
+    return value
 
 
 DETAIL_MEMBERS = ("verificationMethods", "alsoKnownAs", "services")

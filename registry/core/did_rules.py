@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from registry.core.context import Context
 from registry.core.did import DidDetails, key_commitment
 from registry.core.did_actions import CreateDid, DeactivateDid, UpdateDid
+from registry.core.did_addresses import check_addresses
 from registry.core.did_record import DidRecord, FragmentRecord
 from registry.core.keys import PublicKey
 from registry.core.records import (
@@ -55,7 +56,9 @@ def create(action: CreateDid, context: Context) -> dict[str, bytes]:
 
     Raises:
         DidExists: it exists.
+        AddressMayNamePerson: as `check_addresses`.
     """
+    check_addresses(action.details)
     if context.state.get(did_key(context.author)) is not None:
         raise DidExists("this DID exists")
     return first_version(context.author, action.details, block=context.block)
@@ -88,9 +91,11 @@ def update(
     Raises:
         DidVersionConflict, FragmentTaken, KeyMoved, KeyNotCommitted, RecoveryKeyNeeded: as they
             say.
+        AddressMayNamePerson: as `check_addresses`.
     """
     before, after = record.details, action.details
     _check_version(action.version, record)
+    check_addresses(after)
     _check_fragments(record.did, after, context.state)
     _check_moves(before, after)
     if not by_recovery:

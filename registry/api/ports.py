@@ -1,0 +1,30 @@
+"""What the registry's API needs of its surroundings, which the composition root supplies."""
+
+from typing import Protocol
+
+from registry.core.refusals import NotPermitted
+
+
+class OriginNotAllowed(NotPermitted):
+    """The document lies at a place that this resolver does not visit. Nothing was connected to."""
+
+
+class WebDocuments(Protocol):
+    """Fetches documents of `did:web`: our own without a connection, others from listed places."""
+
+    def fetch(self, url: str) -> bytes:
+        """The bytes at `url`, which is https and ends in `/did.json`.
+
+        Raises:
+            OriginNotAllowed: the place is not listed; no connection was made.
+            Unavailable: no answer in time, or none that can be used.
+        """
+        ...
+
+
+class SubmissionLimit(Protocol):
+    """How many DIDs one client may create in a while; anybody may create one."""
+
+    def admit(self, client: str) -> bool:
+        """Count one attempt of `client`, a network address; False when it was one too many."""
+        ...
