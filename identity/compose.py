@@ -15,22 +15,24 @@ from sqlalchemy import Engine
 from identity.adapters.access_keys import DigestAccessKeys, UnsafeOpenAccess
 from identity.adapters.bounded_fetch import AllowedPlace
 from identity.adapters.own_documents import OwnDocuments
-from identity.adapters.schema_files import load_catalogue, load_contexts
+from identity.adapters.schema_files import load_catalogue, load_context_store
 from identity.adapters.secret_files import issue_access_keys, read_access_digests, read_passphrase
 from identity.adapters.worker import Worker
 from identity.app import create_app
 from identity.config import Environment, Settings, VerifierSettings
 from identity.core.access import AccessKeys
-from identity.core.jsonld import ContextStore
 from identity.core.verification.policy import (
     Policy,
     Rule,
     Trust,
+    conformance_policy,
+    proof_only_policy,
     strict_policy,
     weakened_policy,
 )
 from identity.core.verification.verdict import Check
-from identity.installation import parties
+from identity.installation import conformance, parties
+from identity.installation.conformance import Instance
 from identity.installation.databases import open_identity_database, open_vault_database
 from identity.installation.folder import DataFolder
 from identity.installation.issuing import build_issuer
@@ -62,6 +64,7 @@ class Composition:
     app: FastAPI
     workers: list[Worker] = field(default_factory=list)
     closers: list[Callable[[], None]] = field(default_factory=list)
+    instances: tuple[Instance, ...] = ()  # for outside test suites; only in conformance
 
     def start(self) -> None:
         """Begin the background work."""
@@ -127,8 +130,9 @@ class _Builder:
             random=random,
         )
         self._ring = KeyRing(self._folder, self._passphrase, random)
+        self._instances = conformance.open_instances(settings)
         self._catalogue = load_catalogue(settings.schema_base)
-        self._contexts = ContextStore(load_contexts(self._catalogue))
+        self._contexts = load_context_store(self._catalogue)
 
     def build(self) -> Composition:
         """Open, join, found."""
@@ -157,6 +161,7 @@ class _Builder:
             app=app,
             workers=workers,
             closers=self.closers,
+            instances=self._instances,
         )
 
     def _found(self, registry: RegistryClient) -> None:
@@ -169,6 +174,7 @@ class _Builder:
                 genesis=parties.open_genesis(self._ring, self._settings, now=self._seconds),
                 registry=registry,
                 catalogue=self._catalogue,
+                more_agencies=conformance.status_agencies(self._settings),
             )
 
     def _open_registry(self, routers: list[APIRouter]) -> tuple[Transport, TrustAnchor]:
@@ -208,6 +214,7 @@ class _Builder:
             issue_access_keys(missing, folder=secrets, keep=True, random=self._random)
         open_scopes = {f"issuer:{agency.slug}" for agency in settings.agencies if agency.open}
         open_scopes |= {f"verifier:{party.slug}" for party in settings.verifiers if party.open}
+        open_scopes |= {f"issuer:{instance.settings.slug}" for instance in self._instances}
         closed = DigestAccessKeys(read_access_digests(secrets))
         return _PartlyOpen(closed, frozenset(open_scopes)) if open_scopes else closed
 
@@ -237,7 +244,10 @@ class _Builder:
             engine=engine, vault=vault, register=register, random=self._random, now=self._seconds
         )
         issuer = build_issuer(
-            agencies=parties.open_agencies(self._ring, self._settings),
+            agencies=(
+                *parties.open_agencies(self._ring, self._settings),
+                *conformance.open_status_agencies(self._ring, self._settings, self._instances),
+            ),
             catalogue=self._catalogue,
             contexts=self._contexts,
             country=self._settings.server.country,
@@ -248,6 +258,7 @@ class _Builder:
             access=access,
             random=self._random,
             clock=self._clock,
+            profiles={instance.settings.slug: instance.profile for instance in self._instances},
         )
         with suppress(Refusal):  # a ledger that is away now must not keep verifying from starting
             issuer.worker.prepare(self._clock())
@@ -317,6 +328,10 @@ class _PartlyOpen:
 
 def policy_of(verifier: VerifierSettings) -> Policy:
     """The policy of a relying party: strict, unless a conformance configuration says otherwise."""
+    if verifier.policy.kind == "conformance":
+        return conformance_policy(verifier.slug)
+    if verifier.policy.kind == "proof-only":
+        return proof_only_policy(verifier.slug)
     waived = {Check(name): Rule.WAIVED for name in verifier.policy.waived}
     trusted = frozenset(verifier.policy.trusted_issuers)
     if not waived:

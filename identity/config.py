@@ -153,6 +153,33 @@ class PolicySettings(_Section):
 
     waived: tuple[CheckName, ...] = ()  # conformance only
     trusted_issuers: tuple[str, ...] = ()  # did:key issuers to accept; conformance only
+    # conformance: any did:key or issuer, bound to its key. proof-only: not even bound, for
+    # published vectors, never for a decision about a person. Both only in conformance.
+    kind: Literal["strict", "conformance", "proof-only"] = "strict"
+
+
+class InstanceSettings(_Section):
+    """One issuer instance for outside test suites: one kind of proof, one fixed did:key."""
+
+    slug: Slug
+    securing: Literal[
+        "eddsa-rdfc-2022",
+        "eddsa-jcs-2022",
+        "ecdsa-rdfc-2019",
+        "ecdsa-jcs-2019",
+        "ecdsa-sd-2023",
+        "vc+jwt",
+    ]
+    key: Literal["Ed25519", "P-256", "P-384"]
+    status: bool = False  # adds a BitstringStatusListEntry by itself
+
+
+class ConformanceSettings(_Section):
+    """What outside test suites are pointed at; see docs/conformance.md."""
+
+    # NOT SECRET: everybody can compute the instances' keys from it, which is what it is for.
+    public_seed: Annotated[str, Field(min_length=1, max_length=200)]
+    instances: tuple[InstanceSettings, ...] = Field(min_length=1)
 
 
 class VerifierSettings(_Section):
@@ -180,6 +207,7 @@ class Settings(BaseSettings):
     places: tuple[PlaceSettings, ...] = ()  # nothing else is ever fetched from outside
     agencies: tuple[AgencySettings, ...] = ()
     verifiers: tuple[VerifierSettings, ...] = ()
+    conformance: ConformanceSettings | None = None  # only in conformance
 
     @classmethod
     def settings_customise_sources(
@@ -236,6 +264,10 @@ def refuse_dangerous(settings: Settings) -> None:
     environment = settings.server.environment
     base = urlsplit(settings.server.public_base_url)
     if environment is not Environment.CONFORMANCE:
+        if settings.conformance is not None:
+            raise DangerousSetting(
+                "conformance.public_seed: keys that everybody knows sign only in conformance"
+            )
         for agency in settings.agencies:
             if agency.open:
                 raise DangerousSetting(f"agencies.{agency.slug}.open: only in conformance")
@@ -245,6 +277,11 @@ def refuse_dangerous(settings: Settings) -> None:
             if verifier.policy.waived:
                 raise DangerousSetting(
                     f"verifiers.{verifier.slug}.policy.waived: checks are waived only in "
+                    "conformance"
+                )
+            if verifier.policy.kind != "strict":
+                raise DangerousSetting(
+                    f"verifiers.{verifier.slug}.policy.kind: {verifier.policy.kind} only in "
                     "conformance"
                 )
             if verifier.policy.trusted_issuers:
@@ -269,6 +306,8 @@ def refuse_dangerous(settings: Settings) -> None:
         refuse_weak_secret("keys.passphrase", settings.keys.passphrase.get_secret_value())
     slugs = [agency.slug for agency in settings.agencies]
     slugs += [verifier.slug for verifier in settings.verifiers]
+    if settings.conformance is not None:
+        slugs += [instance.slug for instance in settings.conformance.instances]
     if len(set(slugs)) != len(slugs):
         raise DangerousSetting("two institutions have the same slug")
 

@@ -32,7 +32,13 @@ from registry.core.refusals import Conflict, Malformed, NotPermitted
 MIN_PASSPHRASE_CHARS = 16  # guessing one costs an attacker an Argon2id run of 64 MiB each
 _KIND = "cairn-key-file/1"
 _MEMORY_KIB, _PASSES, _LANES = 64 * 1024, 3, 4
+# Orders of the groups (SEC 2 §2.4.2, §2.5.1).
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_P384_ORDER = int(
+    "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
+    "C7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
+    16,
+)
 
 
 class KeyFileReadable(NotPermitted):
@@ -72,34 +78,57 @@ class P256FileKey:
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
-def key_from_seed(key_type: KeyType, seed: bytes) -> Ed25519FileKey | P256FileKey:
-    """Make the private key that 32 bytes of seed stand for.
+@dataclass(frozen=True, slots=True)
+class P384FileKey:
+    """A P-384 private key in memory."""
+
+    private: ec.EllipticCurvePrivateKey
+    key: PublicKey
+
+    def sign(self, message: bytes) -> bytes:
+        """R‖S, 96 bytes, ECDSA with SHA-384 (RFC 7518 §3.4)."""
+        r, s = decode_dss_signature(self.private.sign(message, ec.ECDSA(hashes.SHA384())))
+        return r.to_bytes(48, "big") + s.to_bytes(48, "big")
+
+
+FileKey = Ed25519FileKey | P256FileKey | P384FileKey
+
+
+def seed_bytes(key_type: KeyType) -> int:
+    """How long the seed of such a key is."""
+    return 48 if key_type is KeyType.P384 else 32
+
+
+def key_from_seed(key_type: KeyType, seed: bytes) -> FileKey:
+    """Make the private key that `seed_bytes` bytes of seed stand for.
 
     Raises:
-        Malformed: the seed has the wrong length, or the key type has no file form.
+        Malformed: the seed has the wrong length.
     """
-    if len(seed) != 32:
-        raise Malformed("key seed is not 32 bytes long")
+    if len(seed) != seed_bytes(key_type):
+        raise Malformed(f"key seed is not {seed_bytes(key_type)} bytes long")
     if key_type is KeyType.ED25519:
         edwards = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
         return Ed25519FileKey(
             edwards, public_key(key_type, edwards.public_key().public_bytes_raw())
         )
-    if key_type is KeyType.P256:
-        scalar = int.from_bytes(seed, "big") % (_P256_ORDER - 1) + 1
-        nist = ec.derive_private_key(scalar, ec.SECP256R1())
-        point = nist.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-        return P256FileKey(nist, public_key(key_type, point))
-    raise Malformed(f"no file form for {key_type} keys")
+    order = _P384_ORDER if key_type is KeyType.P384 else _P256_ORDER
+    curve = ec.SECP384R1() if key_type is KeyType.P384 else ec.SECP256R1()
+    nist = ec.derive_private_key(int.from_bytes(seed, "big") % (order - 1) + 1, curve)
+    point = nist.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    admitted = public_key(key_type, point)
+    if key_type is KeyType.P384:
+        return P384FileKey(nist, admitted)
+    return P256FileKey(nist, admitted)
 
 
 class KeyFile:
     """The keys of one institution, by name; made once, opened at every start."""
 
-    def __init__(self, keys: Mapping[str, Ed25519FileKey | P256FileKey]) -> None:
+    def __init__(self, keys: Mapping[str, FileKey]) -> None:
         self._keys = dict(keys)
 
-    def __getitem__(self, name: str) -> Ed25519FileKey | P256FileKey:
+    def __getitem__(self, name: str) -> FileKey:
         return self._keys[name]
 
     @classmethod
@@ -123,7 +152,7 @@ class KeyFile:
             Conflict: the file is already there; keys are never overwritten.
             WeakPassphrase: the passphrase is too short.
         """
-        seeds = {name: (kind, random(32)) for name, kind in wanted.items()}
+        seeds = {name: (kind, random(seed_bytes(kind))) for name, kind in wanted.items()}
         inner = canonical_json(
             {
                 name: {"type": str(kind), "seed": base64url_encode(seed)}

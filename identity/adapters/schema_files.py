@@ -6,6 +6,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from identity.core.credential_types import Catalogue, CredentialType
+from identity.core.jsonld import ContextStore
 from registry.core.encoding import JsonObject, parse_json_object
 
 _SCHEMA_BASE = "{{schema_base}}"  # the one variable in the files: where they are published
@@ -22,15 +23,25 @@ def load_catalogue(schema_base: str) -> Catalogue:
     return Catalogue(types)
 
 
-def load_contexts(catalogue: Catalogue) -> Mapping[str, JsonObject]:
-    """Every JSON-LD context that is ever loaded, by address: the bundled ones and our own."""
+def read_published_contexts() -> Mapping[str, bytes]:
+    """The bundled contexts byte for byte, by address."""
     folder = files("schemas") / "contexts"
     index = parse_json_object((folder / "index.json").read_bytes())
+    return {address: (folder / name).read_bytes() for address, name in index.items()}
+
+
+def load_contexts(catalogue: Catalogue) -> Mapping[str, JsonObject]:
+    """Every JSON-LD context that is ever loaded, by address: the bundled ones and our own."""
     documents = {
-        address: parse_json_object((folder / name).read_bytes()) for address, name in index.items()
+        address: parse_json_object(text) for address, text in read_published_contexts().items()
     }
     documents.update({kind.context_url: kind.context for kind in catalogue})
     return documents
+
+
+def load_context_store(catalogue: Catalogue) -> ContextStore:
+    """The contexts, with the bytes of the bundled ones for digests in `relatedResource`."""
+    return ContextStore(load_contexts(catalogue), published=read_published_contexts())
 
 
 def _load_type(folder: Traversable, name: str, schema_base: str) -> CredentialType:

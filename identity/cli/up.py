@@ -15,6 +15,7 @@ from rich.console import Console
 
 from identity.adapters.logs import set_up_logging
 from identity.adapters.secret_files import read_access_keys
+from identity.cli.instances import print_instances
 from identity.cli.offer import make_offer, print_offer
 from identity.cli.telling import tell
 from identity.compose import Composition, compose
@@ -150,13 +151,14 @@ def print_addresses(composition: Composition, console: Console) -> None:
     settings = composition.settings
     base = settings.server.public_base_url
     console.print()
+    print_instances(composition, console)
     if "wallet" in settings.server.services:
         console.print(f"  wallet           [bold]{base}/wallet/[/bold]")
     if settings.server.environment is not Environment.PRODUCTION:
         keys = read_access_keys(composition.folder.secrets)
         for verifier in settings.verifiers:
             key = keys.get(f"verifier:{verifier.slug}")
-            if key and "verifier" in settings.server.services:
+            if key and not verifier.open and "verifier" in settings.server.services:
                 console.print(
                     f"  {verifier.slug:<16} {base}/scan/#party={verifier.slug}&key={key}",
                     soft_wrap=True,

@@ -1,6 +1,6 @@
 """Joins the issuer: agencies, stores, vault, registry, background work."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from identity.issuer.anchoring import Sealer
 from identity.issuer.parts import IssuerParts
 from identity.issuer.routes import build_router
 from identity.issuer.status import StatusPublisher
+from identity.issuer.vc_api import VcApiProfile
 from identity.issuer.worker import IssuerWorker
 from identity.realname.service import RealNames
 from identity.vault.service import SealedVault
@@ -46,8 +47,12 @@ def build_issuer(
     access: AccessKeys,
     random: Callable[[int], bytes],
     clock: Callable[[], datetime],
+    profiles: Mapping[str, VcApiProfile],
 ) -> IssuerService:
-    """Everything below `/issuers`, and the rounds of its worker."""
+    """Everything below `/issuers`, and the rounds of its worker.
+
+    `profiles` are the instances for conformance runs, by slug; empty everywhere else.
+    """
     parts = IssuerParts(
         agencies={agency.slug: agency for agency in agencies},
         catalogue=catalogue,
@@ -65,6 +70,8 @@ def build_issuer(
     )
     publisher = StatusPublisher(parts)
     return IssuerService(
-        router=build_router(parts=parts, publisher=publisher, access=access, clock=clock),
+        router=build_router(
+            parts=parts, publisher=publisher, access=access, clock=clock, profiles=profiles
+        ),
         worker=IssuerWorker(parts, Sealer(parts), publisher),
     )

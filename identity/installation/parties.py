@@ -1,6 +1,6 @@
 """Opens the key files of an installation and makes its institutions from them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,14 +136,18 @@ def found(
     genesis: Genesis,
     registry: FoundingRegistry,
     catalogue: Catalogue,
+    more_agencies: Sequence[AgencySettings] = (),
 ) -> None:
-    """Put schemas, institutions, accreditations and registrations on the ledger, where missing."""
+    """Put schemas, institutions, accreditations and registrations on the ledger, where missing.
+
+    `more_agencies` are founded like those of the settings.
+    """
     governance = ring.open("root", ROOT_KEYS)["governance"]
     root = NamedSigner(governance, f"{genesis.members[0].did}#governance-1")
     founder = Founder(registry, network=genesis.network, root=root)
     founder.publish_schemas(catalogue)
     dids = founded_dids(read_document(ring.folder.parties))
-    for agency in settings.agencies:
+    for agency in (*settings.agencies, *more_agencies):
         scope = f"issuer:{agency.slug}"
         if scope not in dids:
             keys = ring.open(f"issuer-{agency.slug}", AGENCY_KEYS)
@@ -188,7 +192,7 @@ def open_relying_parties(ring: KeyRing, settings: Settings) -> tuple[RelyingPart
 
 
 def _agency(ring: KeyRing, settings: Settings, agency: AgencySettings) -> Agency:
-    did = _did(ring, f"issuer:{agency.slug}")
+    did = founded_did(ring, f"issuer:{agency.slug}")
     keys = ring.open(f"issuer-{agency.slug}", AGENCY_KEYS)
     return Agency(
         slug=agency.slug,
@@ -203,7 +207,7 @@ def _agency(ring: KeyRing, settings: Settings, agency: AgencySettings) -> Agency
 
 
 def _relying_party(ring: KeyRing, settings: Settings, verifier: VerifierSettings) -> RelyingParty:
-    did = _did(ring, f"verifier:{verifier.slug}")
+    did = founded_did(ring, f"verifier:{verifier.slug}")
     keys = ring.open(f"verifier-{verifier.slug}", VERIFIER_KEYS)
     return RelyingParty(
         slug=verifier.slug,
@@ -226,7 +230,12 @@ def _relying_party(ring: KeyRing, settings: Settings, verifier: VerifierSettings
     )
 
 
-def _did(ring: KeyRing, scope: str) -> str:
+def founded_did(ring: KeyRing, scope: str) -> str:
+    """The DID on the ledger of `issuer:<slug>` or `verifier:<slug>`.
+
+    Raises:
+        NotFounded: it has none yet.
+    """
     did = founded_dids(read_document(ring.folder.parties)).get(scope)
     if did is None:
         raise NotFounded(f"{scope} is not on the ledger yet")

@@ -151,6 +151,22 @@ def build_agency_router(
         del request
         return _in_vc_api_form(work)
 
+    @router.post("/credentials/derive", status_code=201)
+    def derive_credential(agency: agency_of, body: Body) -> Response:
+        """Derive what its holder shows from a credential with a base proof (ecdsa-sd-2023)."""
+
+        def work() -> Response:
+            message = parse_json_object(body, max_bytes=MAX_CREDENTIAL_BYTES)
+            base, options = message.get("verifiableCredential"), message.get("options")
+            if not isinstance(base, dict):
+                raise Malformed("verifiableCredential is missing, or no object")
+            if options is not None and not isinstance(options, dict):
+                raise Malformed("options is no object")
+            derived = vc_api.derive(agency, base, options or {})
+            return JSONResponse({"verifiableCredential": derived}, 201)
+
+        return _in_vc_api_form(work)
+
     return router
 
 

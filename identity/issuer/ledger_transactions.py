@@ -39,7 +39,9 @@ def publish_status_transaction(
 
 
 def _signed(agency: Agency, network: str, action: Action, random: Callable[[int], bytes]) -> bytes:
-    payload = Payload(network=network, author=agency.did, nonce=random(16), action=action)
+    # The DID on the ledger is that of the ledger's key; an instance may issue under another one.
+    author, _, _ = agency.ledger.verification_method.partition("#")
+    payload = Payload(network=network, author=author, nonce=random(16), action=action)
     signature = Signature(
         key=agency.ledger.verification_method,
         value=agency.ledger.sign(signing_message(payload)),

@@ -1,7 +1,7 @@
 """VC API: other systems have their credentials signed (`credentials/issue`).
 
 An agency signs credentials of its own types only; each gets a status entry and an anchor like any
-other. Instances for conformance runs sign whatever is well-formed, unchanged.
+other. Instances for conformance runs sign whatever is well-formed; see `identity.issuer.securing`.
 """
 
 import copy
@@ -13,20 +13,18 @@ from typing import Any
 from identity.core.claim_rules import check_claims
 from identity.core.credential_digest import ANCHOR, SALT_BYTES, AnchorClaim, credential_digest
 from identity.core.credential_types import CredentialType
-from identity.core.data_integrity import add_proof
 from identity.core.issuance import CREDENTIALS_V2, CRYPTOSUITE, Format, status_entries
 from identity.core.parties import Agency
 from identity.core.signing import Signer
 from identity.core.vcdm import check_credential
 from identity.issuer.parts import IssuerParts, TypeNotIssued
 from identity.issuer.records import NewCopy, Placement
+from identity.issuer.securing import derive, secure, with_proof_context
 from identity.issuer.status import StatusPublisher
 from identity.issuer.stores import DeliveryRequest, NoOpenGroup
 from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.refusals import Conflict, Malformed
 
-CREDENTIALS_V1 = "https://www.w3.org/2018/credentials/v1"
-DATA_INTEGRITY_V2 = "https://w3id.org/security/data-integrity/v2"
 MAX_ID_CHARS = 1024
 
 
@@ -40,13 +38,19 @@ class CredentialIdTaken(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VcApiProfile:
-    """How one instance signs. The default is an agency: its own types, its own key."""
+    """How an instance for conformance runs signs: every well-formed credential, of any type.
 
-    signer: Signer | None = None  # None: the agency's Data Integrity key
-    issuer: str | None = None  # None: the agency's DID
-    cryptosuite: str = CRYPTOSUITE
-    any_type: bool = False  # conformance only: sign every well-formed credential
-    add_status: bool = False  # with `any_type`: add a BitstringStatusListEntry
+    Args:
+        signer: the key of the instance.
+        issuer: the DID that its credentials must name as issuer.
+        securing: a cryptosuite, or `vc+jwt`.
+        add_status: add status entries; the instance is an agency then.
+    """
+
+    signer: Signer
+    issuer: str
+    securing: str
+    add_status: bool = False
 
 
 class VcApiDesk:
@@ -73,31 +77,64 @@ class VcApiDesk:
             CredentialNotIssuable, TypeNotIssued: not one for this agency.
             CredentialIdTaken: its `id` was used before.
         """
-        parts = self._parts
-        agency = parts.agency(slug)
-        profile = self._profiles.get(slug, VcApiProfile())
-        document = _with_proof_context(copy.deepcopy(unsigned))
-        issuer = profile.issuer or agency.did
+        profile = self._profiles.get(slug)
+        if profile is not None:
+            return self._issue_any(slug, profile, unsigned, options, now=now)
+        agency = self._parts.agency(slug)
+        document = self._checked(unsigned, issuer=agency.did)
+        document = self._record(agency, document, self._own_type(agency, document), now=now)
+        return secure(
+            document,
+            signer=agency.data_integrity,
+            securing=CRYPTOSUITE,
+            options=options,
+            contexts=self._parts.contexts,
+            random=self._parts.random,
+            now=now,
+        )
+
+    def derive(self, slug: str, base: JsonObject, options: Mapping[str, Any]) -> JsonObject:
+        """What its holder shows of a credential with a base proof; any instance derives.
+
+        Raises:
+            Malformed: no base proof, or pointers that lead nowhere.
+            UnknownAgency: no such instance.
+        """
+        if slug not in self._profiles:
+            self._parts.agency(slug)
+        return derive(base, options, contexts=self._parts.contexts)
+
+    def _issue_any(
+        self,
+        slug: str,
+        profile: VcApiProfile,
+        unsigned: JsonObject,
+        options: Mapping[str, Any],
+        *,
+        now: datetime,
+    ) -> JsonObject:
+        document = self._checked(unsigned, issuer=profile.issuer)
+        if profile.add_status:
+            document = self._record(self._parts.agency(slug), document, None, now=now)
+        return secure(
+            document,
+            signer=profile.signer,
+            securing=profile.securing,
+            options=options,
+            contexts=self._parts.contexts,
+            random=self._parts.random,
+            now=now,
+        )
+
+    def _checked(self, unsigned: JsonObject, *, issuer: str) -> JsonObject:
+        """A copy of the credential, which is well-formed and names `issuer`."""
+        document = with_proof_context(copy.deepcopy(unsigned))
         if "proof" in document:
             raise CredentialNotIssuable("the credential has a proof already")
         if _issuer_id(document) != issuer:
             raise CredentialNotIssuable(f"issuer must be {issuer}")
-        check_credential(document, contexts=parts.contexts)
-        if profile.any_type:
-            if profile.add_status:
-                document = self._record(agency, document, None, now=now)
-        else:
-            document = self._record(agency, document, self._own_type(agency, document), now=now)
-        pointers = options.get("mandatoryPointers")
-        return add_proof(
-            document,
-            signer=profile.signer or agency.data_integrity,
-            cryptosuite=profile.cryptosuite,
-            created=now,
-            purpose="assertionMethod",
-            contexts=parts.contexts,
-            options=None if pointers is None else {"mandatoryPointers": pointers},
-        )
+        check_credential(document, contexts=self._parts.contexts)
+        return document
 
     def _own_type(self, agency: Agency, document: JsonObject) -> CredentialType:
         """The agency's credential type of `document`, whose claims fit its schema."""
@@ -175,16 +212,6 @@ def _joined(document: JsonObject, entries: list[JsonObject]) -> list[JsonObject]
     """Our status entries after those that the credential came with."""
     present = document.get("credentialStatus", [])
     return [*(present if isinstance(present, list) else [present]), *entries]
-
-
-def _with_proof_context(document: JsonObject) -> JsonObject:
-    """A VCDM 1.1 document gets the context that defines `DataIntegrityProof`; 2.0 has it."""
-    contexts = document.get("@context")
-    if not isinstance(contexts, list) or CREDENTIALS_V1 not in contexts[:1]:
-        return document
-    if DATA_INTEGRITY_V2 in contexts:
-        return document
-    return {**document, "@context": [*contexts, DATA_INTEGRITY_V2]}
 
 
 def _issuer_id(document: JsonObject) -> object:

@@ -55,6 +55,22 @@ def test_every_deployed_example_loads(name: str):
         ("a long and winding passphrase", "changeme changeme changeme", "passphrase"),
         ("a long and winding passphrase", "short", "passphrase"),
         ('passphrase = "a long and winding passphrase"', "", "keys"),
+        (
+            "[[verifiers]]",
+            '[conformance]\npublic_seed = "NOT SECRET"\ninstances = '
+            '[{ slug = "a", securing = "vc+jwt", key = "P-256" }]\n[[verifiers]]',
+            "conformance.public_seed",
+        ),
+        (
+            'name = { en = "Bar" }',
+            'name = { en = "Bar" }\npolicy = { kind = "proof-only" }',
+            "policy.kind",
+        ),
+        (
+            'name = { en = "Bar" }',
+            'name = { en = "Bar" }\npolicy = { kind = "conformance" }',
+            "policy.kind",
+        ),
         ('types = ["resident-identity"]', 'types = ["resident-identity"]\nopen = true', "open"),
         ('name = { en = "Bar" }', 'name = { en = "Bar" }\nopen = true', "open"),
         (

@@ -17,7 +17,7 @@ from registry.core.keys import KeyType, verify_signature
 from registry.core.refusals import Conflict
 
 PASSPHRASE = "correct horse battery staple"
-WANTED = {"ledger": KeyType.ED25519, "jose": KeyType.P256}
+WANTED = {"ledger": KeyType.ED25519, "jose": KeyType.P256, "long": KeyType.P384}
 
 
 @pytest.fixture

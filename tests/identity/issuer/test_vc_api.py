@@ -1,17 +1,28 @@
 """VC API: what an agency signs for other systems, and what it refuses."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from identity.adapters.key_files import key_from_seed
 from identity.core.credential_digest import anchor_claim, credential_digest
 from identity.core.data_integrity import verify_proofs
+from identity.core.signing import NamedSigner
 from identity.issuer.vc_api import VcApiProfile
 from registry.core.encoding import base64url_encode
+from registry.core.keys import KeyType, PublicKey
 from registry.core.receipt import parse_receipt, verify_receipt
-from tests.identity.issuer.workbench import BASE, BEARER, CONTEXTS, Workbench
+from tests.identity.issuer.workbench import BASE, BEARER, CONTEXTS, START, Workbench
+
+KEY = key_from_seed(KeyType.ED25519, b"\x07" * 32)
+PROFILE = VcApiProfile(
+    signer=NamedSigner(KEY, f"{KEY.key.did_key}#{KEY.key.multikey}"),
+    issuer=KEY.key.did_key,
+    securing="eddsa-rdfc-2022",
+)
 
 
 def _degree(bench: Workbench) -> dict[str, Any]:
@@ -44,13 +55,13 @@ def _issue(bench: Workbench, credential: Any, **members: Any) -> Any:
     )
 
 
-def _verify(bench: Workbench, document: dict[str, Any]) -> None:
+def _verify(document: dict[str, Any], key: PublicKey) -> None:
     verify_proofs(
         document,
         purpose="assertionMethod",
-        resolve_key=lambda _method, _purpose: bench.agency.data_integrity.key,
+        resolve_key=lambda _method, _purpose: key,
         contexts=CONTEXTS,
-        now=bench.clock(),
+        now=START,
         domain=None,
         challenge=None,
     )
@@ -67,7 +78,7 @@ def test_a_credential_of_the_agencys_type_comes_back_signed_listed_and_anchored(
     document = answer.json()["verifiableCredential"]
     assert {name: document[name] for name in unsigned} == unsigned
     assert set(document) - set(unsigned) == {"anchor", "credentialStatus", "proof"}
-    _verify(bench, document)
+    _verify(document, bench.agency.data_integrity.key)
     bench.worker.run_once(bench.clock())
     digest = credential_digest(document, anchor_claim(document).salt)
     receipt = bench.http.get(f"{bench.issuer}/receipts/{base64url_encode(digest)}").json()
@@ -145,14 +156,14 @@ def test_a_body_without_a_credential_is_refused_in_json(bench: Workbench, body: 
 
 
 def test_an_open_instance_signs_what_is_well_formed_and_changes_nothing(tmp_path: Path) -> None:
-    bench = Workbench(tmp_path, profiles={"registrar": VcApiProfile(any_type=True)})
+    bench = Workbench(tmp_path, profiles={"registrar": PROFILE})
     credential = {
         "@context": [
             "https://www.w3.org/ns/credentials/v2",
             "https://www.w3.org/ns/credentials/examples/v2",
         ],
         "type": ["VerifiableCredential", "ExampleDegreeCredential"],
-        "issuer": bench.agency.did,
+        "issuer": PROFILE.issuer,
         "credentialSubject": {"name": "Somebody"},
     }
 
@@ -162,15 +173,15 @@ def test_an_open_instance_signs_what_is_well_formed_and_changes_nothing(tmp_path
         assert answer.status_code == 201, answer.text
         document = answer.json()["verifiableCredential"]
         assert {k: v for k, v in document.items() if k != "proof"} == credential
-        _verify(bench, document)
+        _verify(document, KEY.key)
 
 
 def test_an_open_instance_signs_the_older_data_model_with_one_context_more(tmp_path: Path) -> None:
-    bench = Workbench(tmp_path, profiles={"registrar": VcApiProfile(any_type=True)})
+    bench = Workbench(tmp_path, profiles={"registrar": PROFILE})
     credential = {
         "@context": ["https://www.w3.org/2018/credentials/v1"],
         "type": ["VerifiableCredential"],
-        "issuer": bench.agency.did,
+        "issuer": PROFILE.issuer,
         "issuanceDate": "2026-03-01T00:00:00Z",
         "credentialSubject": {"id": "did:example:holder"},
     }
@@ -181,17 +192,15 @@ def test_an_open_instance_signs_the_older_data_model_with_one_context_more(tmp_p
         "https://www.w3.org/2018/credentials/v1",
         "https://w3id.org/security/data-integrity/v2",
     ]
-    _verify(bench, document)
+    _verify(document, KEY.key)
 
 
 def test_the_status_instance_adds_an_entry_by_itself(tmp_path: Path) -> None:
-    bench = Workbench(
-        tmp_path, profiles={"registrar": VcApiProfile(any_type=True, add_status=True)}
-    )
+    bench = Workbench(tmp_path, profiles={"registrar": replace(PROFILE, add_status=True)})
     credential = {
         "@context": ["https://www.w3.org/ns/credentials/v2"],
         "type": ["VerifiableCredential"],
-        "issuer": bench.agency.did,
+        "issuer": PROFILE.issuer,
         "credentialSubject": {"id": "did:example:holder"},
     }
 

@@ -1,0 +1,114 @@
+"""Secures a checked credential in one of the ways that the VC API offers, or derives from it."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from identity.core import jose
+from identity.core.data_integrity import add_base_proof, add_proof, derive_proof
+from identity.core.data_integrity.ecdsa_sd import DEFAULT_MANDATORY
+from identity.core.data_integrity.ecdsa_sd import NAME as ECDSA_SD
+from identity.core.jsonld import ContextStore
+from identity.core.signing import Signer
+from identity.core.vcdm import CREDENTIALS_V1, CREDENTIALS_V2
+from registry.core.encoding import JsonObject
+from registry.core.refusals import Malformed
+
+DATA_INTEGRITY_V2 = "https://w3id.org/security/data-integrity/v2"
+VC_JWT = "vc+jwt"
+MAX_POINTERS = 256
+
+
+class OptionMalformed(Malformed):
+    """An option of the VC API is not of the form that this instance reads."""
+
+
+def secure(
+    document: JsonObject,
+    *,
+    signer: Signer,
+    securing: str,
+    options: Mapping[str, Any],
+    contexts: ContextStore,
+    random: Callable[[int], bytes],
+    now: datetime,
+) -> JsonObject:
+    """Secure `document`, which passed `check_credential`.
+
+    Args:
+        document: left as it is.
+        securing: a cryptosuite, or `vc+jwt` for an enveloped credential.
+        options: of the request; members that this way of securing does not know are ignored.
+
+    Raises:
+        OptionMalformed: `mandatoryPointers` is not an array of texts.
+        Malformed: it cannot be secured this way.
+    """
+    if securing == VC_JWT:
+        return envelop(document, signer=signer)
+    if securing != ECDSA_SD:
+        return add_proof(
+            document,
+            signer=signer,
+            cryptosuite=securing,
+            created=now,
+            purpose="assertionMethod",
+            contexts=contexts,
+        )
+    asked = options.get("mandatoryPointers")
+    return add_base_proof(
+        document,
+        signer=signer,
+        created=now,
+        purpose="assertionMethod",
+        contexts=contexts,
+        random=random,
+        mandatory_pointers=DEFAULT_MANDATORY if asked is None else _pointers(asked),
+    )
+
+
+def envelop(document: JsonObject, *, signer: Signer) -> JsonObject:
+    """An `EnvelopedVerifiableCredential` around a JWS of `document` (VC-JOSE-COSE §3.1)."""
+    if document["@context"][0] != CREDENTIALS_V2:
+        raise Malformed("enveloped credentials are of version 2 of the data model")
+    text = jose.sign_compact(
+        header={"typ": VC_JWT, "cty": "vc", "kid": signer.verification_method},
+        payload=document,
+        signer=signer,
+    )
+    return {
+        "@context": CREDENTIALS_V2,
+        "type": "EnvelopedVerifiableCredential",
+        "id": f"data:application/vc+jwt,{text}",
+    }
+
+
+def derive(base: JsonObject, options: Mapping[str, Any], *, contexts: ContextStore) -> JsonObject:
+    """What `options.selectivePointers` select of a credential with a base proof.
+
+    Raises:
+        OptionMalformed: `selectivePointers` is not an array of texts.
+        Malformed: no base proof, or a pointer that leads nowhere.
+    """
+    pointers = _pointers(options.get("selectivePointers", []))
+    return derive_proof(base, selective_pointers=pointers, contexts=contexts)
+
+
+def with_proof_context(document: JsonObject) -> JsonObject:
+    """A VCDM 1.1 document gets the context that defines `DataIntegrityProof`; 2.0 has it."""
+    contexts = document.get("@context")
+    if not isinstance(contexts, list) or CREDENTIALS_V1 not in contexts[:1]:
+        return document
+    if DATA_INTEGRITY_V2 in contexts:
+        return document
+    return {**document, "@context": [*contexts, DATA_INTEGRITY_V2]}
+
+
+def _pointers(value: object) -> list[str]:
+    if (
+        not isinstance(value, list)
+        or len(value) > MAX_POINTERS
+        or not all(isinstance(item, str) for item in value)
+    ):
+        raise OptionMalformed(f"pointers are an array of at most {MAX_POINTERS} texts")
+    return value
