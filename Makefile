@@ -11,7 +11,7 @@ CONFIG ?= deploy/demo.toml
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 
 PAGE_SOURCES := $(shell find $(WALLET)/src $(WALLET)/public -type f 2>/dev/null) \
-	$(wildcard $(WALLET)/*.json $(WALLET)/*.ts $(WALLET)/*.js $(WALLET)/*.html)
+	$(wildcard $(WALLET)/*.json $(WALLET)/*.ts $(WALLET)/*.js $(WALLET)/*/index.html)
 
 .PHONY: help
 help: ## List the targets
