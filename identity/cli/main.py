@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from identity.cli import access, audit, demo, offer, up, verify
+from identity.cli import access, audit, demo, export, offer, up, verify
 from registry.core.refusals import Refusal
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app.command("demo")(demo.demo)
 app.command("verify")(verify.verify)
 app.command("offer")(offer.offer)
 app.command("audit")(audit.audit_ledger)
+app.command("export")(export.export_history)
+app.command("check-export")(export.check_exported)
 app.command("access-key")(access.access_key)
 
 
