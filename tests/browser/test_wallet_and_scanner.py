@@ -95,7 +95,7 @@ def test_the_citizen_scans_the_bar_and_the_bar_learns_her_age_alone(
     installation: Installation, phone: Callable[..., Phone]
 ):
     citizen, counter = phone(), phone()
-    credential = receive_card(citizen, installation, 2)
+    credential = receive_card(citizen, installation, 8)
     keep(citizen, "wallet-home")
     wait_for_anchor(citizen)
     open_counter(counter, installation, "bar")
@@ -118,7 +118,7 @@ def test_the_citizen_scans_the_bar_and_the_bar_learns_her_age_alone(
     keep(counter, "scan-yes")
     counter.at("result-checks").click()
     assert counter.at("check").count() == 10
-    assert_says_nothing_of(counter, 2)
+    assert_says_nothing_of(counter, 8)
     assert citizen.errors == []
     assert counter.errors == []
 
@@ -135,6 +135,23 @@ def test_the_citizen_scans_the_bar_and_the_bar_learns_her_age_alone(
     keep(counter, "scan-no")
     failed = counter.page.locator("[data-testid=check][data-outcome=failed]")
     assert failed.first.get_attribute("data-check") == "status"
+
+
+def test_a_minor_is_told_that_no_card_fits_and_the_bar_hears_no_yes(
+    installation: Installation, phone: Callable[..., Phone]
+):
+    citizen, counter = phone(), phone()
+    receive_card(citizen, installation, 2)  # born in 2010
+    open_counter(counter, installation, "bar")
+
+    counter.tap("mode-show")
+    citizen.see_screen(counter.expect("request-qr"))
+    citizen.tap("nav-share")
+    citizen.expect("outcome-problem")
+
+    counter.page.wait_for_timeout(2000)
+    expect(counter.at("result-yes")).to_have_count(0)
+    assert_says_nothing_of(counter, 2)
 
 
 def test_the_bar_scans_the_citizen_who_still_consents(
