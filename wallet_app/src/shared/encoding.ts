@@ -99,6 +99,14 @@ export function base58Decode(text: string): Bytes {
   return Uint8Array.from([...new Array<number>(zeros).fill(0), ...bytes])
 }
 
+/** Bitcoin alphabet. */
+export function base58Encode(data: Uint8Array): string {
+  let text = ''
+  for (let value = BigInt(`0x0${hex(data)}`); value > 0n; value /= 58n) text = BASE58[Number(value % 58n)] + text
+  const zeros = data.findIndex((byte) => byte !== 0)
+  return '1'.repeat(zeros < 0 ? data.length : zeros) + text
+}
+
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -4,10 +4,10 @@
  * The trust anchor is pinned at first use and heads may never shrink; what cannot be proven is an
  * error, never an absence.
  */
-import { base64urlDecode, equalBytes, isObject, parseJson, type JsonObject } from './encoding'
+import { equalBytes, isObject, parseJson, type JsonObject } from './encoding'
 import { request, requestJson, type Fetch } from './http'
-import { verifyConsistency } from './merkle'
 import { parseJwk, parseMultikey, type PublicKey } from './keys'
+import { verifyGrowth } from './log'
 import { Problem } from './problem'
 import { verifyRecord } from './state_map'
 import { parseTrustAnchor, verifyHead, type Head, type TrustAnchor } from './trust'
@@ -81,15 +81,7 @@ export class Registry {
     verifyFollows(older, newer)
     if (older.size === newer.size) return
     const query = new URLSearchParams({ first: String(older.size), second: String(newer.size) })
-    const { path } = await requestJson(`${this.base}/log/consistency?${query}`, {}, this.fetcher)
-    if (!Array.isArray(path)) throw new Problem('proof', 'no proof that the log has only grown')
-    verifyConsistency({
-      first: older.size,
-      second: newer.size,
-      firstRoot: older.logRoot,
-      secondRoot: newer.logRoot,
-      path: path.map((hash) => base64urlDecode(hash)),
-    })
+    verifyGrowth(await requestJson(`${this.base}/log/consistency?${query}`, {}, this.fetcher), older, newer)
   }
 
   private async read(key: string): Promise<JsonObject | null> {
