@@ -87,7 +87,7 @@ def credential_offer(
         grant["tx_code"] = {
             "input_mode": "numeric",
             "length": TX_CODE_DIGITS,
-            "description": "The code that the agency gave you separately",
+            "description": "The code that the agency gave you separately.",
         }
     return {
         "credential_issuer": issuer_url,
