@@ -9,7 +9,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from registry.core.checkpoint import Head, HeadForked, verify_head_follows, verify_unwitnessed_head
+from registry.core.checkpoint import (
+    Head,
+    HeadForked,
+    parse_head,
+    verify_head_follows,
+    verify_unwitnessed_head,
+)
 from registry.core.encoding import base64_decode
 from registry.core.merkle_log import ConsistencyNotProven, verify_consistency
 from registry.core.proofs import HASH_BYTES
@@ -114,6 +120,24 @@ def may_cosign(request: AddCheckpoint, *, last: Head | None, anchor: TrustAnchor
         return head
     _verify_continues(last, head, request.path)  # 5
     return head
+
+
+def bare_head(unverified: str, anchor: TrustAnchor) -> str:
+    """The head with the lines of its log's keys alone, each key once.
+
+    Anybody may put further lines under a head. What is stored or passed on leaves them out.
+
+    Raises:
+        Malformed: no head.
+    """
+    note = parse_head(unverified).note
+    known = {(key.name, key.id) for key in anchor.head_keys}
+    lines = {
+        (line.name, line.key_id): f"— {line.name} {base64_text(line.key_id + line.signature)}\n"
+        for line in note.signatures
+        if (line.name, line.key_id) in known
+    }
+    return f"{note.text}\n{''.join(lines.values())}"
 
 
 def _verify_continues(last: Head, head: Head, path: Sequence[bytes]) -> None:
