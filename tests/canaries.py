@@ -28,7 +28,7 @@ class CanaryScan:
             if len(value.encode()) < MIN_CANARY_BYTES:
                 raise ValueError(f"canary of fewer than {MIN_CANARY_BYTES} bytes")
             for label, form in _forms(value):
-                self._forms.setdefault(form, f"{value!r} as {label}")
+                self._forms.setdefault(form.lower(), f"{value!r} as {label}")
 
     def __len__(self) -> int:
         return len(self._forms)
@@ -39,7 +39,7 @@ class CanaryScan:
         for layer, text in enumerate(_layers(raw)):
             folded = text.lower()
             for form, label in self._forms.items():
-                if form in text or form.lower() in folded:
+                if form in folded:
                     depth = " (compressed)" if layer else ""
                     raise CanaryFound(f"{where}{depth}: found {label}")
 

@@ -11,6 +11,16 @@ from tests.scenarios.installation import Installation
 MakeInstallation = Callable[..., Installation]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Processes keep compiled modules beside the test data: a restart is not a compilation."""
+    folder = str(tmp_path_factory.mktemp("bytecode"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPYCACHEPREFIX", folder)
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """The demonstration installation; whoever uses it takes a person of her own."""

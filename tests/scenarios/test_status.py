@@ -30,7 +30,7 @@ def change(held: Held, purpose: str, *, on: bool) -> None:
 
 def test_suspended_reinstated_revoked(shared: Installation) -> None:
     held = shared.issue(person(1))
-    other = shared.issue(person(2))
+    other = shared.issue(person(7))
     assert shown(held).verified  # verifiers hold the list as it was before the change
     for purpose, on, reason in (
         ("suspension", True, "suspended"),
