@@ -140,7 +140,7 @@ describe('every single bit, flipped', () => {
     expect(flipEveryBit({ record, proof }, shown)).toBeGreaterThan(1900)
     const absent = facts.map.absent.find(({ proof }) => proof.other) as Fact
     const missing = (changed: JsonObject) => verifyRecord(changed, { key: absent.key, record: null, root: head.stateRoot })
-    expect(flipEveryBit(absent.proof, missing)).toBeGreaterThan(2000)
+    expect(flipEveryBit(absent.proof, missing)).toBeGreaterThan(1900)
   })
 
   test('of a proof of inclusion, its entry and its head', { timeout: 120_000 }, () => {

@@ -69,7 +69,11 @@ RECORDS: dict[str, JsonObject] = {
     "network": {"record": "network", "name": "石冢 ☃", "members": []},
     **{f"schema/kind-{number}/1": {"record": "schema", "n": number} for number in range(6)},
 }
-ABSENT = ("did/did:cairn:test-1:nobody", "schema/kind-6/1", "accreditation/none")
+ABSENT = (
+    "did/did:cairn:test-1:nobody",
+    *(f"schema/kind-{number}/1" for number in range(6, 9)),
+    "accreditation/none",
+)
 
 
 def head_at(size: int, root: bytes, **changes: Any) -> Head:
