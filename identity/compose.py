@@ -13,10 +13,13 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy import Engine
 
 from identity.adapters.access_keys import DigestAccessKeys, UnsafeOpenAccess
-from identity.adapters.bounded_fetch import AllowedPlace
+from identity.adapters.bounded_fetch import AllowedPlace, BoundedFetcher
 from identity.adapters.own_documents import OwnDocuments
 from identity.adapters.schema_files import load_catalogue, load_context_store
 from identity.adapters.secret_files import issue_access_keys, read_access_digests, read_passphrase
+from identity.adapters.status_fetcher import LocalRead
+from identity.adapters.submission_limit import NewDidLimit
+from identity.adapters.web_documents import FetchedWebDocuments
 from identity.adapters.worker import Worker
 from identity.app import create_app
 from identity.config import Environment, Settings, VerifierSettings
@@ -39,6 +42,7 @@ from identity.installation.issuing import build_issuer
 from identity.installation.parties import KeyRing
 from identity.installation.real_names import build_real_names, build_register, build_vault
 from identity.installation.verifying import build_verifier
+from identity.publishing.did_routes import build_router as build_did_router
 from identity.realname.routes import build_router as build_realname_router
 from registry import problems
 from registry.api.app import create_app as create_registry_app
@@ -46,6 +50,7 @@ from registry.api.docs_page import install_docs
 from registry.api.resolution_routes import build_resolution_router
 from registry.api.routes import build_router as build_registry_router
 from registry.client import AsgiTransport, HttpTransport, RegistryClient, Transport
+from registry.core.did_web import MAX_DOCUMENT_BYTES, web_did
 from registry.core.refusals import Malformed, Refusal, Unavailable
 from registry.core.trust_anchor import TrustAnchor
 from registry.ledger.embedded.engine import EmbeddedLedger
@@ -133,6 +138,7 @@ class _Builder:
         self._instances = conformance.open_instances(settings)
         self._catalogue = load_catalogue(settings.schema_base)
         self._contexts = load_context_store(self._catalogue)
+        self._read_own: LocalRead = _nothing_is_ours
 
     def build(self) -> Composition:
         """Open, join, found."""
@@ -147,11 +153,10 @@ class _Builder:
         if self._services & {"issuer", "verifier"}:
             engine = open_identity_database(self._settings, self._folder)
             self.closers.append(engine.dispose)
-        own: Transport | None = None
         if "issuer" in self._services and engine is not None:
-            own = self._add_issuer(routers, workers, engine, registry, access)
+            self._add_issuer(routers, workers, engine, registry, access)
         if "verifier" in self._services and engine is not None:
-            self._add_verifier(routers, workers, engine, registry, trust, access, own)
+            self._add_verifier(routers, workers, engine, registry, trust, access)
         app = create_app(self._settings, catalogue=self._catalogue, routers=routers)
         install_docs(app)
         return Composition(
@@ -200,8 +205,21 @@ class _Builder:
         self.closers.append(ledger.close)
         local = AsgiTransport(create_registry_app(ledger, trust))
         self.closers.append(local.close)
-        routers.append(build_registry_router(ledger, trust))
-        routers.append(build_resolution_router(ledger))
+        per_hour = settings.ledger.new_dids_per_hour
+        routers.append(
+            build_registry_router(
+                ledger, trust, new_dids=NewDidLimit(per_hour) if per_hour else None
+            )
+        )
+        web = FetchedWebDocuments(
+            local=lambda url, accept: self._read_own(url, accept),
+            remote=BoundedFetcher(
+                self._places(), clock=time.monotonic, max_bytes=MAX_DOCUMENT_BYTES
+            ),
+            public_base_url=settings.server.public_base_url,
+            clock=time.monotonic,
+        )
+        routers.append(build_resolution_router(ledger, web))
         return local, trust
 
     def _open_access(self) -> AccessKeys:
@@ -225,7 +243,7 @@ class _Builder:
         engine: Engine,
         registry: RegistryClient,
         access: AccessKeys,
-    ) -> Transport:
+    ) -> None:
         vault_engine = open_vault_database(self._settings, self._folder)
         self.closers.append(vault_engine.dispose)
         vault = build_vault(
@@ -243,9 +261,10 @@ class _Builder:
         real_names = build_real_names(
             engine=engine, vault=vault, register=register, random=self._random, now=self._seconds
         )
+        agencies = parties.open_agencies(self._ring, self._settings)
         issuer = build_issuer(
             agencies=(
-                *parties.open_agencies(self._ring, self._settings),
+                *agencies,
                 *conformance.open_status_agencies(self._ring, self._settings, self._instances),
             ),
             catalogue=self._catalogue,
@@ -262,7 +281,19 @@ class _Builder:
         )
         with suppress(Refusal):  # a ledger that is away now must not keep verifying from starting
             issuer.worker.prepare(self._clock())
-        routers += [build_realname_router(real_names=real_names, access=access), issuer.router]
+        documents = build_did_router(
+            dids={
+                agency.slug: (agency.did, name)
+                for agency in agencies
+                if (name := web_did(agency.issuer_url)) is not None
+            },
+            resolve=registry.resolve,
+        )
+        routers += [
+            build_realname_router(real_names=real_names, access=access),
+            issuer.router,
+            documents,
+        ]
         workers.append(
             Worker(
                 "issuer",
@@ -273,9 +304,11 @@ class _Builder:
         own_app = FastAPI()
         problems.install(own_app)
         own_app.include_router(issuer.router)
+        own_app.include_router(documents)
         own = AsgiTransport(own_app)
         self.closers.append(own.close)
-        return own
+        base = self._settings.server.public_base_url
+        self._read_own = OwnDocuments(own, public_base_url=base)
 
     def _add_verifier(
         self,
@@ -285,17 +318,12 @@ class _Builder:
         registry: RegistryClient,
         trust: TrustAnchor,
         access: AccessKeys,
-        own: Transport | None,
     ) -> None:
-        base = self._settings.server.public_base_url
         verifier = build_verifier(
             parties=parties.open_relying_parties(self._ring, self._settings),
             policies={party.slug: policy_of(party) for party in self._settings.verifiers},
-            places=[
-                AllowedPlace(origin=place.origin, networks=place.networks)
-                for place in self._settings.places
-            ],
-            local=OwnDocuments(own, public_base_url=base) if own else _nothing_is_ours,
+            places=self._places(),
+            local=self._read_own,
             catalogue=self._catalogue,
             contexts=self._contexts,
             trust=trust,
@@ -307,6 +335,12 @@ class _Builder:
         )
         routers.append(verifier.router)
         workers.append(Worker("verifier", verifier.purge, interval_seconds=PURGE_SECONDS))
+
+    def _places(self) -> list[AllowedPlace]:
+        return [
+            AllowedPlace(origin=place.origin, networks=place.networks)
+            for place in self._settings.places
+        ]
 
     def _seconds(self) -> int:
         return int(self._clock().timestamp())

@@ -92,6 +92,8 @@ class LedgerSettings(_Section):
     network: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = "demo"
     registry_url: str | None = None  # of a registry served elsewhere; not set: in this process
     trust_anchor: Path | None = None  # pinned file; not set: the one in data_dir
+    # DIDs that one network address may create over HTTP, for which nobody is asked; 0 = no limit
+    new_dids_per_hour: Annotated[int, Field(ge=0)] = 120
 
 
 class DatabaseSettings(_Section):
@@ -117,7 +119,10 @@ class RegisterSettings(_Section):
 
 
 class PlaceSettings(_Section):
-    """An origin from which status lists and batches may be fetched, and where it may lie."""
+    """An origin from which status lists, batches and did:web documents may be fetched.
+
+    It holds for whoever asks the resolver, so list nothing that only insiders may reach.
+    """
 
     origin: str  # https://host[:port]
     networks: tuple[str, ...] = Field(min_length=1)  # of its addresses, as 192.0.2.0/24

@@ -11,6 +11,7 @@ from identity.core.parties import Agency, AskedCredential, Purpose, RelyingParty
 from identity.core.signing import NamedSigner, PrivateKey
 from identity.installation.folder import DataFolder, founded_dids, read_document, write_document
 from identity.installation.founding import Founder, FoundingRegistry, Method
+from registry.core.did_web import web_did
 from registry.core.genesis import Genesis, GenesisMember, genesis_member, parse_genesis
 from registry.core.keys import KeyType, PublicKey
 from registry.core.refusals import Conflict, NotFound
@@ -156,8 +157,11 @@ def found(
                 Method("di-1", keys["data-integrity"], "assertionMethod"),
                 Method("jose-1", keys["jose"], "assertionMethod"),
             ]
-            names = (_issuer_url(settings, agency),)
-            dids[scope] = founder.create_did(methods, also_known_as=names)
+            # The address serves the same keys as a did:web; each of the two names the other.
+            issuer_url = _issuer_url(settings, agency)
+            web_name = web_did(issuer_url)
+            also_known_as = (issuer_url,) if web_name is None else (issuer_url, web_name)
+            dids[scope] = founder.create_did(methods, also_known_as=also_known_as)
         founder.accredit(dids[scope], agency)
     for verifier in settings.verifiers:
         scope = f"verifier:{verifier.slug}"

@@ -2,12 +2,6 @@
 
 from typing import Protocol
 
-from registry.core.refusals import NotPermitted
-
-
-class OriginNotAllowed(NotPermitted):
-    """The document lies at a place that this resolver does not visit. Nothing was connected to."""
-
 
 class WebDocuments(Protocol):
     """Fetches documents of `did:web`: our own without a connection, others from listed places."""
@@ -16,7 +10,7 @@ class WebDocuments(Protocol):
         """The bytes at `url`, which is https and ends in `/did.json`.
 
         Raises:
-            OriginNotAllowed: the place is not listed; no connection was made.
+            WebPlaceNotListed: the place is not listed; no connection was made.
             Unavailable: no answer in time, or none that can be used.
         """
         ...

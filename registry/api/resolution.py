@@ -13,11 +13,16 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
-from registry.api.ports import OriginNotAllowed, WebDocuments
+from registry.api.ports import WebDocuments
 from registry.core.did_document import did_document, document_metadata
 from registry.core.did_record import DidRecord, version_at
 from registry.core.did_url import DidNotValid, DidUrl, DidUrlNotValid, parse_did
-from registry.core.did_web import WebDocumentNotValid, parse_web_document, web_url
+from registry.core.did_web import (
+    WebDocumentNotValid,
+    WebPlaceNotListed,
+    parse_web_document,
+    web_url,
+)
 from registry.core.encoding import JsonObject
 from registry.core.fields import MAX_INTEGER
 from registry.core.identifiers import network_of
@@ -170,7 +175,7 @@ class Resolver:
             raise DidNotFound("DID URLs of this method have no paths")
         if "service" in options:
             service = _part(resolution.document, f"{url.did}#{options['service']}", "service")
-            location = _at_service(str(service["serviceEndpoint"]), options.get("relativeRef"))
+            location = _at_service(service.get("serviceEndpoint"), options.get("relativeRef"))
             if url.fragment is not None:
                 location += "#" + quote(url.fragment, safe="!$&'()*+,;=:@/?")
             return Redirect(location)
@@ -191,7 +196,7 @@ class Resolver:
             raise DidNotFound("a did:web keeps no earlier versions")
         try:
             data = self.web.fetch(url)
-        except OriginNotAllowed as refusal:
+        except WebPlaceNotListed as refusal:
             # The same answer as without a list, so that nobody learns what is on it and not up.
             raise MethodNotSupported("did:web is resolved here for listed places only") from refusal
         return parse_web_document(data, did)
@@ -291,13 +296,16 @@ def _seconds(time: str) -> int:
 def _part(document: JsonObject, identifier: str, *members: str) -> JsonObject:
     for member in members:
         for item in document.get(member, ()):
-            if item["id"] == identifier:
+            # Documents of others may hold relative ids (DID Core §3.2.2).
+            if item["id"] in (identifier, "#" + identifier.partition("#")[2]):
                 return dict(item)
     raise DidNotFound("the DID document has no such part")
 
 
-def _at_service(endpoint: str, relative: str | None) -> str:
+def _at_service(endpoint: object, relative: str | None) -> str:
     """The endpoint, or a place below its origin; a caller cannot lead it elsewhere."""
+    if not isinstance(endpoint, str) or not re.fullmatch(r"https?://[!-~]{1,2000}", endpoint):
+        raise DidNotFound("the service is at no address of the web")  # in a document of others
     if relative is None:
         return endpoint
     try:

@@ -3,6 +3,7 @@
 The frames are those of the specification and not problem details, whatever goes wrong.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import unquote
@@ -29,6 +30,7 @@ from registry.core.encoding import JsonObject
 from registry.core.refusals import Refusal
 from registry.ledger.port import Ledger
 
+_PATH = "/1.0/identifiers/"
 RESOLUTION = "application/did-resolution"
 DEREFERENCING = "application/did-url-dereferencing"
 DOCUMENT = "application/did"
@@ -65,7 +67,7 @@ def build_resolution_router(ledger: Ledger, web: WebDocuments | None = None) -> 
     )
 
     @router.get(
-        "/1.0/identifiers/{identifier:path}",
+        _PATH + "{identifier:path}",
         summary="Resolve a DID, or dereference a DID URL",
         response_class=JSONResponse,
         responses={
@@ -110,7 +112,7 @@ def build_resolution_router(ledger: Ledger, web: WebDocuments | None = None) -> 
         """
         return _answer(
             resolver,
-            identifier,
+            _as_sent(request, identifier),
             query=request.scope.get("query_string", b"").decode("latin-1"),
             accept=accept,
         )
@@ -191,8 +193,23 @@ def _quality(media_range: str) -> float:
     return 1.0
 
 
+def _as_sent(request: Request, decoded: str) -> str:
+    """The identifier, decoded once, from the bytes of the path.
+
+    The `%3A` before the port is part of a `did:web`. Who sends the DID plain, as it may be sent,
+    sends it as it is; decoding would turn the port into a path.
+    """
+    raw = request.scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
+    _, found, identifier = raw.partition(_PATH)
+    if not found:
+        return decoded
+    if identifier.startswith("did:web:") and "%25" not in identifier:
+        identifier = re.sub("%3[Aa]", "%253A", identifier)
+    return unquote(identifier)
+
+
 def _read_url(identifier: str, *, dereferences: bool) -> DidUrl:
-    """Read what stands in the path; the server has decoded it once.
+    """Read what stands in the path, decoded once.
 
     A client that encodes twice, because its library encodes as well, is understood too.
     """

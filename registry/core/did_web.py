@@ -12,7 +12,7 @@ from registry.core.did_url import DidNotValid
 from registry.core.encoding import JsonObject, parse_json_object
 from registry.core.key_forms import FORM_CONTEXTS, MULTIKEY, key_method
 from registry.core.keys import KeyType, parse_multikey
-from registry.core.refusals import Malformed, Unavailable
+from registry.core.refusals import Malformed, NotPermitted, Unavailable
 
 MAX_DOCUMENT_BYTES = 64 << 10  # ten keys and ten services have 8 KiB
 MAX_DID_WEB_CHARS = 512
@@ -30,6 +30,10 @@ _BASE = re.compile(
 _DOTS = frozenset({".", ".."})
 
 JWK_2020 = "JsonWebKey2020"
+
+
+class WebPlaceNotListed(NotPermitted):
+    """The document lies at a place that the resolver does not visit; it did not connect to it."""
 
 
 class WebDocumentNotValid(Unavailable):

@@ -209,6 +209,98 @@ def test_the_version_of_a_time(registry: Registry, offset: int, version: str | N
 
 
 @pytest.mark.parametrize(
+    ("height", "version"), [(0, None), (1, "1"), (2, "2"), (3, "3"), (5, "3"), (6, None)]
+)
+def test_the_version_of_a_height(registry: Registry, height: int, version: str | None) -> None:
+    did = registry.issuer.did
+
+    plain = get(registry, did, query=f"?height={height}")
+    inside = get(registry, quote(f"{did}?height={height}", safe=""))
+
+    for answer in (plain, inside):
+        if version is None:  # before its creation, or not reached: that answer could change
+            assert (answer.status_code, code(answer)) == (404, "NOT_FOUND")
+        else:
+            assert answer.json()["didDocumentMetadata"]["versionId"] == version
+    assert get(registry, ED25519, query=f"?height={height}").status_code == 200
+
+
+def test_a_part_of_an_earlier_version(registry: Registry) -> None:
+    did = registry.issuer.did
+
+    then = get(registry, quote(f"{did}?height=1#files", safe=""), DEREFERENCING)
+    later = get(registry, quote(f"{did}?height=2#files", safe=""), DEREFERENCING)
+
+    assert then.json()["contentStream"]["serviceEndpoint"] == ENDPOINT
+    assert (later.status_code, code(later)) == (404, "NOT_FOUND")
+
+
+def test_metadata_of_each_version(registry: Registry) -> None:
+    found = [
+        get(registry, registry.issuer.did, query=f"?versionId={n}").json()["didDocumentMetadata"]
+        for n in (1, 2, 3)
+    ]
+
+    times = [
+        datetime.fromtimestamp(CREATED + offset, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for offset in (10, 20, 30)
+    ]
+    assert found == [
+        {
+            "created": times[0],
+            "versionId": "1",
+            "nextUpdate": times[1],
+            "nextVersionId": "2",
+        },
+        {
+            "created": times[0],
+            "updated": times[1],
+            "versionId": "2",
+            "nextUpdate": times[2],
+            "nextVersionId": "3",
+        },
+        {"created": times[0], "updated": times[2], "versionId": "3"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "context"),
+    [
+        ("JsonWebKey", "https://w3id.org/security/jwk/v1"),
+        ("JsonWebKey2020", "https://w3id.org/security/suites/jws-2020/v1"),
+    ],
+)
+def test_the_same_keys_as_jwks_under_the_same_ids(
+    registry: Registry, form: str, context: str
+) -> None:
+    for did in (registry.issuer.did, ED25519, P256, P384):
+        multikeys = get(registry, did, "application/did", "?publicKeyFormat=Multikey").json()
+        assert multikeys == get(registry, did, "application/did").json()
+
+        jwks = get(registry, did, "application/did", f"?publicKeyFormat={form}").json()
+
+        assert jwks["@context"] == ["https://www.w3.org/ns/did/v1", context]
+        assert jwks["assertionMethod"] == multikeys["assertionMethod"]
+        for jwk, multikey in zip(
+            jwks["verificationMethod"], multikeys["verificationMethod"], strict=True
+        ):
+            assert jwk == {
+                "id": multikey["id"],
+                "type": form,
+                "controller": did,
+                "publicKeyJwk": parse_multikey(multikey["publicKeyMultibase"]).jwk,
+            }
+
+
+def test_one_key_as_a_jwk(registry: Registry) -> None:
+    url = quote(f"{registry.issuer.did}#di-1", safe="")
+
+    answer = get(registry, url, DEREFERENCING, "?publicKeyFormat=JsonWebKey")
+
+    assert answer.json()["contentStream"]["publicKeyJwk"]["crv"] == "Ed25519"
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "?versionId=one",
@@ -218,6 +310,16 @@ def test_the_version_of_a_time(registry: Registry, offset: int, version: str | N
         "?versionTime=2026-13-01T00:00:00Z",
         "?versionTime=2026-01-01T00:00:00%2B01:00",
         "?versionId=1&versionTime=2026-01-01T00:00:00Z",
+        "?versionId=1&height=1",
+        "?height=1&versionTime=2026-01-01T00:00:00Z",
+        "?height=-1",
+        "?height=01",
+        "?height=one",
+        "?height=9007199254740992",
+        "?Height=1",
+        "?publicKeyFormat=",
+        "?publicKeyFormat=multikey",
+        "?publickeyformat=Multikey",
         "?versionid=1",
     ],
 )
