@@ -62,8 +62,8 @@ browser: # Debian's chromium, when it is missing and we may
 # --- the two commands ----------------------------------------------------------------------------
 
 .PHONY: run demo test
-run: setup ## Set up, tell the story once, then serve on http://127.0.0.1:8000
-	@$(BIN)/cairn up --config $(CONFIG) --story
+run: setup ## Set up, tell the story once, then serve on http://127.0.0.1:8000 (or PORT=…)
+	@$(BIN)/cairn up --config $(CONFIG) --story $(if $(PORT),--port $(PORT))
 
 demo: setup ## Tell the story in a throw-away folder and exit
 	@$(BIN)/cairn demo
@@ -75,7 +75,7 @@ test: $(VENV)/.dev $(WALLET)/dist/.stamp browser check ## Everything: checks, th
 
 # --- checks --------------------------------------------------------------------------------------
 
-.PHONY: check format lock bench clean
+.PHONY: check format lock bench faults clean
 check: $(VENV)/.dev $(WALLET)/node_modules/.stamp ## Format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -95,6 +95,9 @@ lock: ## Pin the dependencies again, with hashes and without addresses (needs uv
 
 bench: $(VENV)/.dev ## Measure, as ratios to a floor in the same run; numbers in docs/performance.md
 	@$(BIN)/python -m bench
+
+faults: $(VENV)/.dev ## Break storage at every call, cut the power, flip 1,000 bits: about 15 minutes
+	@$(BIN)/python -m tests.faults
 
 clean: ## Remove what was installed and built; keeps data/
 	rm -rf $(VENV) $(WALLET)/node_modules $(WALLET)/dist .mypy_cache .ruff_cache .hypothesis
