@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import httpx2
@@ -205,7 +206,7 @@ def mistakes_of_officers(told: Played, one: InventedPerson) -> None:
     """Mistyped numbers, wrong names and dates, somebody else's number, missing evidence."""
     here, who = told.installation, as_told(one)
     other = told.people[(told.people.index(one) + 1) % PEOPLE]
-    for changes in (
+    mistakes: tuple[dict[str, Any], ...] = (
         {"number": mistyped(one.number)},
         {"number": one.number[:17]},
         {"number": one.number + "0"},
@@ -220,7 +221,8 @@ def mistakes_of_officers(told: Played, one: InventedPerson) -> None:
         {"evidence": [{"type": one.number}]},
         {"evidence": [{"type": "document", "number": one.number}]},
         {one.number: one.person.family_name},
-    ):
+    )
+    for changes in mistakes:
         answer = here.post("issuer:civil-registry", "/enrolments", enrolment(who, **changes))
         assert 400 <= answer.status_code < 500, (list(changes), answer.text)
     without_key = here.http.post(
@@ -245,7 +247,7 @@ def mistakes_of_programs(told: Played, one: InventedPerson) -> None:
             assert 400 <= answer.status_code < 500, answer.text
         plain = here.http.post(url, headers={**key, "Content-Type": "text/plain"}, content=whole)
         assert 400 <= plain.status_code < 500
-    for scope, path, body in (
+    for scope, path, message in (
         ("issuer:civil-registry", "/offers", {"subject": number, "credential_type": name}),
         ("issuer:civil-registry", "/credentials/issue", {"credential": {"id": number}}),
         ("issuer:civil-registry", "/credentials/status", {"credentialId": number}),
@@ -255,7 +257,7 @@ def mistakes_of_programs(told: Played, one: InventedPerson) -> None:
         ("verifier:bank", "/credentials/verify", {"verifiableCredential": {"name": name}}),
         ("verifier:bank", "/presentations/verify", {"verifiablePresentation": number}),
     ):
-        answer = here.post(scope, path, body)
+        answer = here.post(scope, path, message)
         assert answer.status_code < 500, (path, answer.text)
     for url in (f"{issuer}/token", f"{issuer}/credential", f"{issuer}/nonce"):
         here.http.post(url, data={"pre-authorized_code": number, name: number, "tx_code": number})

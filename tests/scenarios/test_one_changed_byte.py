@@ -160,12 +160,13 @@ def test_in_the_stapled_receipt(held: Held, member: str) -> None:
         assert len(changes) == 7
     passes(held)
     for path, at in changes:
-        seen = show(
-            held.installation,
-            held.wallet,
-            held.copies[0],
-            staple=lambda receipt, path=path, at=at: with_change(receipt, path, at),
-        )
+
+        def staple(
+            receipt: JsonObject, path: tuple[str | int, ...] = path, at: int = at
+        ) -> JsonObject:
+            return with_change(receipt, path, at)
+
+        seen = show(held.installation, held.wallet, held.copies[0], staple=staple)
         assert not seen.verified, path
         assert "anchor" in seen.failed, (path, seen.failed, seen.answer.text)
         # Without an anchor nobody knows at which height to ask for the accreditation.
@@ -284,15 +285,18 @@ def test_in_the_ledger_file(make_installation: Callable[..., Installation], tmp_
     print(f"{live} changed bytes reported; {dead} changed nothing that is stored")
 
 
-def dumped(path: Path) -> list[object] | None:
-    """Every table, column and row that SQLite reads from a file; None when it cannot."""
+def dumped(path: Path) -> dict[str, list[str]] | None:
+    """Every table and row that SQLite reads from a file; None when it cannot."""
     try:
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as db:
-            found: list[object] = list(db.execute("SELECT type, name, sql FROM sqlite_schema"))
-            tables = [name for kind, name, _sql in found if kind == "table"]
-            for table in tables:
-                rows = list(db.execute(f'SELECT * FROM "{table}"'))
-                found.append((table, sorted(rows, key=repr)))
+            schema = [
+                (str(kind), str(name), repr(sql))
+                for kind, name, sql in db.execute("SELECT type, name, sql FROM sqlite_schema")
+            ]
+            found = {"": [repr(line) for line in schema]}
+            for kind, name, _sql in schema:
+                if kind == "table":
+                    found[name] = sorted(map(repr, db.execute(f'SELECT * FROM "{name}"')))
             return found
     except (apsw.Error, UnicodeDecodeError):
         return None

@@ -32,7 +32,7 @@ from tests.scenarios.showing import show
 
 SEED = 20260718
 ROUNDS = 11
-WALLETS = 3  # at the same time
+CITIZENS = (0, 1, 3)  # adults of the invented people; each has a wallet, all at the same time
 COPIES = 2  # of each credential
 LEAST_CREDENTIALS = 20  # a server that answers nothing would lose nothing
 CONFIGURATION = "resident-identity-sd-jwt"
@@ -82,7 +82,9 @@ def go_on(errand: Errand, here: Installation, number: int, http: httpx2.Client) 
         return body
 
     if not errand.subject:
-        body = post("enrol", "/enrolments", headers=agency, json=enrolment(person(number)))
+        body = post(
+            "enrol", "/enrolments", headers=agency, json=enrolment(person(CITIZENS[number]))
+        )
         assert body is not None
         errand.subject = body["subject"]
     if not errand.offer:
@@ -162,13 +164,14 @@ class Crowd:
 
     def __init__(self, here: Installation) -> None:
         self.here = here
-        self.errands: list[list[Errand]] = [[Errand()] for _ in range(WALLETS)]
+        self.errands: list[list[Errand]] = [[Errand()] for _ in CITIZENS]
         self.faults: list[BaseException] = []
 
     def run(self, stop: threading.Event) -> list[threading.Thread]:
         """Start a thread for each wallet; `stop` ends them after the errand at hand."""
         threads = [
-            threading.Thread(target=self._wallet, args=(number, stop)) for number in range(WALLETS)
+            threading.Thread(target=self._wallet, args=(number, stop))
+            for number in range(len(CITIZENS))
         ]
         for thread in threads:
             thread.start()
@@ -226,8 +229,8 @@ def test_killed_again_and_again_while_issuing(
     done = [errand for errands in crowd.errands for errand in errands]
     assert all(errand.done for errand in done)
     assert len(done) >= LEAST_CREDENTIALS
-    lost = sum((errand.lost for errand in done), Counter[str]())
-    print(f"{len(done)} credentials, answers lost: {dict(lost)}")
+    missed = sum((errand.lost for errand in done), Counter[str]())
+    print(f"{len(done)} credentials, answers lost: {dict(missed)}")
 
     wallet = here.wallet()
     for errand in done:
@@ -328,7 +331,7 @@ def check_records(here: Installation, done: list[Errand]) -> None:
         }
         assert held == known
         people = db.execute("SELECT count(DISTINCT subject) FROM issuer_issuances").fetchone()
-        assert people == (WALLETS,)
+        assert people == (len(CITIZENS),)
     here.start()
 
 
