@@ -5,9 +5,11 @@ The standard library's SQLite on many machines lies inside the range of the WAL-
 SQLite gets here, whatever the version; the assertion after connecting holds it.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -18,6 +20,11 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from registry.core.refusals import Unavailable
 
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another before it gives up
+# A failed sync can drop pages that the kernel then calls clean: trying again would acknowledge
+# what is lost. Such a database is not used again before the process is started anew.
+_FAILED_SYNCS = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
+_unsynced: WeakSet[Engine] = WeakSet()
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}  # also what an unreadable page becomes
 
 
 class Base(DeclarativeBase):
@@ -72,17 +79,24 @@ def transaction(engine: Engine) -> Iterator[Session]:
     """A session in one transaction: committed at the end, rolled back on any raise.
 
     Raises:
-        Unavailable: the database is busy, gone or full; nothing was written.
+        Unavailable: the database is busy, gone or full; nothing was written. Or it could not be
+            synced, now or earlier: what was to be written may be there after a restart.
     """
+    if engine in _unsynced:
+        raise Unavailable("the database could not be synced; the process must be started again")
     session = Session(engine, expire_on_commit=False)
     try:
         with session.begin():
             yield session
     except OperationalError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) in _FAILED_SYNCS:
+            _unsynced.add(engine)
         raise Unavailable("the database does not answer now") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise Unavailable("the database connection was lost") from error
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            raise Unavailable("the database cannot be read") from error
         raise
     finally:
         session.close()

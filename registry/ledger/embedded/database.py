@@ -119,10 +119,14 @@ class Database:
     def move_pages(self) -> None:
         """Move the write-ahead log into the file once it is long enough.
 
-        SQLite's own automatic checkpoint keeps quiet about errors; this one raises them.
+        SQLite's own automatic checkpoint keeps quiet about errors; this one raises them. A full
+        disk is none: every page is in the log still, and the next block tries again.
         """
         if self._log_pages > CHECKPOINT_PAGES:
-            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            try:
+                self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            except apsw.FullError:
+                return
             self._log_pages = 0
 
     def _log_grew(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
@@ -252,7 +256,10 @@ def _prepare(writer: apsw.Connection) -> None:
 
 def _hold(path: Path) -> int:
     """Take the lock that says "this process writes here"; it falls with the process."""
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LedgerNotOpened(f"{path.name}.lock cannot be opened") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

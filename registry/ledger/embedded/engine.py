@@ -25,7 +25,7 @@ from registry.core.signed_note import VerifierKey, verifier_key
 from registry.core.transactions import SignedTransaction, parse_transaction
 from registry.core.transitions import AlreadyApplied, apply
 from registry.ledger.embedded.database import Database, open_database
-from registry.ledger.embedded.head_store import HeadStore, HeadStoreChanged
+from registry.ledger.embedded.head_store import HeadNotSynced, HeadStore, HeadStoreChanged
 from registry.ledger.embedded.opening import recover
 from registry.ledger.embedded.reading import (
     CheckedState,
@@ -245,11 +245,27 @@ class EmbeddedLedger:
         with self._database.reading() as db:
             height = Rows(db, self._cache).height_of_size(size)
         if height is None:
-            raise NoSuchHead(f"no block ended at {size} entries")
+            raise self._no_head_of(size)
         sealed = self._sealed(height)
         if sealed.head.tree_size != size:
             raise LedgerDamaged(f"the head of height {height} is that of another size")
         return sealed
+
+    def _no_head_of(self, size: int) -> Refusal:
+        """What to raise when the index lacks a size: it may be damaged, and heads tell the truth.
+
+        Every block adds entries, so two heads that follow each other prove what is not between.
+        """
+        low, high = 0, self._newest.head.height
+        while low < high:
+            middle = (low + high) // 2
+            if self._sealed(middle).head.tree_size < size:
+                low = middle + 1
+            else:
+                high = middle
+        if self._sealed(low).head.tree_size == size:
+            return LedgerDamaged(f"the index of heads lacks the size {size}")
+        return NoSuchHead(f"no block ended at {size} entries")
 
     def _receipt(self, tx_id: str, at: TransactionRecord) -> TransactionReceipt:
         note = self._sealed(at.height).note
@@ -313,7 +329,7 @@ class EmbeddedLedger:
             if error.errno in _DISK_FULL:
                 raise LedgerFull("no room for the newest head on its disk") from error
             raise self._stop("writing the newest head failed") from error
-        except (LedgerDamaged, HeadStoreChanged) as error:
+        except (LedgerDamaged, HeadStoreChanged, HeadNotSynced) as error:
             raise self._stop(error.detail) from error
         except Refusal:
             raise  # the signer's; the transaction is rolled back

@@ -18,6 +18,10 @@ class HeadStoreChanged(Unavailable):
     """Another process replaced the newest head: two of them write one ledger."""
 
 
+class HeadNotSynced(Unavailable):
+    """The disk did not take the newest head, whatever the reason: pages may be lost unseen."""
+
+
 class HeadStore:
     """Compare-and-swap on one small file. One thread at a time."""
 
@@ -44,7 +48,8 @@ class HeadStore:
 
         Raises:
             HeadStoreChanged: it holds something else.
-            OSError: writing or syncing failed; nothing counts yet.
+            HeadNotSynced: syncing failed, even if only for lack of room.
+            OSError: writing failed; nothing counts yet.
         """
         if self.read() != expected:
             raise HeadStoreChanged(f"{self.path.name} was changed by another process")
@@ -53,7 +58,10 @@ class HeadStore:
             data = memoryview(head.encode("utf-8"))
             while data:
                 data = data[os.write(file, data) :]
-            os.fsync(file)
+            try:
+                os.fsync(file)
+            except OSError as error:
+                raise HeadNotSynced(f"syncing {self._next.name} failed") from error
         finally:
             os.close(file)
 
