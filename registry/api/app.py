@@ -8,9 +8,12 @@ from registry.api.resolution_routes import build_resolution_router
 from registry.api.routes import build_router
 from registry.core.trust_anchor import TrustAnchor
 from registry.ledger.port import Ledger
+from registry.witness.cosigned import CosignedHeads
 
 
-def create_app(ledger: Ledger, trust: TrustAnchor) -> FastAPI:
+def create_app(
+    ledger: Ledger, trust: TrustAnchor, *, cosigned: CosignedHeads | None = None
+) -> FastAPI:
     """Registry, DID resolution and a page that describes both."""
     app = FastAPI(
         title="Cairn registry",
@@ -20,7 +23,7 @@ def create_app(ledger: Ledger, trust: TrustAnchor) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    app.include_router(build_router(ledger, trust))
+    app.include_router(build_router(ledger, trust, cosigned=cosigned))
     app.include_router(build_resolution_router(ledger))
     install_docs(app)
     return app

@@ -77,6 +77,13 @@ class EntriesAnswer(Message):
     size: int = Field(description="Entries in the whole log")
 
 
+class HeadsAnswer(Message):
+    """A run of signed heads."""
+
+    start: int = Field(description="Height of the first one")
+    heads: list[str] = Field(description="Signed checkpoints, one for each height")
+
+
 class InclusionAnswer(Message):
     """Entry `index` is in the log of `size` entries (RFC 9162 §2.1.3)."""
 

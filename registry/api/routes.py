@@ -12,6 +12,7 @@ from registry.api.messages import (
     AccreditationsAnswer,
     ConsistencyAnswer,
     EntriesAnswer,
+    HeadsAnswer,
     HealthAnswer,
     InclusionAnswer,
     RecordAnswer,
@@ -37,6 +38,7 @@ from registry.core.sparse_map import MAX_KEY_BYTES
 from registry.core.trust_anchor import TrustAnchor, trust_anchor_json
 from registry.ledger.port import MAX_ENTRIES, Ledger
 from registry.problems import responses
+from registry.witness.cosigned import CosignedHeads, NotWitnessed
 
 MAX_ANSWER_BYTES = 1 << 20  # of log entries in one answer; at least one is always sent
 
@@ -68,7 +70,11 @@ class NoSuchTransaction(NotFound):
 
 
 def build_router(
-    ledger: Ledger, trust: TrustAnchor, *, new_dids: SubmissionLimit | None = None
+    ledger: Ledger,
+    trust: TrustAnchor,
+    *,
+    new_dids: SubmissionLimit | None = None,
+    cosigned: CosignedHeads | None = None,
 ) -> APIRouter:
     """All routes below `/registry`.
 
@@ -76,6 +82,7 @@ def build_router(
         ledger: the engine behind them.
         trust: handed out for convenience; a reader pins its own copy.
         new_dids: bounds what one network address may create; None for callers of our own.
+        cosigned: heads that have their quorum of witnesses; None when no witnesses are asked.
     """
     router = APIRouter(prefix="/registry")
     _add_records(router, ledger)
@@ -89,9 +96,23 @@ def build_router(
         responses=responses(404, 422, 503),
         summary="The signed head",
     )
-    def read_head(height: Height = None) -> str:
-        """A C2SP checkpoint: log root, height, time and state root, signed by the consortium."""
-        return ledger.head(height)
+    def read_head(
+        height: Height = None,
+        with_quorum: Annotated[
+            bool,
+            Query(alias="cosigned", description="Only a head that enough witnesses co-signed"),
+        ] = False,
+    ) -> str:
+        """A C2SP checkpoint: log root, height, time and state root, signed by the consortium.
+
+        With `cosigned=true`, the newest head that enough witnesses have co-signed, or the one of
+        `height`: 503 while its quorum is pending, 404 where no witnesses are asked.
+        """
+        if not with_quorum:
+            return ledger.head(height)
+        if cosigned is None:
+            raise NotWitnessed("this registry asks no witnesses")
+        return cosigned.cosigned(height)
 
     @router.get(
         "/trust-anchor",
@@ -230,6 +251,15 @@ def _add_log(router: APIRouter, ledger: Ledger) -> None:
             sent += len(data)
             entries.append(parse_json_object(data))
         return EntriesAnswer(start=start, entries=entries, size=size)
+
+    @router.get("/log/heads", tags=["log"], responses=documented, summary="Signed heads")
+    def read_heads(
+        start: Annotated[int, Query(ge=0, le=MAX_INTEGER)],
+        count: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 64,
+    ) -> HeadsAnswer:
+        """Heads from height `start` on, one for each height; fewer than asked for at the end."""
+        heights = range(start, min(start + count, ledger.health().height + 1))
+        return HeadsAnswer(start=start, heads=[ledger.head(height) for height in heights])
 
     @router.get(
         "/log/inclusion", tags=["log"], responses=documented, summary="Proof that an entry is there"

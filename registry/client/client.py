@@ -16,7 +16,7 @@ from registry.client.heads import HeadMemory
 from registry.client.transport import Answer, NodeUnreachable, Transport
 from registry.core.accreditation import Accreditation, AccreditationList, is_accredited
 from registry.core.anchors import BatchRecord
-from registry.core.checkpoint import Head
+from registry.core.checkpoint import Head, verify_unwitnessed_head
 from registry.core.did_document import did_document
 from registry.core.did_record import DidRecord, version_at
 from registry.core.encoding import JsonObject, canonical_json, parse_json_object
@@ -167,7 +167,12 @@ class RegistryClient:
                 head=str(found["head"]),
             )
             # The receipt of a repeated transaction carries the head of its own, earlier block.
-            head = self._heads.accept(receipt.head, floor=None)
+            # Witnesses look at a head after it was signed: until they have, reads do not show it.
+            head = (
+                self._heads.accept(receipt.head, floor=None)
+                if self._trust.witnesses is None
+                else verify_unwitnessed_head(receipt.head, self._trust)
+            )
             if receipt.tx_id != transaction.id or receipt.index >= head.tree_size:
                 raise NodeNotTrusted("the receipt is for another transaction or head")
         return receipt
@@ -193,15 +198,12 @@ class RegistryClient:
     # --- heads
 
     def head(self) -> Head:
-        """The node's newest head, verified.
+        """The node's newest head, verified; with witnesses, the newest that has their quorum.
 
         Raises:
             Unavailable: the node does not answer, or its head is not to be believed.
         """
-        floor = self._heads.newest
-        answer = self._get("/registry/head")
-        with checked("the newest head"):
-            return self._heads.accept(answer.body.decode("utf-8"), floor=floor)
+        return self._newest_head()[1]
 
     def height(self) -> int:
         """Height of the newest verified head; asks when there is none yet."""
@@ -323,20 +325,35 @@ class RegistryClient:
         if not fresh and (known := self._cached(key)) is not None:
             return known
         generation, floor = self._generation, self._heads.newest
-        answer = self._get("/registry/records?" + urlencode({"key": key, "proof": "true"}))
+        query = {"key": key, "proof": "true"}
+        witnessed = self._newest_head() if self._trust.witnesses is not None else None
+        if witnessed is not None:
+            query["height"] = str(witnessed[1].height)
+        answer = self._get("/registry/records?" + urlencode(query))
         with checked("the answer about a record"):
             found = members(
                 parse_json_object(answer.body, max_bytes=len(answer.body)),
                 "answer",
                 required=("key", "record", "proof", "head"),
             )
-            head = self._heads.accept(str(found["head"]), floor=floor)
+            # The node proves under the head that it signed; the witnessed one has the same text.
+            note = str(found["head"]) if witnessed is None else witnessed[0]
+            head = self._heads.accept(note, floor=floor) if witnessed is None else witnessed[1]
             proof = parse_map_proof(found["proof"])
             value = None if found["record"] is None else canonical_json(found["record"])
             verify_map_proof(proof, key=key, value=value, root=head.state_root)
-        proven = _Proven(value, proof, str(found["head"]))
+        proven = _Proven(value, proof, note)
         self._keep(key, proven, generation)
         return proven
+
+    def _newest_head(self) -> tuple[str, Head]:
+        """The node's newest head that counts for the trust anchor, as text and verified."""
+        floor = self._heads.newest
+        plain = self._trust.witnesses is None
+        answer = self._get("/registry/head" if plain else "/registry/head?cosigned=true")
+        with checked("the newest head"):
+            note = answer.body.decode("utf-8")
+            return note, self._heads.accept(note, floor=floor)
 
     def _fetch_consistency(self, first: int, second: int) -> Sequence[bytes]:
         query = urlencode({"first": first, "second": second})
