@@ -1,13 +1,14 @@
-"""Secures a checked credential in one of the ways that the VC API offers, or derives from it."""
+"""Secures a checked credential in one of the ways that the VC API offers."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from identity.core import jose
-from identity.core.data_integrity import add_base_proof, add_proof, derive_proof
+from identity.core.data_integrity import add_base_proof, add_proof
 from identity.core.data_integrity.ecdsa_sd import DEFAULT_MANDATORY
 from identity.core.data_integrity.ecdsa_sd import NAME as ECDSA_SD
+from identity.core.deriving import pointers_of
 from identity.core.jsonld import ContextStore
 from identity.core.signing import Signer
 from identity.core.vcdm import CREDENTIALS_V1, CREDENTIALS_V2
@@ -16,11 +17,6 @@ from registry.core.refusals import Malformed
 
 DATA_INTEGRITY_V2 = "https://w3id.org/security/data-integrity/v2"
 VC_JWT = "vc+jwt"
-MAX_POINTERS = 256
-
-
-class OptionMalformed(Malformed):
-    """An option of the VC API is not of the form that this instance reads."""
 
 
 def secure(
@@ -56,6 +52,7 @@ def secure(
             contexts=contexts,
         )
     asked = options.get("mandatoryPointers")
+    pointers = [] if asked is None else pointers_of(asked)
     return add_base_proof(
         document,
         signer=signer,
@@ -63,7 +60,7 @@ def secure(
         purpose="assertionMethod",
         contexts=contexts,
         random=random,
-        mandatory_pointers=DEFAULT_MANDATORY if asked is None else _pointers(asked),
+        mandatory_pointers=pointers or _default_pointers(document),
     )
 
 
@@ -83,17 +80,6 @@ def envelop(document: JsonObject, *, signer: Signer) -> JsonObject:
     }
 
 
-def derive(base: JsonObject, options: Mapping[str, Any], *, contexts: ContextStore) -> JsonObject:
-    """What `options.selectivePointers` select of a credential with a base proof.
-
-    Raises:
-        OptionMalformed: `selectivePointers` is not an array of texts.
-        Malformed: no base proof, or a pointer that leads nowhere.
-    """
-    pointers = _pointers(options.get("selectivePointers", []))
-    return derive_proof(base, selective_pointers=pointers, contexts=contexts)
-
-
 def with_proof_context(document: JsonObject) -> JsonObject:
     """A VCDM 1.1 document gets the context that defines `DataIntegrityProof`; 2.0 has it."""
     contexts = document.get("@context")
@@ -104,11 +90,7 @@ def with_proof_context(document: JsonObject) -> JsonObject:
     return {**document, "@context": [*contexts, DATA_INTEGRITY_V2]}
 
 
-def _pointers(value: object) -> list[str]:
-    if (
-        not isinstance(value, list)
-        or len(value) > MAX_POINTERS
-        or not all(isinstance(item, str) for item in value)
-    ):
-        raise OptionMalformed(f"pointers are an array of at most {MAX_POINTERS} texts")
-    return value
+def _default_pointers(document: JsonObject) -> list[str]:
+    """What no reader can do without: the issuer, and the date that version 1.1 demands."""
+    dated = document["@context"][0] == CREDENTIALS_V1 and "issuanceDate" in document
+    return [*DEFAULT_MANDATORY, *(["/issuanceDate"] if dated else [])]

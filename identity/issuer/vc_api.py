@@ -13,13 +13,14 @@ from typing import Any
 from identity.core.claim_rules import check_claims
 from identity.core.credential_digest import ANCHOR, SALT_BYTES, AnchorClaim, credential_digest
 from identity.core.credential_types import CredentialType
+from identity.core.deriving import derive
 from identity.core.issuance import CREDENTIALS_V2, CRYPTOSUITE, Format, status_entries
 from identity.core.parties import Agency
 from identity.core.signing import Signer
 from identity.core.vcdm import check_credential
 from identity.issuer.parts import IssuerParts, TypeNotIssued
 from identity.issuer.records import NewCopy, Placement
-from identity.issuer.securing import derive, secure, with_proof_context
+from identity.issuer.securing import secure, with_proof_context
 from identity.issuer.status import StatusPublisher
 from identity.issuer.stores import DeliveryRequest, NoOpenGroup
 from registry.core.encoding import JsonObject, base64url_encode

@@ -81,7 +81,7 @@ class RecordJudge:
             binding: expected `audience` and `nonce`, as far as the caller names them.
             now: aware, in UTC.
         """
-        expectation = Expectation(query=AnyCredential(), require={}, binding=binding)
+        expectation = _nothing_particular(binding)
         try:
             cases = [
                 self.case(
@@ -92,3 +92,39 @@ class RecordJudge:
         except Refusal as refusal:
             return pipeline.refuse(refusal, now=now)
         return pipeline.judge(cases, now=now)
+
+    def judge_presentation(
+        self, value: object, *, policy: Policy, binding: Mapping[str, str], now: datetime
+    ) -> Verdict:
+        """As `judge`, of a presentation; one without credentials is judged by itself.
+
+        Args:
+            value: an SD-JWT VC with key binding, or a W3C presentation, enveloped or not.
+            policy: what must pass.
+            binding: expected `audience` and `nonce`, as far as the caller names them.
+            now: aware, in UTC.
+        """
+        try:
+            opened = None if isinstance(value, str) else presented.open_presentation(value)
+            is_bare = opened is not None and not presented.credentials_in(opened)
+        except Refusal as refusal:
+            return pipeline.refuse(refusal, now=now)
+        if opened is not None and is_bare:
+            return pipeline.judge_bare(
+                opened,
+                expectation=_nothing_particular(binding),
+                policy=policy,
+                world=self._world,
+                now=now,
+            )
+        return self.judge(
+            lambda: take_presentation(value),
+            stapled=None,
+            policy=policy,
+            binding=binding,
+            now=now,
+        )
+
+
+def _nothing_particular(binding: Mapping[str, str]) -> Expectation:
+    return Expectation(query=AnyCredential(), require={}, binding=binding)

@@ -115,6 +115,7 @@ def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
         return _answer(
             body,
             "verifiableCredential",
+            "assertionMethod",
             lambda value, binding: service.verify_credential(party, value, binding=binding),
         )
 
@@ -127,29 +128,41 @@ def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
         return _answer(
             body,
             "verifiablePresentation",
+            "authentication",
             lambda value, binding: service.verify_presentation(party, value, binding=binding),
         )
+
+    @router.post("/credentials/derive", status_code=201, responses=_VC_API)
+    def derive_credential(
+        party: Slug, body: Body, authorization: Authorization = None
+    ) -> JSONResponse:
+        """Derive what a holder shows from a base proof. For conformance suites only."""
+        access.check(f"verifier:{party}", bearer(authorization))
+        try:
+            base, options = _read(body, "verifiableCredential")
+            if not isinstance(base, dict):
+                raise BodyMalformed("verifiableCredential is no object")
+            derived = service.derive(party, base, options)
+        except Malformed as refusal:
+            return _malformed(refusal)
+        return JSONResponse({"verifiableCredential": derived}, 201, headers=NO_STORE)
 
     return router
 
 
 def _answer(
-    body: bytes, member: str, judge: Callable[[object, dict[str, str]], Verdict]
+    body: bytes, member: str, purpose: str, judge: Callable[[object, dict[str, str]], Verdict]
 ) -> JSONResponse:
     """200 with the verdict, or 400 with a problem for everything that stands against it."""
     try:
-        message = parse_json_object(body)
-        if not isinstance(message.get(member), dict | str):
-            raise BodyMalformed(f"{member} is missing")
-        verdict = judge(message[member], _binding(message.get("options", {})))
+        value, options = _read(body, member)
+        if options.get("expectedProofPurpose", purpose) != purpose:
+            raise BodyMalformed(f"proofs are verified for the purpose {purpose} only")
+        verdict = judge(value, _binding(options))
     except Unavailable:
         raise
     except Refusal as refusal:
-        problem = {"type": "/problems/malformed", "title": "Malformed", "detail": refusal.detail}
-        return JSONResponse(
-            {"verified": False, "problemDetails": [problem]},
-            400 if isinstance(refusal, Malformed) else status_of(refusal),
-        )
+        return _malformed(refusal)
     if verdict.is_verified:
         return JSONResponse(verdict.to_json(), headers=NO_STORE)
     problems = [
@@ -163,10 +176,27 @@ def _answer(
     return JSONResponse({**verdict.to_json(), "problemDetails": problems}, 400, headers=NO_STORE)
 
 
-def _binding(options: object) -> dict[str, str]:
-    """Expected audience and nonce, as far as the caller names them; other options are ignored."""
+def _read(body: bytes, member: str) -> tuple[dict[str, Any] | str, JsonObject]:
+    """The document under `member` and the options; unknown options are the caller's business."""
+    message = parse_json_object(body)
+    value, options = message.get(member), message.get("options", {})
+    if not isinstance(value, dict | str):
+        raise BodyMalformed(f"{member} is missing")
     if not isinstance(options, dict):
         raise BodyMalformed("options is not an object")
+    return value, options
+
+
+def _malformed(refusal: Refusal) -> JSONResponse:
+    problem = {"type": "/problems/malformed", "title": "Malformed", "detail": refusal.detail}
+    return JSONResponse(
+        {"verified": False, "problemDetails": [problem]},
+        400 if isinstance(refusal, Malformed) else status_of(refusal),
+    )
+
+
+def _binding(options: JsonObject) -> dict[str, str]:
+    """Expected audience and nonce, as far as the caller names them; other options are ignored."""
     named: JsonObject = {"audience": options.get("domain"), "nonce": options.get("challenge")}
     for value in named.values():
         if value is not None and not isinstance(value, str):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from identity.core import presentation_request, sealed_result
 from identity.core.dcql import CredentialFormat, DcqlQuery, parse_dcql
 from identity.core.dcql_answer import query_called
+from identity.core.deriving import derive
 from identity.core.encrypted_answer import AnswerKey, new_answer_key
 from identity.core.parties import RelyingParty
 from identity.core.presentation_request import RequestIds
@@ -20,7 +21,7 @@ from identity.core.verification.verdict import Verdict
 from identity.verifier.answer import Declined, Presentations, read_answer
 from identity.verifier.evidence import EvidenceReader
 from identity.verifier.ports import Registry, RequestStore, StoredRequest
-from identity.verifier.records import RecordJudge, take_credential, take_presentation
+from identity.verifier.records import RecordJudge, take_credential
 from registry.core.encoding import (
     JsonObject,
     base64url_encode,
@@ -277,13 +278,22 @@ class VerifierService:
         self, slug: str, value: object, *, binding: Mapping[str, str]
     ) -> Verdict:
         """Judge a presentation: an SD-JWT VC with key binding, or a W3C presentation."""
-        return self._records.judge(
-            lambda: take_presentation(value),
-            stapled=None,
-            policy=self._verifier(slug).policy,
-            binding=binding,
-            now=self._now(),
+        return self._records.judge_presentation(
+            value, policy=self._verifier(slug).policy, binding=binding, now=self._now()
         )
+
+    def derive(self, slug: str, base: JsonObject, options: JsonObject) -> JsonObject:
+        """What `options.selectivePointers` select of a credential with a base proof.
+
+        Holders derive by themselves; this is for conformance suites, so strict verifiers refuse.
+
+        Raises:
+            NoSuchVerifier: there is none, or it does not derive.
+            Malformed: no base proof, or a pointer that leads nowhere.
+        """
+        if not self._verifier(slug).policy.accepts_unbound_holders:
+            raise NoSuchVerifier("this relying party derives nothing")
+        return derive(base, options, contexts=self._world.contexts)
 
     def _judge(self, verifier: Verifier, stored: StoredRequest, answer: Presentations) -> Verdict:
         query = parse_dcql(parse_json_object(stored.query))

@@ -7,6 +7,13 @@ from datetime import datetime
 from identity.core import data_integrity, jose, sd_jwt, vcdm
 from identity.core.jsonld import ContextStore
 from identity.core.verification.did_documents import key_of
+from identity.core.verification.envelopes import (
+    Envelope,
+    audiences,
+    identifier_of,
+    numeric_date,
+    verify_envelope,
+)
 from identity.core.verification.failure import CheckFailed, NothingToCheck
 from identity.core.verification.presented import (
     Unverified,
@@ -46,7 +53,19 @@ def binding_of(unverified: Unverified, proven: Proven) -> Mapping[str, str]:
         return {name: value for name, value in named.items() if isinstance(value, str)}
     if unverified.presentation is None:
         return proven.stated
-    return stated_binding(unverified.presentation.get("proof"))
+    return binding_of_presentation(unverified.presentation)
+
+
+def binding_of_presentation(presentation: JsonObject | Envelope) -> Mapping[str, str]:
+    """Audience and nonce that a presentation names; for comparison, not yet believed."""
+    if not isinstance(presentation, Envelope):
+        return stated_binding(presentation.get("proof"))
+    named = audiences(presentation.claims)
+    stated = {
+        "audience": named[0] if len(named) == 1 else None,
+        "nonce": presentation.claims.get("nonce"),
+    }
+    return {name: value for name, value in stated.items() if isinstance(value, str)}
 
 
 def verify_holder(
@@ -95,32 +114,80 @@ def _verify_presentation(
     freshness: Freshness,
 ) -> None:
     presentation = unverified.presentation
-    if presentation is not None:  # its form is judged even where its proof may be missing
-        vcdm.check_presentation(presentation, contexts=contexts)
-    if presentation is None or "proof" not in presentation:
+    if presentation is None:
         raise NothingToCheck("holder_binding_missing", "there is no presentation with a proof")
     if not proven.subject and not freshness.accepts_anybody:
         raise CheckFailed("holder_key_missing", "the credential names no subject to be its holder")
+    signed = prove_presentation(presentation, contexts=contexts, now=freshness.now)
+    holder = _holder_of(presentation)
+    if freshness.accepts_anybody:
+        if proven.issuer in signed.dids and holder not in ("", proven.issuer):  # VCDM 2.0 §4.13.4
+            raise CheckFailed("holder_is_not_issuer", "whoever says it itself is named as holder")
+        return
+    for did, made_at in zip(signed.dids, signed.made_at, strict=True):
+        if did != proven.subject:
+            raise CheckFailed("holder_is_not_subject", "the presenter is not the subject")
+        if made_at is None:
+            raise CheckFailed("holder_proof_undated", "the presentation's proof has no date")
+        _check_age(made_at, freshness)
+    if holder not in ("", proven.subject):
+        raise CheckFailed("holder_is_not_subject", "the presentation names another holder")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedPresentation:
+    """Who signed a presentation, and when: unix seconds, in the order of its proofs."""
+
+    dids: tuple[str, ...]
+    made_at: tuple[int | None, ...]
+
+
+def prove_presentation(
+    presentation: JsonObject | Envelope, *, contexts: ContextStore, now: datetime
+) -> SignedPresentation:
+    """Check form and proof of a presentation by itself.
+
+    Raises:
+        NothingToCheck: its form is fine, and it has no proof.
+        Refusal: it is no presentation, or its proof does not verify.
+    """
+    if isinstance(presentation, Envelope):
+        return _prove_envelope(presentation, contexts=contexts, now=now)
+    vcdm.check_presentation(presentation, contexts=contexts)  # judged with or without a proof
+    if "proof" not in presentation:
+        raise NothingToCheck("holder_binding_missing", "there is no presentation with a proof")
     stated = stated_binding(presentation["proof"])
     proofs = data_integrity.verify_proofs(
         presentation,
         purpose="authentication",
         resolve_key=_holder_key,
         contexts=contexts,
-        now=freshness.now,
+        now=now,
         domain=stated.get("audience"),
         challenge=stated.get("nonce"),
     )
-    if freshness.accepts_anybody:
-        return
-    for proof in proofs:
-        if proof.verification_method.partition("#")[0] != proven.subject:
-            raise CheckFailed("holder_is_not_subject", "the presenter is not the subject")
-        if proof.created is None:
-            raise CheckFailed("holder_proof_undated", "the presentation's proof has no date")
-        _check_age(int(proof.created.timestamp()), freshness)
-    if _holder_of(presentation) not in ("", proven.subject):
-        raise CheckFailed("holder_is_not_subject", "the presentation names another holder")
+    return SignedPresentation(
+        dids=tuple(proof.verification_method.partition("#")[0] for proof in proofs),
+        made_at=tuple(int(p.created.timestamp()) if p.created else None for p in proofs),
+    )
+
+
+def _prove_envelope(
+    envelope: Envelope, *, contexts: ContextStore, now: datetime
+) -> SignedPresentation:
+    method = envelope.jws.header.get("kid")
+    if not isinstance(method, str):
+        raise CheckFailed("holder_key_unknown", "the presentation names no key")
+    verify_envelope(envelope, key=_holder_key(method, "authentication"))
+    vcdm.check_presentation(envelope.document, contexts=contexts)
+    did = method.partition("#")[0]
+    if _holder_of(envelope) not in ("", did) or envelope.claims.get("iss", did) != did:
+        raise CheckFailed("holder_is_not_signer", "the presentation names another holder")
+    seconds = int(now.timestamp())
+    ends, begins = numeric_date(envelope.claims, "exp"), numeric_date(envelope.claims, "nbf")
+    if (ends is not None and ends <= seconds) or (begins is not None and begins > seconds):
+        raise CheckFailed("presentation_not_valid_now", "the presentation is not valid now")
+    return SignedPresentation(dids=(did,), made_at=(numeric_date(envelope.claims, "iat"),))
 
 
 def _holder_key(method: str, _purpose: str) -> PublicKey:
@@ -139,7 +206,7 @@ def _check_age(made_at: int, freshness: Freshness) -> None:
         raise CheckFailed("holder_proof_in_future", "the holder's proof is from the future")
 
 
-def _holder_of(presentation: JsonObject) -> str:
-    holder = presentation.get("holder", "")
-    name = holder.get("id", "") if isinstance(holder, dict) else holder
+def _holder_of(presentation: JsonObject | Envelope) -> str:
+    document = presentation.document if isinstance(presentation, Envelope) else presentation
+    name = identifier_of(document.get("holder", ""))
     return name if isinstance(name, str) else ""

@@ -18,7 +18,9 @@ from identity.core.verification.asking_checks import (
 )
 from identity.core.verification.case import Case, Evidence, Expectation, World
 from identity.core.verification.content_checks import check_schema, check_validity
+from identity.core.verification.envelopes import Envelope
 from identity.core.verification.failure import CheckFailed, NothingToCheck, reason_of
+from identity.core.verification.holder import binding_of_presentation, prove_presentation
 from identity.core.verification.policy import Policy, Rule
 from identity.core.verification.presented import Hints, Unverified
 from identity.core.verification.proof import Proven, prove
@@ -42,6 +44,7 @@ from identity.core.verification.verdict import (
     VerifiedCredential,
     conclude,
 )
+from registry.core.encoding import JsonObject
 from registry.core.refusals import Refusal
 
 # A check returns a sentence that says what holds, or raises a Refusal.
@@ -99,6 +102,44 @@ def judge(cases: Sequence[Case], *, now: datetime) -> Verdict:
     """Judge credentials that were presented together; one "no" is a "no" to all of them."""
     results = [result for case in cases for result in run_checks(case)]
     return conclude(results, credentials=_credentials(cases, {}), verified_at=now)
+
+
+def judge_bare(
+    presentation: JsonObject | Envelope,
+    *,
+    expectation: Expectation,
+    policy: Policy,
+    world: World,
+    now: datetime,
+) -> Verdict:
+    """Judge a presentation that holds no credential: its form, its proof, whom it was made for.
+
+    It says nothing about anybody, so only a policy that takes unbound holders, for conformance
+    runs, has a yes for it. There is no yes without a proof.
+    """
+    results: dict[Check, CheckResult] = {
+        check: _excused(check, NOT_PRESENT, "there is no credential") for check in Check
+    }
+    try:
+        if not policy.accepts_unbound_holders:
+            raise CheckFailed("no_credential", "the presentation holds no credential")
+        prove_presentation(presentation, contexts=world.contexts, now=now)
+        sentence = "the holder's proof verifies"
+        results[Check.PROOF] = CheckResult(
+            check=Check.PROOF, outcome=Outcome.PASSED, reason=PASSED, detail=sentence
+        )
+        stated = binding_of_presentation(presentation)
+        for name, value in expectation.binding.items():
+            if stated.get(name) != value:
+                results[Check.AUDIENCE] = _failed(
+                    Check.AUDIENCE,
+                    CheckFailed(f"other_{name}", f"the presentation is for another {name}"),
+                )
+    except Refusal as refusal:
+        results[Check.PROOF] = _failed(Check.PROOF, refusal)
+    except Exception:  # noqa: BLE001 - a proof that cannot be brought to an end is no proof
+        results[Check.PROOF] = _raised(Check.PROOF)
+    return conclude(list(results.values()), credentials=(), verified_at=now)
 
 
 def judge_answer(

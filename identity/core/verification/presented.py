@@ -8,11 +8,12 @@ to a "no" and never to another yes.
 from dataclasses import dataclass
 from typing import Any
 
-from identity.core import jose, sd_jwt, status_list
+from identity.core import sd_jwt, status_list
 from identity.core.credential_digest import AnchorClaim, anchor_claim, credential_digest
 from identity.core.dcql import CredentialFormat
-from identity.core.jose import UnverifiedJws
 from identity.core.sd_jwt import UnverifiedSdJwt
+from identity.core.verification import envelopes
+from identity.core.verification.envelopes import Envelope
 from identity.core.verification.times import read_time
 from registry.core.encoding import JsonObject
 from registry.core.refusals import Malformed, Refusal
@@ -20,9 +21,6 @@ from registry.core.refusals import Malformed, Refusal
 MAX_SD_JWT_CHARS = 256 << 10  # a portrait of 100 kB in base64, twice over
 MAX_CREDENTIALS = 8  # in one verifiable presentation; ours have one
 MAX_STATUS_ENTRIES = 4  # ours have two
-_ENVELOPED = "EnvelopedVerifiableCredential"
-_V2 = "https://www.w3.org/ns/credentials/v2"
-_VC_JWT = "data:application/vc+jwt,"
 
 
 class PresentationMalformed(Malformed):
@@ -42,16 +40,20 @@ class UnverifiedLinkedData:
     """A W3C credential with Data Integrity proofs, and the presentation it came in, if any."""
 
     credential: JsonObject
-    presentation: JsonObject | None
+    presentation: JsonObject | Envelope | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedEnveloped:
-    """A W3C credential secured as a JWS (VC-JOSE-COSE), and the presentation it came in, if any."""
+    """A W3C credential secured as a JWS, and the presentation it came in, if any."""
 
-    jws: UnverifiedJws
-    credential: JsonObject
-    presentation: JsonObject | None
+    envelope: Envelope
+    presentation: JsonObject | Envelope | None
+
+    @property
+    def credential(self) -> JsonObject:
+        """The credential in the envelope."""
+        return self.envelope.document
 
 
 Unverified = UnverifiedSdJwtVc | UnverifiedLinkedData | UnverifiedEnveloped
@@ -95,7 +97,7 @@ def parse_sd_jwt_vc(text: object) -> UnverifiedSdJwtVc:
 
 
 def parse_linked_credential(
-    value: object, *, presentation: JsonObject | None = None
+    value: object, *, presentation: JsonObject | Envelope | None = None
 ) -> UnverifiedLinkedData | UnverifiedEnveloped:
     """Take a W3C credential, with embedded proof or enveloped.
 
@@ -107,8 +109,9 @@ def parse_linked_credential(
     """
     if not isinstance(value, dict):
         raise PresentationMalformed("a W3C credential is an object")
-    if _ENVELOPED in names_of(value.get("type")):
-        return _open_envelope(value, presentation)
+    if envelopes.CREDENTIAL in names_of(value.get("type")):
+        envelope = envelopes.open_envelope(value, envelopes.CREDENTIAL)
+        return UnverifiedEnveloped(envelope=envelope, presentation=presentation)
     return UnverifiedLinkedData(credential=value, presentation=presentation)
 
 
@@ -118,15 +121,49 @@ def parse_linked_presentation(
     """Take a W3C presentation apart into its credentials, at least one.
 
     Raises:
-        PresentationMalformed: no object, no credential in it, too many, or one that is no object.
+        PresentationMalformed: as `open_presentation`, or no credential in it.
+    """
+    presentation = open_presentation(value)
+    credentials = credentials_in(presentation)
+    if not credentials:
+        raise PresentationMalformed("the presentation holds no credential")
+    return credentials
+
+
+def open_presentation(value: object) -> JsonObject | Envelope:
+    """A W3C presentation as it is, or the envelope around it.
+
+    Raises:
+        Malformed: no object, or an envelope without a presentation in it.
     """
     if not isinstance(value, dict):
         raise PresentationMalformed("a W3C presentation is an object")
-    held = value.get("verifiableCredential")
-    credentials = held if isinstance(held, list) else [held]
-    if not 1 <= len(credentials) <= MAX_CREDENTIALS:
-        raise PresentationMalformed(f"a presentation holds 1 to {MAX_CREDENTIALS} credentials")
-    return tuple(parse_linked_credential(held, presentation=value) for held in credentials)
+    if envelopes.PRESENTATION in names_of(value.get("type")):
+        return envelopes.open_envelope(value, envelopes.PRESENTATION)
+    return value
+
+
+def credentials_in(
+    presentation: JsonObject | Envelope,
+) -> tuple[UnverifiedLinkedData | UnverifiedEnveloped, ...]:
+    """The credentials that a presentation holds.
+
+    Raises:
+        PresentationMalformed: too many, one that is no object, or one that is not enveloped within
+            an envelope.
+    """
+    enveloped = isinstance(presentation, Envelope)
+    document = presentation.document if isinstance(presentation, Envelope) else presentation
+    held = document.get("verifiableCredential", [])
+    values = held if isinstance(held, list) else [held]
+    if len(values) > MAX_CREDENTIALS:
+        raise PresentationMalformed(f"a presentation holds at most {MAX_CREDENTIALS} credentials")
+    credentials = tuple(
+        parse_linked_credential(credential, presentation=presentation) for credential in values
+    )
+    if enveloped and not all(isinstance(item, UnverifiedEnveloped) for item in credentials):
+        raise PresentationMalformed("an enveloped presentation holds enveloped credentials")
+    return credentials
 
 
 def parse_presentation(
@@ -165,7 +202,7 @@ def hints(unverified: Unverified) -> Hints:
         )
     credential = unverified.credential
     if isinstance(unverified, UnverifiedEnveloped):
-        named, since = unverified.jws.header.get("kid"), credential.get("validFrom")
+        named, since = unverified.envelope.jws.header.get("kid"), credential.get("validFrom")
     else:
         proof = _first_proof(credential)
         named, since = proof.get("verificationMethod"), proof.get("created")
@@ -224,18 +261,6 @@ def _method_of(named: object, issuer: object) -> str:
     if not isinstance(named, str) or not named.startswith("did:") or len(named) > 2048:
         raise PresentationMalformed("the issuer's key is not named by a DID URL")
     return named
-
-
-def _open_envelope(value: JsonObject, presentation: JsonObject | None) -> UnverifiedEnveloped:
-    """An `EnvelopedVerifiableCredential` (VCDM 2.0 §4.13), a JWS in a `data:` URL."""
-    address = value.get("id")
-    contexts = value.get("@context")
-    if _V2 not in (contexts if isinstance(contexts, list) else [contexts]):
-        raise PresentationMalformed("an enveloped credential has the context of version 2")
-    if not isinstance(address, str) or not address.startswith(_VC_JWT):
-        raise PresentationMalformed("an enveloped credential is a data: URL of application/vc+jwt")
-    jws = jose.parse_compact(address.removeprefix(_VC_JWT), max_chars=MAX_SD_JWT_CHARS)
-    return UnverifiedEnveloped(jws=jws, credential=jws.claims, presentation=presentation)
 
 
 def _issuer_id(credential: JsonObject) -> object:

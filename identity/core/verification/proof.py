@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from identity.core import data_integrity, jose, sd_jwt_vc, vcdm
+from identity.core import data_integrity, sd_jwt_vc, vcdm
 from identity.core.credential_types import Catalogue
 from identity.core.dcql import CredentialFormat
 from identity.core.jsonld import ContextStore
@@ -15,7 +15,7 @@ from identity.core.verification.did_documents import (
     is_self_describing,
     key_of,
 )
-from identity.core.verification.failure import CheckFailed
+from identity.core.verification.envelopes import numeric_date, verify_envelope
 from identity.core.verification.presented import (
     Hints,
     Unverified,
@@ -29,7 +29,6 @@ from registry.core.encoding import JsonObject
 from registry.core.keys import PublicKey
 from registry.core.refusals import Refusal
 
-_JWT_CLAIMS = frozenset({"iss", "sub", "iat", "nbf", "exp", "jti", "cnf", "aud"})
 VC_IRI = "https://www.w3.org/2018/credentials#VerifiableCredential"
 
 
@@ -183,35 +182,22 @@ def _prove_enveloped(
     documents: Sequence[IssuerDocument],
     contexts: ContextStore,
 ) -> Proven:
-    """VC-JOSE-COSE §3.1: the payload is the credential itself, and nothing beside it is claimed."""
-    key = find_key(documents, method)
-    credential = jose.verify_compact(unverified.jws, key=key, typ="vc+jwt").claims
-    if "vc" in credential or "vp" in credential:
-        raise CheckFailed("envelope_malformed", "an enveloped credential has no vc or vp claim")
-    if credential.get("iss", _id_of(credential.get("issuer"))) != _id_of(credential.get("issuer")):
-        raise CheckFailed("envelope_malformed", "iss is not the issuer of the credential")
-    claimed = {name: value for name, value in credential.items() if name not in _JWT_CLAIMS}
-    vcdm.check_credential(claimed, contexts=contexts)
+    """An enveloped credential: the signature, the form, and dates of both the claims and it."""
+    envelope = unverified.envelope
+    verify_envelope(envelope, key=find_key(documents, method))
+    vcdm.check_credential(envelope.document, contexts=contexts)
+    claims = envelope.claims
     proven = _proven_w3c(
-        credential, methods=(method,), stated={}, issued_at=_numeric_date(credential, "iat")
+        envelope.document, methods=(method,), stated={}, issued_at=numeric_date(claims, "iat")
     )
     # The JWT's own dates are promises of the issuer as well; the narrower period counts.
-    ends = [_numeric_date(credential, "exp"), proven.expires_at]
-    begins = [_numeric_date(credential, "nbf"), proven.not_before]
+    ends = [numeric_date(claims, "exp"), proven.expires_at]
+    begins = [numeric_date(claims, "nbf"), proven.not_before]
     return replace(
         proven,
         expires_at=min((end for end in ends if end is not None), default=None),
         not_before=max((begin for begin in begins if begin is not None), default=None),
     )
-
-
-def _numeric_date(claims: JsonObject, name: str) -> int | None:
-    value = claims.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1 << 53:
-        raise CheckFailed("time_malformed", f"{name} is no date in seconds")
-    return int(value)
 
 
 def _proven_w3c(

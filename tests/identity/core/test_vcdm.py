@@ -258,6 +258,7 @@ def test_credentials_of_data_model_1_1_that_are_refused(changes):
         {"holder": {"id": "did:example:subject"}},
         {"verifiableCredential": ...},
         {"verifiableCredential": CREDENTIAL},
+        {"verifiableCredential": []},
         {"verifiableCredential": [V1, CREDENTIAL]},
         {
             "verifiableCredential": {
@@ -287,7 +288,6 @@ def test_presentations_that_are_accepted(changes):
         {"holder": {"name": "x"}},
         {"holder": ["did:example:subject"]},
         {"verifiableCredential": None},
-        {"verifiableCredential": []},
         {"verifiableCredential": "eyJ"},
         {"verifiableCredential": [CREDENTIAL, "eyJ"]},
         {"verifiableCredential": [{}]},
