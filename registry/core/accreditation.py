@@ -10,12 +10,13 @@ from itertools import pairwise
 
 from registry.core.accreditation_history import Ending, Suspension
 from registry.core.encoding import JsonObject, base64url_encode, canonical_json
-from registry.core.fields import choice, integer, integer_or_null, items
-from registry.core.identifiers import read_did, read_id, read_type
+from registry.core.fields import choice, integer, integer_or_null, items, token
+from registry.core.identifiers import TRANSACTION, read_did, read_id, read_type
 from registry.core.records import record_members, record_object
 from registry.core.refusals import Malformed
 
-ROLES = ("authority", "issuer", "registrar")
+OPENER = "opener"  # may stand behind disclosure orders; granted by the members alone
+ROLES = ("authority", "issuer", "registrar", OPENER)
 MAX_TYPES = 64
 MAX_DEPTH = 4  # root -> ministry -> province -> agency; a verifier walks the whole chain
 MAX_SUSPENSIONS = 64
@@ -58,9 +59,9 @@ def read_types(value: object, where: str) -> tuple[str, ...]:
 class Accreditation:
     """The record of one grant and of all that happened to it.
 
-    `under` is the accreditation by which an authority granted it, None for a grant by a root;
-    `depth` is 1 for a grant by a root and one more for each authority between. `until_height` is
-    the last height at which it counts.
+    `under` is the accreditation by which an authority granted it, None for a grant by a root or
+    by a vote of the members; `depth` is 1 for such a grant and one more for each authority
+    between. `until_height` is the last height at which it counts.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Accreditation:
     ended: Ending | None
     height: int  # of the last change
     time: int
+    proposal: str | None = None  # by which the members granted it; `granted_by` proposed it
 
     def covers(self, type: str, height: int) -> bool:
         """Whether the subject may issue credentials of `type` at `height`, by this grant alone."""
@@ -110,8 +112,10 @@ class Accreditation:
 
     def to_object(self) -> JsonObject:
         """The record as a JSON object."""
+        by_vote = {} if self.proposal is None else {"proposal": self.proposal}
         return record_object(
             "accreditation",
+            **by_vote,
             accreditation=self.id,
             subject=self.subject,
             role=self.role,
@@ -139,7 +143,7 @@ class Accreditation:
             Malformed: as `record_members`, a member out of its bounds, suspensions out of order, or
                 a depth that does not fit `under`.
         """
-        found = record_members("accreditation", value, names=_NAMES)
+        found = record_members("accreditation", value, names=_NAMES, optional=("proposal",))
         suspensions = items(
             found["suspensions"],
             "suspensions",
@@ -154,6 +158,11 @@ class Accreditation:
         under = None if found["under"] is None else read_id(found["under"], "under")
         if (under is None) != (depth == 1):
             raise Malformed("depth of an accreditation does not fit who granted it")
+        proposal = None
+        if "proposal" in found:
+            proposal = token(found["proposal"], "proposal", TRANSACTION)
+            if under is not None:
+                raise Malformed("an accreditation was granted by the members or by an authority")
         return cls(
             id=read_id(found["accreditation"], "accreditation"),
             subject=read_did(found["subject"], "subject"),
@@ -168,6 +177,7 @@ class Accreditation:
             ended=None if found["ended"] is None else Ending.parse(found["ended"]),
             height=integer(found["height"], "height"),
             time=integer(found["time"], "time"),
+            proposal=proposal,
         )
 
 
@@ -237,7 +247,8 @@ def _reaches_root(
 ) -> bool:
     for _ in range(MAX_DEPTH):
         if grant.under is None:
-            return grant.granted_by in roots
+            # A vote is the root itself: no state that obeys the rules names one that was not held.
+            return grant.proposal is not None or grant.granted_by in roots
         above = read(grant.under)
         if (
             above is None

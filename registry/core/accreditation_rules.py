@@ -6,6 +6,7 @@ from registry.core.accreditation import (
     MAX_DEPTH,
     MAX_PER_SUBJECT,
     MAX_SUSPENSIONS,
+    OPENER,
     Accreditation,
     AccreditationList,
 )
@@ -22,7 +23,7 @@ from registry.core.refusals import Conflict, NotFound, NotPermitted
 
 
 class MayNotAccredit(NotPermitted):
-    """The author is no root, and no authority for every type of the grant at this height."""
+    """Nobody voted for it, and the author is no authority for every type of it at this height."""
 
 
 class BeyondMandate(NotPermitted):
@@ -66,7 +67,7 @@ class HeightHasPassed(Conflict):
 
 
 def accredit(action: Accredit, context: Context) -> dict[str, bytes]:
-    """Grant. By a root, or by an authority within its own mandate.
+    """Grant. By a vote, by a root that is the only member, or by an authority in its mandate.
 
     Raises:
         MayNotAccredit, BeyondMandate, AccreditationExists, TooManyAccreditations,
@@ -75,7 +76,7 @@ def accredit(action: Accredit, context: Context) -> dict[str, bytes]:
     height = context.block.height
     if action.until_height is not None and action.until_height < height:
         raise HeightHasPassed("until_height has passed")
-    above = None if context.author_is_root else _mandate(action, context)
+    above = None if context.is_decided else _mandate(action, context)
     context.require_active(action.subject)
     if context.accreditation(action.accreditation) is not None:
         raise AccreditationExists("an accreditation with this id exists")
@@ -97,6 +98,7 @@ def accredit(action: Accredit, context: Context) -> dict[str, bytes]:
         ended=None,
         height=height,
         time=context.block.time,
+        proposal=context.proposal,
     )
     return {
         accreditation_key(grant.id): grant.encode(),
@@ -149,6 +151,8 @@ def end(action: EndAccreditation, context: Context) -> dict[str, bytes]:
 def _mandate(action: Accredit, context: Context) -> Accreditation:
     """The author's accreditation under which it may grant: the first that covers every type."""
     height = context.block.height
+    if action.role == OPENER:  # else one authority could grant it to as many as an order needs
+        raise MayNotAccredit("who may open identities is decided by the members")
     able = [
         item
         for item in context.accreditations_of(context.author)
@@ -170,7 +174,7 @@ def _changeable(identifier: str, context: Context) -> Accreditation:
     grant = context.accreditation(identifier)
     if grant is None:
         raise AccreditationUnknown("no accreditation has this id")
-    if not context.author_is_root and not _stands_above(grant, context):
+    if not context.is_decided and not _stands_above(grant, context):
         raise NotAccreditor("the author stands nowhere above this accreditation")
     if grant.is_over(context.block.height):
         raise AccreditationOver("the accreditation has ended")

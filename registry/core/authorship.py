@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from registry.core.did import INVOCATION, DidDetails
 from registry.core.did_actions import CreateDid, UpdateDid
 from registry.core.did_record import DidRecord
+from registry.core.disclosure import RecordDisclosure
 from registry.core.keys import PublicKey, verify_signature
 from registry.core.records import StateReader, did_key, read_record
 from registry.core.refusals import NotFound, NotPermitted
@@ -23,7 +24,8 @@ class SignerNotAllowed(NotPermitted):
     """A signature names a key that may not sign this transaction.
 
     May sign: the author's ledger keys (`capabilityInvocation`) of this moment, its recovery keys
-    for `update-did`, and the keys that the transaction itself brings in.
+    for `update-did`, the keys that the transaction itself brings in, and the ledger keys of the
+    institutions behind a disclosure order.
     """
 
 
@@ -33,6 +35,10 @@ class AuthorNotProven(NotPermitted):
 
 class PossessionNotProven(NotPermitted):
     """A key that the transaction brings in has not signed it."""
+
+
+class InstitutionNotProven(NotPermitted):
+    """An institution behind a disclosure order has not signed it, or its DID is deactivated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +57,11 @@ def verify_authorship(transaction: SignedTransaction, *, state: StateReader) -> 
     2. Every signature names a key that may sign, and verifies under it.
     3. A key that speaks for the author signed.
     4. Every key that the transaction brings in signed.
+    5. A key that speaks for each institution behind a disclosure order signed.
 
     Raises:
         AuthorUnknown, AuthorDeactivated, SignerNotAllowed, SignatureNotValid, AuthorNotProven,
-        PossessionNotProven: as they say.
+        PossessionNotProven, InstitutionNotProven: as they say.
     """
     action, author = transaction.payload.action, transaction.author
 
@@ -71,7 +78,10 @@ def verify_authorship(transaction: SignedTransaction, *, state: StateReader) -> 
     speaking = _speaking_keys(record)
     recovery = _recovery_keys(record) if isinstance(action, UpdateDid) else {}
     brought = _brought_keys(action, record) if isinstance(action, CreateDid | UpdateDid) else {}
+    behind = _institutions(action, state) if isinstance(action, RecordDisclosure) else []
     allowed = {**brought, **recovery, **speaking}
+    for keys in behind:
+        allowed |= keys
     message = signing_message(transaction.payload)
     signed = set()
     for signature in transaction.signatures:
@@ -88,6 +98,10 @@ def verify_authorship(transaction: SignedTransaction, *, state: StateReader) -> 
     # 4
     if not signed >= brought.keys():
         raise PossessionNotProven("every key that the transaction brings in must sign it")
+
+    # 5
+    if not all(signed & keys.keys() for keys in behind):
+        raise InstitutionNotProven("an institution behind the order has not signed it")
     return Authorship(author=author, record=record, by_recovery=bool(signed & recovery.keys()))
 
 
@@ -99,6 +113,14 @@ def _speaking_keys(record: DidRecord | None) -> dict[str, PublicKey]:
         for method in record.details.verification_methods
         if method.purpose == INVOCATION
     }
+
+
+def _institutions(action: RecordDisclosure, state: StateReader) -> list[dict[str, PublicKey]]:
+    """The keys that speak for each institution; none for one without a DID, or deactivated."""
+    return [
+        _speaking_keys(read_record(state, did_key(institution), DidRecord.parse))
+        for institution in action.institutions
+    ]
 
 
 def _recovery_keys(record: DidRecord | None) -> dict[str, PublicKey]:

@@ -2,11 +2,16 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from registry.core.accreditation import Accreditation, AccreditationList
 from registry.core.did_record import DidRecord
+from registry.core.membership import MemberList
 from registry.core.network_record import NetworkRecord
+from registry.core.network_rules import NetworkRules
 from registry.core.records import (
+    MEMBERS_KEY,
+    RULES_KEY,
     Block,
     StateDamaged,
     StateReader,
@@ -16,6 +21,8 @@ from registry.core.records import (
     read_record,
 )
 from registry.core.refusals import NotFound, NotPermitted
+
+R = TypeVar("R")
 
 
 class SubjectUnknown(NotFound):
@@ -28,17 +35,50 @@ class SubjectDeactivated(NotPermitted):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The state before a transaction, its block, and the author whose keys signed it."""
+    """The state before a transaction, its block, and the author whose keys signed it.
+
+    `proposal` is set while a change is carried out that the members have decided.
+    """
 
     state: StateReader
     block: Block
     network: NetworkRecord
     author: str
+    transaction: str  # its id
+    proposal: str | None = None
 
     @property
-    def author_is_root(self) -> bool:
-        """Whether the author is a member of the genesis."""
-        return self.author in self.network.roots
+    def members(self) -> MemberList:
+        """The members of the consortium.
+
+        Raises:
+            StateDamaged: there is no list of them.
+        """
+        return _required(read_record(self.state, MEMBERS_KEY, MemberList.parse))
+
+    @property
+    def rules(self) -> NetworkRules:
+        """The rules in force.
+
+        Raises:
+            StateDamaged: there are none.
+        """
+        return _required(read_record(self.state, RULES_KEY, NetworkRules.parse))
+
+    @property
+    def author_is_member(self) -> bool:
+        """Whether the author is an active member."""
+        return self.author in self.members.active
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the consortium itself asks: by a vote, or by a root that is its only member.
+
+        With two members or more, no single one of them stands above everybody else.
+        """
+        if self.proposal is not None:
+            return True
+        return self.author in self.network.roots and self.members.active == (self.author,)
 
     def accreditation(self, identifier: str) -> Accreditation | None:
         """The accreditation with this id."""
@@ -81,3 +121,9 @@ class Context:
         if record.deactivated:
             raise SubjectDeactivated("the DID that this concerns is deactivated")
         return record
+
+
+def _required(record: R | None) -> R:
+    if record is None:
+        raise StateDamaged("the state lacks a record that every genesis makes")
+    return record

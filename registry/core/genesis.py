@@ -16,9 +16,18 @@ from registry.core.fields import integer, items, members, text
 from registry.core.hashing import labelled_hash
 from registry.core.identifiers import ID_BYTES, read_did
 from registry.core.keys import PublicKey
+from registry.core.membership import Member, MemberList, read_validator_key
 from registry.core.network import parse_network_name
 from registry.core.network_record import MAX_MEMBERS, MAX_NAME_CHARS, NetworkRecord, Root
-from registry.core.records import NETWORK_KEY, Block, Changes
+from registry.core.network_rules import first_rules
+from registry.core.records import (
+    MEMBERS_KEY,
+    NETWORK_KEY,
+    RULES_KEY,
+    Block,
+    Changes,
+    member_key,
+)
 from registry.core.refusals import Malformed
 from registry.core.transactions import Payload, derive_did
 
@@ -30,10 +39,17 @@ class GenesisMember:
     name: str
     did: str
     keys: tuple[PublicKey, ...]
+    validator_key: PublicKey | None = None  # Ed25519; needed where a consensus engine runs
 
     def to_object(self) -> JsonObject:
         """The JSON form."""
-        return {"name": self.name, "did": self.did, "keys": [key.multikey for key in self.keys]}
+        key = self.validator_key
+        return {
+            "name": self.name,
+            "did": self.did,
+            "keys": [key.multikey for key in self.keys],
+            **({} if key is None else {"validator_key": key.multikey}),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +74,9 @@ class Genesis:
         return labelled_hash("cairn/genesis/v1", canonical_json(self.to_object()))
 
 
-def genesis_member(*, network: str, name: str, keys: Sequence[PublicKey]) -> GenesisMember:
+def genesis_member(
+    *, network: str, name: str, keys: Sequence[PublicKey], validator_key: PublicKey | None = None
+) -> GenesisMember:
     """A member with the DID that its keys give it.
 
     Raises:
@@ -71,7 +89,10 @@ def genesis_member(*, network: str, name: str, keys: Sequence[PublicKey]) -> Gen
         network=network, author="", nonce=bytes(ID_BYTES), action=CreateDid(details=_details(keys))
     )
     return GenesisMember(
-        name=text(name, "name", high=MAX_NAME_CHARS), did=derive_did(payload), keys=tuple(keys)
+        name=text(name, "name", high=MAX_NAME_CHARS),
+        did=derive_did(payload),
+        keys=tuple(keys),
+        validator_key=validator_key,
     )
 
 
@@ -93,6 +114,7 @@ def parse_genesis(value: object) -> Genesis:
         unique=lambda member: member.name,
     )
     keys = [key for member in parsed for key in member.keys]
+    keys += [member.validator_key for member in parsed if member.validator_key is not None]
     if len(set(keys)) != len(keys):
         raise Malformed("one key stands in two places of the genesis")
     return Genesis(network=network, members=parsed, created=integer(found["created"], "created"))
@@ -117,6 +139,24 @@ def genesis_changes(genesis: Genesis) -> Changes:
     }
     for member in genesis.members:
         changes |= first_version(member.did, _details(member.keys), block=block)
+        changes[member_key(member.did)] = Member(
+            did=member.did,
+            name=member.name,
+            validator_key=member.validator_key,
+            active=True,
+            since_height=block.height,
+            until_height=None,
+            proposal=None,
+            height=block.height,
+            time=block.time,
+        ).encode()
+    changes[MEMBERS_KEY] = MemberList(
+        active=tuple(member.did for member in genesis.members),
+        former=(),
+        height=block.height,
+        time=block.time,
+    ).encode()
+    changes[RULES_KEY] = first_rules(height=block.height, time=block.time).encode()
     return changes
 
 
@@ -130,7 +170,7 @@ def _details(keys: Sequence[PublicKey]) -> DidDetails:
 
 
 def _parse_member(value: object, network: str) -> GenesisMember:
-    found = members(value, "member", required=("name", "did", "keys"))
+    found = members(value, "member", required=("name", "did", "keys"), optional=("validator_key",))
     keys = items(
         found["keys"],
         "keys of a member",
@@ -139,7 +179,14 @@ def _parse_member(value: object, network: str) -> GenesisMember:
         read=read_key,
         unique=lambda key: key,
     )
-    member = genesis_member(network=network, name=found["name"], keys=keys)
+    validator_key = None
+    if "validator_key" in found:
+        validator_key = read_validator_key(found["validator_key"])
+        if validator_key is None:
+            raise Malformed("a member without a validator key has no such member")
+    member = genesis_member(
+        network=network, name=found["name"], keys=keys, validator_key=validator_key
+    )
     if read_did(found["did"], "did") != member.did:
         raise Malformed("a member's DID is not the one that its keys give it")
     return member

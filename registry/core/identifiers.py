@@ -13,6 +13,7 @@ FRAGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 TYPE_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+){0,7}")
 VERSION = re.compile(r"[1-9][0-9]{0,5}")
 CODE = re.compile(r"[a-z][a-z0-9-]{0,63}")
+TRANSACTION = re.compile(r"[0-9a-f]{64}")
 GROUP = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DID = re.compile(r"did:cairn:([a-z0-9-]{1,32}):([1-9A-HJ-NP-Za-km-z]{20,28})")
 MAX_TYPE_NAME_CHARS = 64

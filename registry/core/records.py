@@ -20,6 +20,11 @@ MAX_RECORD_BYTES = 512 << 10  # twice a transaction, from which every record com
 Changes = Mapping[str, bytes]  # what one transaction puts into the state; nothing is ever removed
 
 NETWORK_KEY = "network"
+MEMBERS_KEY = "members"
+RULES_KEY = "rules"
+PROPOSALS_KEY = "proposals"
+UPGRADE_KEY = "upgrade"
+DISCLOSURES_KEY = "disclosures"
 
 
 class StateDamaged(Unavailable):
@@ -97,6 +102,26 @@ def relying_party_key(party: str) -> str:
     return f"relying-party/{party}"
 
 
+def member_key(did: str) -> str:
+    """State key of a member of the consortium."""
+    return f"member/{did}"
+
+
+def proposal_key(proposal: str) -> str:
+    """State key of a proposal, by the id of the transaction that made it."""
+    return f"proposal/{proposal}"
+
+
+def proposal_number_key(number: int) -> str:
+    """State key that leads from a proposal's number to its id."""
+    return f"proposal-number/{number}"
+
+
+def disclosure_order_key(number: int) -> str:
+    """State key of a disclosure order, by its place in the public count."""
+    return f"disclosure-order/{number}"
+
+
 def transaction_key(transaction: str) -> str:
     """State key of an applied transaction, by its id in hexadecimal."""
     return f"tx/{transaction}"
@@ -107,11 +132,14 @@ def record_object(kind: str, **values: object) -> JsonObject:
     return {"record": kind, **values}
 
 
-def record_members(kind: str, value: object, *, names: Sequence[str]) -> JsonObject:
+def record_members(
+    kind: str, value: object, *, names: Sequence[str], optional: Sequence[str] = ()
+) -> JsonObject:
     """Read a record of this kind with exactly these members.
 
     Args:
         value: the record's bytes, or its JSON object.
+        optional: further members that it may have.
 
     Raises:
         Malformed: bytes that are not canonical JSON, another kind, a missing or unknown member.
@@ -120,7 +148,7 @@ def record_members(kind: str, value: object, *, names: Sequence[str]) -> JsonObj
         data, value = value, parse_json_object(value, max_bytes=MAX_RECORD_BYTES)
         if canonical_json(value) != data:
             raise Malformed("record is not canonical JSON")
-    result = members(value, f"record {kind}", required=("record", *names))
+    result = members(value, f"record {kind}", required=("record", *names), optional=optional)
     if result["record"] != kind:
         raise Malformed(f"record is not of the kind {kind}")
     return result

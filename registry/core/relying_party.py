@@ -30,7 +30,7 @@ ClaimPath = tuple[str | int | None, ...]
 
 
 class MayNotRegister(NotPermitted):
-    """The author is no root, and no registrar for every credential type that is asked for."""
+    """The author is no registrar for every credential type that is asked for."""
 
 
 class RelyingPartyVersionConflict(Conflict):
@@ -238,7 +238,9 @@ class RelyingParty:
 
 
 def register_relying_party(action: RegisterRelyingParty, context: Context) -> dict[str, bytes]:
-    """Register, by a root or by a registrar for every type that is, or was, asked for.
+    """Register, by a registrar for every type that is, or was, asked for.
+
+    A root that is the only member needs no accreditation.
 
     Raises:
         MayNotRegister, RelyingPartyVersionConflict, SubjectUnknown, SubjectDeactivated: as they
@@ -249,7 +251,7 @@ def register_relying_party(action: RegisterRelyingParty, context: Context) -> di
     # The types of the version before count too: who could not grant them may not take them away.
     purposes = (*action.purposes, *(before.purposes if before else ()))
     types = sorted({item.type for purpose in purposes for item in purpose.credentials})
-    if not context.author_is_root and not context.author_holds(("registrar",), types):
+    if not context.is_decided and not context.author_holds(("registrar",), types):
         raise MayNotRegister("the author is no registrar for every type that is asked for")
     if action.version != (before.version + 1 if before else 1):
         raise RelyingPartyVersionConflict("the version is not the next one")

@@ -119,15 +119,13 @@ def schema_digest(schema: JsonObject) -> bytes:
 
 
 def publish_schema(action: PublishSchema, context: Context) -> dict[str, bytes]:
-    """Publish, by a root, or by who is accredited for the type.
+    """Publish, by a root that is the only member, or by who is accredited for the type.
 
     Raises:
         MayNotPublishSchema, SchemaExists: as they say.
     """
     check_schema(action.name, action.schema)  # also for actions that were not parsed
-    if not context.author_is_root and not context.author_holds(
-        ("issuer", "authority"), (action.name,)
-    ):
+    if not context.is_decided and not context.author_holds(("issuer", "authority"), (action.name,)):
         raise MayNotPublishSchema("the author is not accredited for this credential type")
     key = schema_key(action.name, action.version)
     if context.state.get(key) is not None:

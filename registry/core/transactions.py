@@ -17,6 +17,7 @@ from registry.core.accreditation_actions import (
 )
 from registry.core.anchors import AnchorBatch
 from registry.core.did_actions import CreateDid, DeactivateDid, UpdateDid
+from registry.core.disclosure import RecordDisclosure
 from registry.core.encoding import (
     JsonObject,
     base64url_decode,
@@ -28,6 +29,7 @@ from registry.core.fields import items, members, octets
 from registry.core.hashing import labelled_hash
 from registry.core.identifiers import did_of, network_of, read_did
 from registry.core.network import parse_network_name
+from registry.core.proposals import CastVote, Propose
 from registry.core.refusals import Malformed
 from registry.core.relying_party import RegisterRelyingParty
 from registry.core.schemas import PublishSchema
@@ -51,6 +53,9 @@ Action = (
     | AnchorBatch
     | PublishStatus
     | RegisterRelyingParty
+    | Propose
+    | CastVote
+    | RecordDisclosure
 )
 
 _ACTIONS: dict[str, type[Action]] = {
@@ -67,6 +72,9 @@ _ACTIONS: dict[str, type[Action]] = {
         AnchorBatch,
         PublishStatus,
         RegisterRelyingParty,
+        Propose,
+        CastVote,
+        RecordDisclosure,
     )
 }
 ACTIONS = tuple(_ACTIONS)
@@ -76,12 +84,15 @@ __all__ = [
     "Accredit",
     "Action",
     "AnchorBatch",
+    "CastVote",
     "CreateDid",
     "DeactivateDid",
     "EndAccreditation",
     "Payload",
+    "Propose",
     "PublishSchema",
     "PublishStatus",
+    "RecordDisclosure",
     "RegisterRelyingParty",
     "ReinstateAccreditation",
     "Signature",

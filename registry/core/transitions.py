@@ -13,6 +13,9 @@ from registry.core import (
     anchors,
     did_actions,
     did_rules,
+    disclosure,
+    governance_rules,
+    proposals,
     relying_party,
     schemas,
     status,
@@ -61,6 +64,9 @@ _RULES: dict[type, Callable[[Any, Context], dict[str, bytes]]] = {
     anchors.AnchorBatch: anchors.anchor_batch,
     status.PublishStatus: status.publish_status,
     relying_party.RegisterRelyingParty: relying_party.register_relying_party,
+    proposals.Propose: governance_rules.propose,
+    proposals.CastVote: governance_rules.vote,
+    disclosure.RecordDisclosure: disclosure.record_disclosure,
 }
 
 
@@ -93,7 +99,13 @@ def apply(tx: SignedTransaction, *, state: StateReader, block: Block) -> Changes
             index=applied.index,
         )
     authorship = verify_authorship(tx, state=state)
-    context = Context(state=state, block=block, network=network, author=authorship.author)
+    context = Context(
+        state=state,
+        block=block,
+        network=network,
+        author=authorship.author,
+        transaction=tx.id,
+    )
     action = tx.payload.action
     if isinstance(action, did_actions.UpdateDid):
         changes = did_rules.update(

@@ -209,10 +209,10 @@ class Spoiler:
                 if held and isinstance(entry.get("fragment"), str):
                     named[entry["fragment"]] = held
         for signature in spoilt["signatures"]:
-            fragment = signature["key"].partition("#")[2]
+            did, _, fragment = signature["key"].partition("#")
             held = named.get(fragment) or first.get(author) or rng.choice(_KEYS)
-            if fragment == "ledger-1" and author in first:
-                held = first[author]
+            if fragment == "ledger-1":
+                held = first.get(did or author, held)
             signature["value"] = base64url_encode(held.sign(message))
 
 

@@ -9,10 +9,21 @@ from registry.core.accreditation_actions import (
 from registry.core.anchors import AnchorBatch
 from registry.core.did import DidDetails, Service, key_commitment
 from registry.core.did_actions import CreateDid, DeactivateDid, UpdateDid
+from registry.core.disclosure import RecordDisclosure
+from registry.core.governance_changes import (
+    AdmitMember,
+    Change,
+    ChangeRule,
+    RemoveMember,
+    ScheduleUpgrade,
+    SetValidatorKey,
+)
+from registry.core.network_rules import Quorum
+from registry.core.proposals import CastVote, Propose
 from registry.core.relying_party import AskedClaims, RegisteredPurpose, RegisterRelyingParty
 from registry.core.schemas import PublishSchema
 from registry.core.status import PublishStatus
-from registry.core.transactions import Action, Payload, derive_did
+from registry.core.transactions import Action, Payload, derive_did, parse_transaction
 from tests.registry.core.actors import (
     NETWORK,
     P256Pair,
@@ -174,4 +185,47 @@ def story() -> list[bytes]:
         ledger_2=pair("issuer 2"),
     )
     ask(issuer, DeactivateDid(version=2), ledger_2=pair("issuer 2"))
+    as_root(
+        Accredit(
+            accreditation=identifier("opener"),
+            subject=bar,
+            role="opener",
+            types=("degree",),
+            until_height=None,
+        )
+    )
+    order = Payload(
+        network=NETWORK,
+        author=root,
+        nonce=nonce("order"),
+        action=RecordDisclosure(
+            number=1,
+            reference=identifier("order"),
+            legal_basis="court-order",
+            institutions=(root, bar),
+        ),
+    )
+    told.append(sign(order, {f"{root}#governance-1": pair("root"), f"{bar}#ledger-1": pair("bar")}))
+
+    def propose(change: Change) -> str:
+        as_root(Propose(change=change, reason="treaty"))
+        return parse_transaction(told[-1]).id
+
+    def vote(proposal: str, choice: str) -> None:
+        ask(authority, CastVote(proposal=proposal, vote=choice), ledger_1=pair("authority"))
+
+    propose(AdmitMember(member=authority, name="Authority", validator_key=pair("validator").key))
+    vote(propose(ScheduleUpgrade(at_height=1000, version="2.0.1")), "yes")
+    vote(propose(SetValidatorKey(member=root, validator_key=pair("validator 2").key)), "yes")
+    vote(propose(ChangeRule(rule="voting-seconds", value=3600)), "no")
+    vote(propose(ChangeRule(rule="quorum", value=Quorum(numerator=1, denominator=2))), "yes")
+    by_vote = Accredit(
+        accreditation=identifier("by vote"),
+        subject=bar,
+        role="registrar",
+        types=("degree",),
+        until_height=None,
+    )
+    vote(propose(by_vote), "yes")
+    propose(RemoveMember(member=authority))
     return told

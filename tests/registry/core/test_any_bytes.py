@@ -11,9 +11,13 @@ from registry.core import transactions
 from registry.core.accreditation import Accreditation, AccreditationList
 from registry.core.anchors import BatchRecord
 from registry.core.did_record import DidRecord, FragmentRecord
+from registry.core.disclosure import DisclosureCount, DisclosureOrder
 from registry.core.encoding import canonical_json
 from registry.core.genesis import parse_genesis
+from registry.core.membership import Member, MemberList
 from registry.core.network_record import NetworkRecord
+from registry.core.network_rules import NetworkRules
+from registry.core.proposals import Proposal, ProposalList, ProposalNumber
 from registry.core.records import TransactionRecord
 from registry.core.refusals import Malformed, Refusal
 from registry.core.relying_party import RelyingParty
@@ -22,6 +26,7 @@ from registry.core.schemas import SchemaRecord
 from registry.core.status import StatusGroupRecord, StatusRecord
 from registry.core.transactions import parse_transaction
 from registry.core.transitions import apply
+from registry.core.upgrade import UpgradeRecord
 from tests.fuzz.transactions import Finding, Spoiler
 from tests.registry.core.actors import TestLedger
 from tests.registry.core.story import story
@@ -31,13 +36,22 @@ RECORDS = [
     AccreditationList,
     BatchRecord,
     DidRecord,
+    DisclosureCount,
+    DisclosureOrder,
     FragmentRecord,
+    Member,
+    MemberList,
     NetworkRecord,
+    NetworkRules,
+    Proposal,
+    ProposalList,
+    ProposalNumber,
     RelyingParty,
     SchemaRecord,
     StatusGroupRecord,
     StatusRecord,
     TransactionRecord,
+    UpgradeRecord,
 ]
 
 JSON = st.recursive(

@@ -30,6 +30,9 @@ from registry.core import (
     context,
     did_addresses,
     did_rules,
+    disclosure,
+    governance_effects,
+    governance_rules,
     records,
     relying_party,
     schema_keywords,
@@ -112,7 +115,7 @@ def signed(payload: str, keys: dict[str, str]) -> str:
 
 def test_the_vectors_are_here() -> None:
     assert len(VECTORS) == 10
-    assert len(BODIES) == 10
+    assert len(BODIES) == 13
 
 
 def test_keys() -> None:
@@ -225,6 +228,9 @@ MODULES = (
     context,
     did_addresses,
     did_rules,
+    disclosure,
+    governance_effects,
+    governance_rules,
     records,
     relying_party,
     schema_keywords,
@@ -246,7 +252,7 @@ ALL = sorted({name for module in MODULES for name in refusals_of(module)})
 
 
 def test_the_refusals_are_here() -> None:
-    assert len(ALL) >= 35
+    assert len(ALL) >= 52
 
 
 @pytest.mark.parametrize("name", ALL)

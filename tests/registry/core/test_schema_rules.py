@@ -438,6 +438,7 @@ def test_a_schema_that_was_never_parsed_is_checked_by_the_rule(ledger: TestLedge
         block=ledger.block(),
         network=NetworkRecord.parse(ledger.state["network"]),
         author=ledger.root,
+        transaction="0" * 64,
     )
 
     with pytest.raises(CategoryForbidden):

@@ -68,6 +68,9 @@ def test_every_action_of_the_ledger_is_known() -> None:
         "anchor-batch",
         "publish-status",
         "register-relying-party",
+        "propose",
+        "vote",
+        "record-disclosure",
     }
 
 
