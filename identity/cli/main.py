@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from identity.cli import access, audit, demo, export, offer, up, verify
+from identity.cli import access, audit, demo, did, export, issuer, offer, up, verify
 from registry.core.refusals import Refusal
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app.command("audit")(audit.audit_ledger)
 app.command("export")(export.export_history)
 app.command("check-export")(export.check_exported)
 app.command("access-key")(access.access_key)
+app.add_typer(did.app, name="did")
+app.add_typer(issuer.app, name="issuer")
 
 
 def main() -> NoReturn:

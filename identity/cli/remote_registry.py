@@ -1,0 +1,77 @@
+"""What commands share that speak with a registry: its address, the pinned anchor, key files."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from identity.adapters.key_files import KeyFile
+from identity.adapters.secret_files import read_passphrase
+from identity.config import Environment, KeySettings
+from identity.installation.parties import read_trust_anchor
+from registry.client import HttpTransport, RegistryClient
+from registry.core.keys import KeyType
+from registry.core.refusals import Malformed
+
+Base = Annotated[str, typer.Option(help="Installation whose registry is asked")]
+Trust = Annotated[Path, typer.Option(help="Pinned trust anchor")]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(help="Opens the key files; mode 0600. Or set CAIRN_KEYS__PASSPHRASE"),
+]
+DEFAULT_BASE = "http://127.0.0.1:8000"
+DEFAULT_TRUST = Path("data/public/trust-anchor.json")
+
+
+@contextmanager
+def remote_registry(base: str, trust: Path) -> Iterator[RegistryClient]:
+    """A client of the registry at `base`, which believes nothing that it cannot prove.
+
+    Raises:
+        Malformed: the address is none.
+        NotFound: there is no trust anchor at that path.
+    """
+    if not base.startswith(("https://", "http://")):
+        raise Malformed("the address of the installation is no http or https URL")
+    anchor = read_trust_anchor(trust)
+    transport = HttpTransport(base)
+    try:
+        yield RegistryClient(transport, anchor, time.monotonic, random=secrets.token_bytes)
+    finally:
+        transport.close()
+
+
+def open_key_file(
+    path: Path, passphrase_file: Path | None, wanted: Mapping[str, KeyType], *, make: bool = False
+) -> KeyFile:
+    """The key file at `path`.
+
+    Args:
+        make: make new keys when there is no such file.
+
+    Raises:
+        NotPermitted: no passphrase, a weak one, or a file that others can read.
+        KeyFileNotOpened: the wrong passphrase, or another file.
+        Malformed: there is no such file.
+    """
+    if not make and not path.exists():
+        raise Malformed(f"there is no key file {path.name}")
+    text = os.environ.get("CAIRN_KEYS__PASSPHRASE")
+    settings = KeySettings(
+        passphrase=SecretStr(text) if text and passphrase_file is None else None,
+        passphrase_file=passphrase_file,
+    )
+    passphrase = read_passphrase(
+        settings, environment=Environment.PRODUCTION, folder=path.parent, random=secrets.token_bytes
+    )
+    if make:
+        return KeyFile.open_or_create(
+            path, passphrase=passphrase, wanted=wanted, random=secrets.token_bytes
+        )
+    return KeyFile.open(path, passphrase=passphrase, wanted=wanted)
