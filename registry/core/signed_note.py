@@ -83,6 +83,11 @@ class NoteSignature:
     key_id: bytes  # 4 bytes
     signature: bytes  # at least 1 byte
 
+    @property
+    def text(self) -> str:
+        """The line as it is written, with its newline."""
+        return f"{_DASH}{self.name} {base64_text(self.key_id + self.signature)}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedNote:

@@ -133,7 +133,7 @@ def bare_head(unverified: str, anchor: TrustAnchor) -> str:
     note = parse_head(unverified).note
     known = {(key.name, key.id) for key in anchor.head_keys}
     lines = {
-        (line.name, line.key_id): f"— {line.name} {base64_text(line.key_id + line.signature)}\n"
+        (line.name, line.key_id): line.text
         for line in note.signatures
         if (line.name, line.key_id) in known
     }

@@ -205,13 +205,11 @@ def _verified_line(answer: Answer, note: str, key: WitnessKey) -> str:
         raise WitnessLies("the answer is too long")
     text = parse_note(note).text
     try:
-        lines = answer.body.decode("utf-8")
-        under = parse_note(text + "\n" + lines).signatures
-        for written, line in zip(lines.splitlines(keepends=True), under, strict=True):
+        for line in parse_note(text.encode() + b"\n" + answer.body).signatures:
             if (line.name, line.key_id) == (key.name, key.id):
                 verify_cosignature(text, line, key)
-                return written
-    except (NotProven, Malformed, UnicodeDecodeError, ValueError) as error:
+                return line.text  # written anew: nothing else of the answer is passed on
+    except (NotProven, Malformed) as error:
         raise WitnessLies("the co-signature is false, or the answer has another form") from error
     raise WitnessLies("the answer has no co-signature of the witness's key")
 
