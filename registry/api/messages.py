@@ -50,6 +50,32 @@ class AccreditationsAnswer(Message):
     accreditations: list[RecordAnswer]
 
 
+class MembersAnswer(Message):
+    """The list of members and every active one, all under one head."""
+
+    listed: RecordAnswer
+    members: list[RecordAnswer]
+
+
+class ProposalsAnswer(Message):
+    """The list of proposals and some of them, newest first, all under one head."""
+
+    listed: RecordAnswer = Field(description="How many there ever were, and which are open")
+    numbers: list[RecordAnswer] = Field(
+        description="With a proof: which proposal has which number, for all that were looked at"
+    )
+    proposals: list[RecordAnswer]
+    before: int | None = Field(description="Ask on with this; null when there are no older ones")
+
+
+class DisclosuresAnswer(Message):
+    """The public count of disclosure orders and some of them, newest first, under one head."""
+
+    count: int
+    counted: RecordAnswer = Field(description="The record of the count; absent before the first")
+    orders: list[RecordAnswer]
+
+
 class TransactionAnswer(Message):
     """A transaction is final and on disk."""
 

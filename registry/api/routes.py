@@ -88,6 +88,7 @@ def build_router(
     _add_records(router, ledger)
     _add_log(router, ledger)
     _add_transactions(router, ledger, new_dids)
+    router.include_router(build_governance_router(ledger))
 
     @router.get(
         "/head",
