@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from urllib.parse import urlencode
 
 from registry.client.errors import NodeNotTrusted, checked, refusal_of
+from registry.client.governance import Governance
 from registry.client.heads import HeadMemory
 from registry.client.transport import Answer, NodeUnreachable, Transport
 from registry.core.accreditation import Accreditation, AccreditationList, is_accredited
@@ -304,6 +305,11 @@ class RegistryClient:
     def network_record(self) -> NetworkRecord | None:
         """The network and its members."""
         return self._record(NETWORK_KEY, NetworkRecord.parse)
+
+    @property
+    def governance(self) -> Governance:
+        """Members, rules, proposals and disclosure orders."""
+        return Governance(self.record)
 
     def record(self, key: str) -> bytes | None:
         """The bytes under any state key, proven."""
