@@ -159,13 +159,18 @@ def _accreditor(
     with remote_registry(base, trust or folder.trust_anchor) as registry:
         if author is not None and keys is not None:
             private = open_key_file(keys, passphrase_file, AGENCY_KEYS)["ledger"]
-            signer = _as_author(registry, author, private)
+            signer = signer_of_author(registry, author, private)
         else:
-            signer = _as_root(config, folder)
+            signer = signer_of_root(config, folder)
         yield Accreditor(registry, signer, secrets.token_bytes)
 
 
-def _as_author(registry: RegistryClient, author: str, private: PrivateKey) -> NamedSigner:
+def signer_of_author(registry: RegistryClient, author: str, private: PrivateKey) -> NamedSigner:
+    """The key under the fragment that the author's DID gives it.
+
+    Raises:
+        AuthorNotFound: the DID does not list it.
+    """
     record = registry.did_record(author)
     for method in record.details.verification_methods if record else ():
         if method.key == private.key and method.purpose == INVOCATION:
@@ -173,7 +178,12 @@ def _as_author(registry: RegistryClient, author: str, private: PrivateKey) -> Na
     raise AuthorNotFound("the ledger does not list this key for that author")
 
 
-def _as_root(config: Path | None, folder: DataFolder) -> NamedSigner:
+def signer_of_root(config: Path | None, folder: DataFolder) -> NamedSigner:
+    """The governance key of the data folder, as that of a root member of its genesis.
+
+    Raises:
+        NoRootKey: the folder holds none.
+    """
     settings = load_settings(config, server={"data_dir": folder.root})
     passphrase = read_passphrase(
         settings.keys,

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from identity.cli import access, audit, demo, did, export, issuer, offer, up, verify
+from identity.cli import access, audit, demo, did, export, governance, issuer, offer, up, verify
 from registry.core.refusals import Refusal
 
 app = typer.Typer(
@@ -24,6 +24,9 @@ app.command("check-export")(export.check_exported)
 app.command("access-key")(access.access_key)
 app.add_typer(did.app, name="did")
 app.add_typer(issuer.app, name="issuer")
+app.add_typer(governance.app, name="member")
+app.command("vote")(governance.vote)
+app.command("proposals")(governance.proposals)
 
 
 def main() -> NoReturn:
