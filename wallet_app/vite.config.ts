@@ -76,6 +76,7 @@ export default defineConfig({
       input: {
         wallet: resolve(here, 'wallet/index.html'),
         scan: resolve(here, 'scan/index.html'),
+        explorer: resolve(here, 'explorer/index.html'),
       },
     },
   },

@@ -37,7 +37,11 @@ export function showLanguage(): void {
 
 /** The text of the page for `key`, with `{name}` replaced from `values`. */
 export function t(key: TextKey, values: Readonly<Record<string, string | number>> = {}): string {
-  const text = (current === 'zh' ? zh : en)[key]
+  return fill((current === 'zh' ? zh : en)[key], values)
+}
+
+/** Put values in the places of a text. */
+export function fill(text: string, values: Readonly<Record<string, string | number>>): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string, at: number) => {
     const value = String(values[name] ?? whole)
     // Latin words keep a space between them and Chinese ones.
