@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 
+from registry.api.governance_routes import build_governance_router
 from registry.api.messages import (
     AccreditationsAnswer,
     ConsistencyAnswer,
