@@ -18,7 +18,7 @@ def export_history(
     ledger: Annotated[Path | None, typer.Option(help="Ledger file, over the folder's")] = None,
     trust: Annotated[Path | None, typer.Option(help="Trust anchor to put in")] = None,
 ) -> None:
-    """Write trust anchor, genesis, entries and signed heads to one file, also of a ledger in use."""
+    """Write trust anchor, genesis, entries and heads to one file, also of a ledger in use."""
     folder = DataFolder(data)
     anchor = read_trust_anchor(trust or folder.trust_anchor)
     with FileSource.open(ledger or folder.ledger) as source:

@@ -5,7 +5,20 @@ from typing import NoReturn
 
 import typer
 
-from identity.cli import access, audit, demo, did, export, governance, issuer, offer, up, verify
+from identity.cli import (
+    access,
+    audit,
+    demo,
+    did,
+    export,
+    governance,
+    issuer,
+    monitor,
+    offer,
+    up,
+    verify,
+    witness,
+)
 from registry.core.refusals import Refusal
 
 app = typer.Typer(
@@ -21,6 +34,8 @@ app.command("offer")(offer.offer)
 app.command("audit")(audit.audit_ledger)
 app.command("export")(export.export_history)
 app.command("check-export")(export.check_exported)
+app.command("monitor")(monitor.monitor)
+app.command("witness")(witness.witness)
 app.command("access-key")(access.access_key)
 app.add_typer(did.app, name="did")
 app.add_typer(issuer.app, name="issuer")

@@ -1,4 +1,4 @@
-"""The monitor is content with an honest registry and finds each lie of the others, with evidence."""
+"""The monitor is content with an honest registry and finds each lie of others, with evidence."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +47,7 @@ class FakeRegistry:
     answers: dict[str, Callable[[Any], Any]] = field(default_factory=dict)  # by path
     asked: list[str] = field(default_factory=list)
 
-    def post(self, path: str, body: bytes, content_type: str = "application/json") -> Answer:
+    def post(self, path: str, body: bytes, content_type: str = "") -> Answer:  # noqa: ARG002
         raise AssertionError("a monitor changes nothing")
 
     def get(self, path: str) -> Answer:
@@ -325,7 +325,7 @@ def test_heads_that_are_not_served_are_cried_out(world: World) -> None:
 def test_a_second_head_of_the_newest_height_is_cried_out(world: World) -> None:
     fork = honest(2)
     fork.block(new_did("mallory")[0])
-    world.registry.answers["/registry/head"] = lambda value: fork.heads[3]
+    world.registry.answers["/registry/head"] = lambda _: fork.heads[3]
 
     assert world.cries(Kind.FORK).evidence.heads == (world.registry.log.heads[3], fork.heads[3])
 
@@ -342,7 +342,7 @@ def test_a_second_head_of_the_newest_height_is_cried_out(world: World) -> None:
 )
 def test_an_unsigned_head_is_cried_out(world: World, note: str) -> None:
     world.look()
-    world.registry.answers["/registry/head"] = lambda value: note
+    world.registry.answers["/registry/head"] = lambda _: note
 
     world.cries(Kind.UNSIGNED_HEAD)
 
