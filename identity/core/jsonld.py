@@ -15,7 +15,7 @@ from pyld import jsonld as _pyld
 from pyld.context_resolver import ContextResolver
 
 from identity.core import rdf_canon
-from identity.core.jsonld_bounds import JsonLdRefused, count_nulls, prepare
+from identity.core.jsonld_bounds import JsonLdRefused, bound_comparisons, count_nulls, prepare
 from identity.core.rdf_canon import CanonicalDataset, Quad
 from registry.core.encoding import JsonObject
 from registry.core.refusals import Malformed
@@ -177,6 +177,7 @@ class _Lossless(_pyld.JsonLdProcessor):  # type: ignore[misc]  # PyLD has no typ
         # PyLD drops null properties and values; only inside JSON literals do they survive.
         if sum(_check_expanded(expanded)) != self._nulls:
             raise JsonLdRefused("document has a null, which no signature would cover")
+        bound_comparisons(expanded)
         return expanded
 
 

@@ -1,11 +1,13 @@
 """Bounds on JSON-LD documents, applied before a processor sees them."""
 
+from collections import Counter
 from typing import Any
 
 from registry.core.encoding import MAX_JSON_DEPTH, JsonObject
 from registry.core.refusals import Malformed
 
 MAX_VALUES = 20_000  # objects, arrays and scalars of a document; bounds expansion, about 1 s
+MAX_COMPARISONS = 500_000  # of values for equality, 0.3 s; a thousand values of one property
 MAX_CONTEXTS = 128  # contexts named or embedded in a document; a presentation of twenty has 60
 MAX_CONTEXT_VALUES = 4_000  # values inside embedded contexts; credentials v2 itself has some 300
 
@@ -26,6 +28,41 @@ def prepare(document: JsonObject) -> tuple[JsonObject, int]:
         raise JsonLdRefused("document is not an object")
     budget = _Budget()
     return budget.copy(document, 1), budget.nulls
+
+
+def bound_comparisons(expanded: list[Any]) -> None:
+    """Refuse an expanded document whose node map would take too long.
+
+    The node map is a set: a processor compares each value of a property with every other value
+    that the same node has there (JSON-LD 1.1 API §7.2.1). Nodes of one name are one node.
+
+    Raises:
+        JsonLdRefused: more than `MAX_COMPARISONS` comparisons.
+    """
+    values: Counter[tuple[object, str]] = Counter()
+    _count_property_values(expanded, values)
+    if sum(count * count // 2 for count in values.values()) > MAX_COMPARISONS:
+        raise JsonLdRefused("document has too many values of one property")
+
+
+def _count_property_values(value: Any, values: Counter[tuple[object, str]]) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _count_property_values(item, values)
+        return
+    if not isinstance(value, dict) or "@value" in value:
+        return
+    # A name of the document's own making is a text, and a node without one is no other node.
+    node = value.get("@id", id(value))
+    for name, member in value.items():
+        if name == "@reverse":  # each of them may be a node of one name
+            for reverse, nodes in member.items():
+                values["@reverse", reverse] += len(nodes)
+                _count_property_values(nodes, values)
+        elif isinstance(member, list):
+            if name != "@list":  # a list keeps equal values
+                values[node, name] += len(member)
+            _count_property_values(member, values)
 
 
 class _Budget:

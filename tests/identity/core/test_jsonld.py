@@ -283,6 +283,39 @@ def test_a_small_poison_graph_is_refused_in_time():
     assert time.perf_counter() - started < 10
 
 
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"urn:p": [f"v{n}" for n in range(18_000)]},
+        {"urn:p": [f"v{n}" for n in range(9_000)], "alias": [f"w{n}" for n in range(9_000)]},
+        {"urn:all": [{"@id": "urn:one", "urn:p": f"v{n}"} for n in range(6_000)]},
+        {"urn:all": [{"@type": "urn:t", "urn:n": n} for n in range(6_000)]},
+        {"@type": [f"urn:t{n}" for n in range(18_000)]},
+        {"@reverse": {"urn:p": [{"@id": "urn:one", "urn:n": n} for n in range(6_000)]}},
+    ],
+    ids=["values", "aliases", "one name", "nodes", "types", "reverse"],
+)
+def test_an_array_that_takes_minutes_to_make_a_set_of_is_refused_in_time(members):
+    # 180 KB of plain texts under one property held the processor, and its lock, for 100 seconds.
+    document = {"@context": {"alias": "urn:p"}, **members}
+    started = time.perf_counter()
+
+    with pytest.raises(JsonLdRefused):
+        canonicalise(document, bundled())
+
+    assert time.perf_counter() - started < 10
+
+
+def test_long_arrays_that_cost_little_are_read():
+    document = {
+        "@context": {"list": {"@id": "urn:list", "@container": "@list"}},
+        "urn:p": [f"v{n}" for n in range(900)],
+        "list": [f"v{n}" for n in range(400)],
+    }
+
+    assert len(canonicalise(document, bundled()).lines) == 900 + 1 + 2 * 400
+
+
 def test_threads_may_share_a_store():
     store = bundled()
 
