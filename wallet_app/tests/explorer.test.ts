@@ -153,9 +153,10 @@ test('batches are searched in lists that give the anchored root', async () => {
 test('a created DID is that of its payload, and called by its address', () => {
   const entry = facts.log.entries[12]!
   expect(factOf(entry, 12)).toMatchObject({ action: 'create-did', key: `did/${facts.identifiers.did}` })
-  expect(namesOf([], [entry]).get(facts.identifiers.did)).toBe('registry.example/issuers/university')
+  expect(namesOf([], [entry], 'https://h').get(facts.identifiers.did)).toBe('registry.example/issuers/university')
+  expect(namesOf([], [entry], 'https://registry.example').get(facts.identifiers.did)).toBe('/issuers/university')
   const member = memberFact('Ministry', facts.identifiers.did, true)
-  expect(namesOf([member], [entry]).get(facts.identifiers.did)).toBe('Ministry')
+  expect(namesOf([member], [entry], 'https://h').get(facts.identifiers.did)).toBe('Ministry')
 })
 
 test('entries of a kind that this page does not know are shown as such', () => {

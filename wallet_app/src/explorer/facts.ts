@@ -172,23 +172,29 @@ export function disagreements(fact: Fact, record: JsonObject): string[] {
 }
 
 /**
- * What DIDs are called: members by their proven names, others by the address that they give themselves.
+ * What DIDs are called: members by their proven names, others by the address that they give themselves;
+ * one at this installation (`base`) by its path.
  *
  * A DID is the hash of the payload that made it, addresses included, so that no node can give it
  * another. It stays an address, because anybody may choose one that reads like somebody's name.
  */
-export function namesOf(members: readonly Fact[], entries: readonly JsonObject[]): Map<string, string> {
+export function namesOf(members: readonly Fact[], entries: readonly JsonObject[], base: string): Map<string, string> {
   const names = new Map<string, string>()
   for (const entry of entries) {
     const payload = isObject(entry.transaction) && isObject(entry.transaction.payload) ? entry.transaction.payload : null
     if (!payload || !isObject(payload.body)) continue
     const { action, body } = payload
     if (action === 'create-did' && Array.isArray(body.alsoKnownAs) && typeof body.alsoKnownAs[0] === 'string') {
-      names.set(derivedDid(payload), body.alsoKnownAs[0].replace(/^https?:\/\//, ''))
+      names.set(derivedDid(payload), shortAddress(body.alsoKnownAs[0], base))
     }
   }
   for (const { lines } of members) names.set(String(lines[1]?.value), String(lines[0]?.value))
   return names
+}
+
+/** Without scheme; what is at this installation begins with a slash, and nothing else does. */
+function shortAddress(address: string, base: string): string {
+  return address.startsWith(`${base}/`) ? address.slice(base.length) : address.replace(/^https?:\/\//, '').replace(/^\/+/, '')
 }
 
 function claims(purpose: JsonObject): Line {

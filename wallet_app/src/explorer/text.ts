@@ -7,6 +7,7 @@ export const en = {
   retry: 'Try again',
   more: 'Details',
   colon: ': ',
+  separator: ', ',
 
   'head.title': 'Head of the ledger',
   'head.network': 'Network',
@@ -169,6 +170,7 @@ export const zh: Record<TextKey, string> = {
   retry: '重试',
   more: '详细信息',
   colon: '：',
+  separator: '、',
 
   'head.title': '账本最新状态',
   'head.network': '网络',
