@@ -34,7 +34,7 @@ def measure_batches() -> Iterator[BatchFigures]:
         def check(
             number: int,
             digests: list[bytes] = digests,
-            paths: list[tuple[bytes, ...]] = paths,  # type: ignore[assignment]
+            paths: list[tuple[bytes, ...]] = paths,
             root: bytes = root,
         ) -> None:
             index = number % len(digests)

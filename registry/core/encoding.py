@@ -21,6 +21,16 @@ MAX_JSON_BYTES = 1 << 20  # 1 MiB; the largest document we read is a status list
 MAX_JSON_DEPTH = 32  # nested arrays and objects; credentials in the field stay below 12
 MAX_BASE58_CHARS = 512  # base58 is quadratic; the longest key or proof value we read has 140
 
+_MAX_SAFE_INTEGER = 2**53 - 1  # RFC 8785 §3.2.2.3, I-JSON
+# Writes what `_is_plain` lets through as RFC 8785 does, ten times as fast as code in Python.
+_PLAIN = json.JSONEncoder(
+    ensure_ascii=False,
+    check_circular=False,
+    allow_nan=False,
+    sort_keys=True,
+    separators=(",", ":"),
+)
+
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_VALUE = {char: value for value, char in enumerate(_BASE58)}
@@ -111,6 +121,8 @@ def canonical_json(value: Any) -> bytes:
         Malformed: a number beyond 2^53, NaN, a lone surrogate, or no JSON at all.
     """
     try:
+        if _is_plain(value):
+            return _PLAIN.encode(value).encode("utf-8")
         return bytes(rfc8785.dumps(value))
     except (rfc8785.CanonicalizationError, UnicodeError, RecursionError, TypeError) as error:
         raise Malformed("cannot be written as canonical JSON") from error
@@ -173,8 +185,31 @@ def parse_json_object(
     return value
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether the standard library writes `value` just as RFC 8785 does.
+
+    That is so without floats, with integers that I-JSON allows, and with names whose order is the
+    same by code point and by UTF-16 unit. Types must be exact: a subclass may write itself anew.
+    """
+    kind = type(value)
+    if kind is dict:
+        for name, item in value.items():
+            if type(name) is not str or not name.isascii():
+                return False
+            if type(item) is not str and not _is_plain(item):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(type(item) is str or _is_plain(item) for item in value)
+    if kind is int:
+        return bool(-_MAX_SAFE_INTEGER <= value <= _MAX_SAFE_INTEGER)
+    return kind is str or kind is bool or value is None
+
+
 def _check_depth(text: str, max_depth: int) -> None:
     """Bound the nesting before the recursive parser sees the text; strings do not count."""
+    if text.count("[") + text.count("{") <= max_depth:
+        return  # not even all of them, one in the other, would be too deep
     depth = 0
     for token in re.finditer(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', text, re.DOTALL):
         char = token.group()[0]
