@@ -2,18 +2,23 @@
 
 import base64
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from registry.core.governance_changes import AdmitMember, RemoveMember
 from registry.core.signed_note import verifier_key
 from tests.registry.core.heads import SIGNER
+from tests.registry.governed import governed
 from tests.scenarios.installation import Installation, person
 
 pytestmark = pytest.mark.browser
 
+PICTURES = os.environ.get("CAIRN_PICTURES")  # a folder: keep screenshots there
 NOBODY = "did:cairn:demo:2NRn9w9A8FUKn4KEvRbiFjkhdydN"
 
 
@@ -247,6 +252,33 @@ def test_growth_since_the_last_visit_is_proven(explorer: Page, installation: Ins
     result = verify(explorer.get_by_test_id("head"), "proven")
 
     expect(result.get_by_test_id("step-grown")).to_contain_text("only grew")
+
+
+def test_members_and_their_votes_verify(page: Page, installation: Installation, tmp_path: Path):
+    with governed(tmp_path, "ministry", "court", "university") as network:
+        network.join("auditor")
+        joined = AdmitMember(member=network.did("auditor"), name="auditor", validator_key=None)
+        network.decide(joined, "ministry", "court", "university")
+        network.propose("auditor", RemoveMember(member=network.did("court")))
+
+        def answer(route: Route) -> None:
+            found = network.http.get(route.request.url.removeprefix(installation.base))
+            route.fulfill(status=found.status, body=found.body)
+
+        page.route("**/registry/**", answer)
+        page.goto(f"{installation.base}/explorer/")
+
+        verify(section(page, "members"), "proven")
+        expect(page.get_by_test_id("fact")).to_have_count(4)
+        section(page, "votes")
+        proposals = page.locator('[data-action="propose"]')
+        pending = verify(proposals.first, "proven").get_by_test_id("standing")
+        expect(pending).to_have_text("State: open. Yes 1, no 0, of 4 members.")
+        decided = verify(proposals.nth(1), "proven").get_by_test_id("standing")
+        expect(decided).to_have_text("State: accepted. Yes 3, no 0, of 3 members.")
+        verify(page.locator('[data-action="vote"]').first, "proven")
+        if PICTURES:
+            page.screenshot(path=f"{PICTURES}/explorer-votes.png", full_page=True)
 
 
 def test_both_languages_and_nothing_wider_than_the_phone(explorer: Page):
