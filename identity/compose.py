@@ -6,7 +6,7 @@ Nothing else may import the registry's engine or API; see docs/decisions/0004 an
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, FastAPI
@@ -50,12 +50,16 @@ from registry.api.docs_page import install_docs
 from registry.api.resolution_routes import build_resolution_router
 from registry.api.routes import build_router as build_registry_router
 from registry.client import AsgiTransport, HttpTransport, RegistryClient, Transport
+from registry.core.cosignature import parse_witness_key
 from registry.core.did_web import MAX_DOCUMENT_BYTES, web_did
 from registry.core.refusals import Malformed, Refusal, Unavailable
 from registry.core.trust_anchor import TrustAnchor
 from registry.ledger.embedded.engine import EmbeddedLedger
+from registry.witness.collector import Collector, WitnessEndpoint
+from registry.witness.cosigned import CosignedHeadStore
 
 SEAL_SECONDS = 0.5  # how often batches are sealed and status lists looked after
+WITNESS_SECONDS = 3.0  # patience with one witness
 PURGE_SECONDS = 10.0  # how often expired requests are deleted
 
 
@@ -144,10 +148,10 @@ class _Builder:
         """Open, join, found."""
         routers: list[APIRouter] = []
         workers: list[Worker] = []
-        transport, trust = self._open_registry(routers)
+        transport, trust = self._open_registry(routers, workers)
         registry = RegistryClient(transport, trust, time.monotonic, random=self._random)
         if "issuer" in self._services and parties.may_found(self._ring):
-            self._found(registry)
+            self._found(self._founding_client(transport, trust))
         access = self._open_access()
         engine: Engine | None = None
         if self._services & {"issuer", "verifier"}:
@@ -182,7 +186,36 @@ class _Builder:
                 more_agencies=conformance.status_agencies(self._settings),
             )
 
-    def _open_registry(self, routers: list[APIRouter]) -> tuple[Transport, TrustAnchor]:
+    def _founding_client(self, transport: Transport, trust: TrustAnchor) -> RegistryClient:
+        """Founding reads what it has just written, which no witness can have seen yet.
+
+        The ledger in this process is its own; one elsewhere is believed under its witnesses only.
+        """
+        if "registry" in self._services:
+            trust = replace(trust, witnesses=None)
+        return RegistryClient(transport, trust, time.monotonic, random=self._random)
+
+    def _open_witnesses(
+        self, ledger: EmbeddedLedger, trust: TrustAnchor, workers: list[Worker]
+    ) -> CosignedHeadStore | None:
+        """Have every head co-signed, where the trust anchor names witnesses."""
+        if trust.witnesses is None:
+            return None
+        store = CosignedHeadStore(self._folder.cosigned_heads, trust)
+        self.closers.append(store.close)
+        endpoints = []
+        for witness in self._settings.ledger.witnesses:
+            transport = HttpTransport(witness.url, timeout_seconds=WITNESS_SECONDS)
+            self.closers.append(transport.close)
+            endpoints.append(WitnessEndpoint(parse_witness_key(witness.key), transport))
+        collector = Collector(ledger=ledger, trust=trust, witnesses=endpoints, store=store)
+        self.closers.append(collector.close)
+        workers.append(Worker("witnesses", lambda: _once(collector), interval_seconds=SEAL_SECONDS))
+        return store
+
+    def _open_registry(
+        self, routers: list[APIRouter], workers: list[Worker]
+    ) -> tuple[Transport, TrustAnchor]:
         settings = self._settings
         if "registry" not in self._services:
             if settings.ledger.registry_url is None or settings.ledger.trust_anchor is None:
@@ -203,12 +236,16 @@ class _Builder:
             head_store=self._folder.head_store,
         )
         self.closers.append(ledger.close)
-        local = AsgiTransport(create_registry_app(ledger, trust))
+        cosigned = self._open_witnesses(ledger, trust, workers)
+        local = AsgiTransport(create_registry_app(ledger, trust, cosigned=cosigned))
         self.closers.append(local.close)
         per_hour = settings.ledger.new_dids_per_hour
         routers.append(
             build_registry_router(
-                ledger, trust, new_dids=NewDidLimit(per_hour) if per_hour else None
+                ledger,
+                trust,
+                new_dids=NewDidLimit(per_hour) if per_hour else None,
+                cosigned=cosigned,
             )
         )
         web = FetchedWebDocuments(
@@ -377,6 +414,10 @@ def policy_of(verifier: VerifierSettings) -> Policy:
         trusted_keys=trusted,
         dangerous_because="waived by a conformance configuration",
     )
+
+
+def _once(collector: Collector) -> None:
+    collector.run_once()
 
 
 def _nothing_is_ours(_url: str, _accept: str) -> bytes | None:

@@ -85,6 +85,21 @@ class ServerSettings(_Section):
         return value
 
 
+class WitnessSettings(_Section):
+    """A witness that this registry asks to co-sign its heads."""
+
+    url: str  # its POST /add-checkpoint lies below
+    key: Annotated[str, Field(max_length=400)]  # as `cairn witness --show-key` prints it
+
+    @field_validator("url")
+    @classmethod
+    def _plain_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            raise ValueError("the url of a witness is not an http or https URL")
+        return value.rstrip("/")
+
+
 class LedgerSettings(_Section):
     """Which ledger, and how readers come to trust it."""
 
@@ -94,6 +109,8 @@ class LedgerSettings(_Section):
     trust_anchor: Path | None = None  # pinned file; not set: the one in data_dir
     # DIDs that one network address may create over HTTP, for which nobody is asked; 0 = no limit
     new_dids_per_hour: Annotated[int, Field(ge=0)] = 120
+    witnesses: tuple[WitnessSettings, ...] = ()  # with any, readers believe co-signed heads only
+    witness_threshold: Annotated[int, Field(ge=1)] | None = None  # not set: more than half of them
 
 
 class DatabaseSettings(_Section):

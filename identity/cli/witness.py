@@ -15,6 +15,7 @@ from identity.adapters.secret_files import read_passphrase
 from identity.config import Environment, KeySettings
 from identity.installation.parties import HeadKey, read_trust_anchor
 from identity.web import install_edge
+from registry.core.cosignature import witness_key
 from registry.core.keys import KeyType
 from registry.core.refusals import Malformed
 from registry.witness.routes import create_app
@@ -30,7 +31,7 @@ class WitnessSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(min_length=1, max_length=255)]  # as trust anchors name it
-    trust: tuple[Path, ...] = Field(min_length=1)  # trust anchors of the networks it witnesses
+    trust: tuple[Path, ...] = ()  # trust anchors of the networks it witnesses
     data: Path = Path("witness-data")  # key file and the last heads
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8100
@@ -64,6 +65,11 @@ def witness(
     settings = load(config, {key: value for key, value in options.items() if value is not None})
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = open_key(settings)
+    if show_key:
+        typer.echo(witness_key(signer.name, signer.key).text)
+        return
+    if not settings.trust:
+        raise Malformed("configuration: trust: a witness needs the trust anchor of a network")
     store = WitnessStore(settings.data / "witness.db")
     try:
         made = Witness(
@@ -73,8 +79,6 @@ def witness(
             now=lambda: int(time.time()),
         )
         typer.echo(made.key.text)
-        if show_key:
-            return
         app = create_app(made)
         install_edge(app, requests_per_minute=settings.requests_per_minute, https=False)
         uvicorn.run(

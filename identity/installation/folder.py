@@ -33,6 +33,11 @@ class DataFolder:
         return self.root / "heads" / "newest"
 
     @property
+    def cosigned_heads(self) -> Path:
+        """Heads that have their quorum of witnesses."""
+        return self.root / "heads" / "cosigned.db"
+
+    @property
     def identity_database(self) -> Path:
         """Issuing and verifying."""
         return self.root / "identity" / "identity.db"

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from identity.adapters.key_files import KeyFile
-from identity.config import AgencySettings, Settings, VerifierSettings
+from identity.config import AgencySettings, LedgerSettings, Settings, VerifierSettings
 from identity.core.credential_types import Catalogue
 from identity.core.parties import Agency, AskedCredential, Purpose, RelyingParty
 from identity.core.signing import NamedSigner, PrivateKey
 from identity.installation.folder import DataFolder, founded_dids, read_document, write_document
 from identity.installation.founding import Founder, FoundingRegistry, Method
+from registry.core.cosignature import Witnesses, parse_witness_key
 from registry.core.did_web import web_did
 from registry.core.genesis import Genesis, GenesisMember, genesis_member, parse_genesis
 from registry.core.keys import KeyType, PublicKey
@@ -107,9 +108,17 @@ def open_trust_anchor(ring: KeyRing, settings: Settings, genesis: Genesis) -> Tr
         head_keys=(VerifierKey(head.name, head.key),),
         threshold=1,
         roots=tuple(member.did for member in genesis.members),
+        witnesses=_witnesses(settings.ledger),
     )
     write_document(ring.folder.trust_anchor, trust_anchor_json(anchor))
     return anchor
+
+
+def _witnesses(settings: LedgerSettings) -> Witnesses | None:
+    if not settings.witnesses:
+        return None
+    keys = tuple(parse_witness_key(witness.key) for witness in settings.witnesses)
+    return Witnesses(keys, settings.witness_threshold or len(keys) // 2 + 1)
 
 
 def read_trust_anchor(path: Path) -> TrustAnchor:
