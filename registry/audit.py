@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from registry.audit_source import AuditSource, FileSource, PortSource
-from registry.core.checkpoint import Head, verify_head, verify_head_follows
+from registry.core.checkpoint import Head, verify_head_follows, verify_unwitnessed_head
 from registry.core.encoding import canonical_json
 from registry.core.genesis import genesis_changes, parse_genesis
 from registry.core.log_tree import NodeId
@@ -145,7 +145,7 @@ class _Replay:
         )
 
     def run(self) -> Head:
-        newest = verify_head(self.source.head(None), self.trust)
+        newest = verify_unwitnessed_head(self.source.head(None), self.trust)
         while self.log.size < newest.tree_size:
             batch = self.source.entries(self.log.size, newest.tree_size - self.log.size)
             if not batch:
@@ -211,7 +211,7 @@ class _Replay:
         self.state_root, fresh = update(self.state_root, map_changes(self.changes), self.nodes)
         self.nodes.update(fresh)
         written, self.changes = self.changes, {}
-        head = verify_head(self.source.head(height), self.trust)
+        head = verify_unwitnessed_head(self.source.head(height), self.trust)
         if (head.height, head.time, head.tree_size) != (height, time, self.log.size):
             raise _Fault(f"the head of height {height} is not that of its block")
         if head.log_root != self.log.root:

@@ -1,5 +1,6 @@
 """`cairn export` and `cairn check-export`: the whole history in one file, and its judge."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,8 @@ from identity.installation.folder import DataFolder
 from identity.installation.parties import read_trust_anchor
 from registry.audit_source import FileSource
 from registry.check_export import check_export
-from registry.export import export
+from registry.export import HistorySource, export
+from registry.witness.cosigned import CosignedHeadStore, WithCosignatures
 
 
 def export_history(
@@ -21,8 +23,13 @@ def export_history(
     """Write trust anchor, genesis, entries and heads to one file, also of a ledger in use."""
     folder = DataFolder(data)
     anchor = read_trust_anchor(trust or folder.trust_anchor)
-    with FileSource.open(ledger or folder.ledger) as source:
-        written = export(source, anchor, out)
+    with FileSource.open(ledger or folder.ledger) as source, ExitStack() as opened:
+        history: HistorySource = source
+        if anchor.witnesses is not None and folder.cosigned_heads.exists():
+            store = CosignedHeadStore(folder.cosigned_heads, anchor)
+            opened.callback(store.close)
+            history = WithCosignatures(source, store)
+        written = export(history, anchor, out)
     typer.echo(
         f"exported: {written.entries} entries, {written.heads} heads, {written.bytes} bytes; "
         f"check it with: cairn check-export {out.name} --trust FILE"

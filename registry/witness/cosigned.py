@@ -2,14 +2,15 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import apsw
 
-from registry.core.checkpoint import Head, verify_head
+from registry.core.checkpoint import Head, parse_head, verify_head
 from registry.core.refusals import NotFound, Refusal, Unavailable
 from registry.core.trust_anchor import TrustAnchor
 
@@ -121,6 +122,40 @@ class CosignedHeadStore:
         elif application != APPLICATION_ID:
             raise Unavailable("the file is not one of co-signed heads")
         db.execute("COMMIT")
+
+
+class Heads(Protocol):
+    """Where heads come from, as an export reads them."""
+
+    def head(self, height: int | None) -> str:
+        """The head of a height as checkpoint text; None for the newest."""
+        ...
+
+    def entries(self, start: int, count: int) -> Sequence[bytes]:
+        """Log entries."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WithCosignatures:
+    """A source of history whose heads carry the co-signatures that they have."""
+
+    source: Heads
+    store: CosignedHeads
+
+    def head(self, height: int | None) -> str:
+        """The source's head, co-signed where its quorum is there."""
+        note = self.source.head(height)
+        claimed = parse_head(note).claimed
+        try:
+            cosigned = self.store.cosigned(claimed.height)
+        except HeadNotCosigned:
+            return note
+        return cosigned if parse_head(cosigned).claimed == claimed else note
+
+    def entries(self, start: int, count: int) -> Sequence[bytes]:
+        """As the source has them."""
+        return self.source.entries(start, count)
 
 
 @contextmanager
