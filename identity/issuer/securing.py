@@ -15,6 +15,7 @@ from identity.core.vcdm import CREDENTIALS_V1, CREDENTIALS_V2
 from registry.core.encoding import JsonObject
 from registry.core.refusals import Malformed
 
+DATA_INTEGRITY_V1 = "https://w3id.org/security/data-integrity/v1"
 DATA_INTEGRITY_V2 = "https://w3id.org/security/data-integrity/v2"
 VC_JWT = "vc+jwt"
 
@@ -85,7 +86,7 @@ def with_proof_context(document: JsonObject) -> JsonObject:
     contexts = document.get("@context")
     if not isinstance(contexts, list) or CREDENTIALS_V1 not in contexts[:1]:
         return document
-    if DATA_INTEGRITY_V2 in contexts:
+    if DATA_INTEGRITY_V1 in contexts or DATA_INTEGRITY_V2 in contexts:
         return document
     return {**document, "@context": [*contexts, DATA_INTEGRITY_V2]}
 

@@ -165,6 +165,8 @@ class EvidenceReader:
         if record is None:
             if not policy.accepts_off_ledger_status:
                 raise CheckFailed("status_not_on_ledger", "the ledger knows no such status list")
+            # Without a digest from the ledger nothing tells an old copy from the newest.
+            self._status_lists.forget(uri, version_key=b"")
             return OffLedgerStatus(
                 body=_attempt(lambda: self._fetch(uri, hints.format, version_key=b""))
             )
