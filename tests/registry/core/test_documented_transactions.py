@@ -90,7 +90,10 @@ def public(entry: dict[str, str]) -> str:
 
 
 def sign(name: str, message: bytes) -> str:
-    entry = KEYS[name]
+    return sign_with(KEYS[name], message)
+
+
+def sign_with(entry: dict[str, str], message: bytes) -> str:
     secret = bytes.fromhex(entry["private"])
     if entry["type"] == "Ed25519":
         return unpadded(Ed25519PrivateKey.from_private_bytes(secret).sign(message))
