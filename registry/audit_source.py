@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from registry.core.checkpoint import Head
+from registry.core.checkpoint import Head, parse_head
 from registry.core.refusals import NotFound
 from registry.ledger.embedded.database import assert_sqlite_version, connect, sqlite_damage
 from registry.ledger.embedded.reading import CheckedState, checked_entries
@@ -35,7 +35,7 @@ class AuditSource(Protocol):
         ...
 
     def has_value(self, key: str, height: int, value: bytes) -> bool:
-        """Whether `value` is what is stored under `key` as of an earlier `height`."""
+        """Whether `value` is what is stored as put under `key` at this `height`."""
         ...
 
     def has_log_node(self, level: int, index: int, node: bytes) -> bool:
@@ -112,6 +112,10 @@ class FileSource:
         note = None if height is None else self.rows.head(height)
         if note is None:
             raise LedgerDamaged(f"the head of height {height} is missing")
+        size = parse_head(note).claimed.tree_size
+        # Row and index are two places of the file, and either may be damaged.
+        if (self.rows.size_of_height(height), self.rows.height_of_size(size)) != (size, height):
+            raise LedgerDamaged(f"the head of height {height} is stored under another size")
         return note
 
     def entries(self, start: int, count: int) -> Sequence[bytes]:
@@ -124,7 +128,7 @@ class FileSource:
 
     def has_value(self, key: str, height: int, value: bytes) -> bool:
         """As `AuditSource.has_value`."""
-        return self.rows.value(key, height) == value
+        return self.rows.value_put(key, height) == value
 
     def has_log_node(self, level: int, index: int, node: bytes) -> bool:
         """As `AuditSource.has_log_node`."""

@@ -66,6 +66,15 @@ class Rows:
         )
         return data if isinstance(data, bytes) else None
 
+    def value_put(self, key: str, height: int) -> bytes | None:
+        """What was put under `key` at just this `height`, unchecked."""
+        data = single(
+            self.db,
+            "SELECT value FROM state WHERE key = ? AND height = ?",
+            (key.encode("utf-8"), height),
+        )
+        return data if isinstance(data, bytes) else None
+
     def entries(self, start: int, count: int) -> list[bytes]:
         """Entries `start` up to `start + count`, all of them, unchecked.
 
@@ -92,6 +101,11 @@ class Rows:
         """The height whose head has `size` entries."""
         height = single(self.db, "SELECT height FROM heads WHERE size = ?", (size,))
         return height if isinstance(height, int) else None
+
+    def size_of_height(self, height: int) -> int | None:
+        """How many entries there are under the head of `height`."""
+        size = single(self.db, "SELECT size FROM heads WHERE height = ?", (height,))
+        return size if isinstance(size, int) else None
 
     def newest_height(self) -> int | None:
         """The greatest height of all heads, None in a new file."""
