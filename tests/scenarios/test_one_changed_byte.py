@@ -290,7 +290,7 @@ def dumped(path: Path) -> dict[str, list[str]] | None:
     try:
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as db:
             schema = [
-                (str(kind), str(name), repr(sql))
+                (str(kind), str(name), repr(sql).lower())  # SQL does not care about case
                 for kind, name, sql in db.execute("SELECT type, name, sql FROM sqlite_schema")
             ]
             found = {"": [repr(line) for line in schema]}

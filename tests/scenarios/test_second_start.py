@@ -124,15 +124,21 @@ def test_a_wrong_passphrase_refuses(copied: Installation) -> None:
     assert "another sentence" not in text
 
 
-def test_a_ledger_from_an_old_backup_refuses(
-    lived_in: Held, copied: Installation, tmp_path: Path
-) -> None:
+def test_a_ledger_from_an_old_backup_refuses(lived_in: Held, tmp_path: Path) -> None:
     """The head store remembers what the restored ledger has forgotten."""
-    old = tmp_path / "old"
-    shutil.copytree(copied.data.ledger.parent, old)
-    copied.start()
-    copied.issue(person(1))
-    copied.stop()
-    shutil.rmtree(copied.data.ledger.parent)
-    shutil.copytree(old, copied.data.ledger.parent)
-    assert "old backup" in refused(copied, "LedgerNotOpened")
+    here = lived_in.installation
+    ledger = here.data.ledger.parent
+    here.stop()
+    shutil.copytree(ledger, tmp_path / "old")
+    here.start()
+    here.issue(person(1))
+    here.stop()
+    shutil.copytree(ledger, tmp_path / "new")
+    for backup, is_fine in (("old", False), ("new", True)):
+        shutil.rmtree(ledger)
+        shutil.copytree(tmp_path / backup, ledger)
+        if is_fine:
+            here.start()
+        else:
+            assert "old backup" in refused(here, "LedgerNotOpened")
+    assert show(here, lived_in.wallet, lived_in.copies[0]).verified
