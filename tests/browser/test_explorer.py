@@ -114,6 +114,10 @@ def test_an_accreditation_in_force_is_said_to_be(explorer: Page):
     result = verify(section(explorer, "issuers"), "proven")
 
     expect(result.get_by_test_id("standing")).to_have_text("In force")
+    if PICTURES:
+        explorer.get_by_test_id("section-issuers").scroll_into_view_if_needed()
+        explorer.evaluate("document.querySelector('#section-title').scrollIntoView()")
+        explorer.screenshot(path=f"{PICTURES}/explorer.png")
 
 
 def test_the_members_are_proven_and_votes_may_be_none(explorer: Page):
@@ -277,8 +281,8 @@ def test_members_and_their_votes_verify(page: Page, installation: Installation, 
         decided = verify(proposals.nth(1), "proven").get_by_test_id("standing")
         expect(decided).to_have_text("State: accepted. Yes 3, no 0, of 3 members.")
         verify(page.locator('[data-action="vote"]').first, "proven")
-        if PICTURES:
-            page.screenshot(path=f"{PICTURES}/explorer-votes.png", full_page=True)
+        expect(proposals.first).to_contain_text("Remove a member")
+        expect(proposals.first).to_contain_text(network.did("court"))
 
 
 def test_both_languages_and_nothing_wider_than_the_phone(explorer: Page):

@@ -113,7 +113,7 @@ function describe(action: string, body: JsonObject, { author, payload, id, heigh
     }
     case 'propose': {
       const details = isObject(body.details) ? body.details : {}
-      const granted = body.change === 'accredit' ? accreditation(details).lines : []
+      const granted = body.change === 'accredit' ? accreditation(details).lines : changed(details)
       return {
         section: 'votes',
         lines: [text('label.change', body.change), ...granted, text('label.reason', body.reason), did('label.proposer', author), code('label.proposal', id)],
@@ -137,6 +137,20 @@ function describe(action: string, body: JsonObject, { author, payload, id, heigh
     default:
       return { lines: author ? [by] : [], agrees: { height } }
   }
+}
+
+/** What a proposal would change. */
+function changed(details: JsonObject): Line[] {
+  const { name, member, accreditation: grant, rule, value, version, at_height: from } = details
+  return [
+    text('label.name', name),
+    did('label.member', member),
+    code('label.accreditation', grant),
+    text('label.rule', rule),
+    text('label.value', value),
+    text('label.version', version),
+    text('label.at-height', from),
+  ]
 }
 
 function accreditation(body: JsonObject): Described & { section: Section } {

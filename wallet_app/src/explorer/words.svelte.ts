@@ -7,7 +7,7 @@ export function e(key: TextKey, values: Readonly<Record<string, string | number>
 }
 
 /** Words for a code from the ledger; the code itself when this page has none for it. */
-export function coded(prefix: 'role' | 'state', code: string): string {
+export function coded(prefix: 'role' | 'state' | 'change' | 'vote', code: string): string {
   const key = `${prefix}.${code}`
   return Object.hasOwn(en, key) ? e(key as TextKey) : code
 }

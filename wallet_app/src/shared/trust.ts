@@ -9,7 +9,8 @@ import { admitKey, verifySignature, type PublicKey } from './keys'
 import { sha256 } from './hashing'
 import { Problem } from './problem'
 
-const MAX_HEAD_CHARS = 16_384 // sixty signatures
+const MAX_HEAD_CHARS = 1 << 17 // 16 signatures of 5 kB, which the note format obliges us to read
+const MAX_SIGNATURES = 64
 const MAX_KEYS = 64
 
 interface HeadKey {
@@ -70,9 +71,12 @@ function parseVerifierKey(text: Json): HeadKey {
 export function verifyHead(text: string, anchor: TrustAnchor): Head {
   const split = text.lastIndexOf('\n\n')
   if (text.length > MAX_HEAD_CHARS || split < 0 || !text.endsWith('\n')) fail('not a checkpoint')
+  if (/[\u0000-\u0009\u000b-\u001f\u007f]/.test(text)) fail('head has a control character')
   const body = text.slice(0, split + 1)
+  const signatures = text.slice(split + 2, -1).split('\n')
+  if (signatures.length > MAX_SIGNATURES) fail('head has too many signatures')
   const signers = new Set<HeadKey>()
-  for (const line of text.slice(split + 2, -1).split('\n')) {
+  for (const line of signatures) {
     const match = /^\u2014 (\S+) (\S+)$/u.exec(line)
     if (!match) fail('signature line')
     const [, name, encoded] = match as unknown as [string, string, string]
