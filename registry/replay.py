@@ -117,6 +117,7 @@ class Replay:
     state_root: bytes = EMPTY
     block: tuple[int, int] | None = None  # height and time of the block that is open
     before: dict[str, bytes | None] = field(default_factory=dict)  # what it changes, as it was
+    fresh: dict[bytes, bytes] = field(default_factory=dict)  # map nodes of the last closed block
     last: Head | None = None  # of the last block without fault
 
     @classmethod
@@ -207,10 +208,10 @@ class Replay:
         """
         assert self.block is not None
         height, time = self.block
-        self.state_root, fresh = update(
+        self.state_root, self.fresh = update(
             self.state_root, map_changes(self.block_changes()), self.nodes
         )
-        self.nodes.replace(fresh)
+        self.nodes.replace(self.fresh)
         self.before = {}
         head = verify_unwitnessed_head(note, self.trust)
         if (head.height, head.time, head.tree_size) != (height, time, self.log.size):
@@ -228,6 +229,10 @@ class Replay:
         self.last = head
         self.block = None
         return head
+
+    def block_writes(self) -> dict[str, bytes]:
+        """What the open block has written so far, also where it was so before."""
+        return {key: self.state[key] for key in self.before}
 
     def block_changes(self) -> dict[str, bytes]:
         """What the open block has changed so far. A value written again as it was is no change."""
