@@ -15,7 +15,14 @@ from pyld import jsonld as _pyld
 from pyld.context_resolver import ContextResolver
 
 from identity.core import rdf_canon
-from identity.core.jsonld_bounds import JsonLdRefused, bound_comparisons, count_nulls, prepare
+from identity.core.jsonld_bounds import (
+    MAX_TERMS_COPIED,
+    MAX_TERMS_DEFINED,
+    JsonLdRefused,
+    bound_comparisons,
+    count_nulls,
+    prepare,
+)
 from identity.core.rdf_canon import CanonicalDataset, Quad
 from registry.core.encoding import JsonObject
 from registry.core.refusals import Malformed
@@ -160,6 +167,21 @@ class _Lossless(_pyld.JsonLdProcessor):  # type: ignore[misc]  # PyLD has no typ
     def __init__(self, nulls: int) -> None:
         super().__init__(on_property_dropped=_refuse_property)
         self._nulls = nulls
+        self._terms_defined = 0
+        self._terms_copied = 0
+
+    def _create_term_definition(self, *args: Any, **kwargs: Any) -> None:
+        """A context scoped to a type or term is processed anew at each node that has it."""
+        self._terms_defined += 1
+        if self._terms_defined > MAX_TERMS_DEFINED:
+            raise JsonLdRefused("document takes too much work to apply its contexts")
+        super()._create_term_definition(*args, **kwargs)
+
+    def _clone_active_context(self, active_ctx: Any) -> Any:
+        self._terms_copied += len(active_ctx["mappings"])
+        if self._terms_copied > MAX_TERMS_COPIED:
+            raise JsonLdRefused("document takes too much work to apply its contexts")
+        return super()._clone_active_context(active_ctx)
 
     def _expand(
         self, active_ctx: Any, active_property: Any, element: Any, *args: Any, **kwargs: Any

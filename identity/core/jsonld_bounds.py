@@ -10,6 +10,8 @@ MAX_VALUES = 20_000  # objects, arrays and scalars of a document; bounds expansi
 MAX_COMPARISONS = 500_000  # of values for equality, 0.3 s; a thousand values of one property
 MAX_CONTEXTS = 128  # contexts named or embedded in a document; a presentation of twenty has 60
 MAX_CONTEXT_VALUES = 4_000  # values inside embedded contexts; credentials v2 itself has some 300
+MAX_TERMS_DEFINED = 50_000  # while expanding, 0.5 s; twenty credentials in a presentation: 5,000
+MAX_TERMS_COPIED = 2_000_000  # each context in force is a copy of the one around it; 0.1 s
 
 _MAX_SAFE_INTEGER = (1 << 53) - 1  # beyond it, processors written in JavaScript read other numbers
 

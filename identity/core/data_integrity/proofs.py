@@ -17,7 +17,7 @@ from identity.core.signing import Signer
 from registry.core.encoding import JsonObject
 from registry.core.keys import PublicKey
 
-MAX_PROOFS = 16  # in a set or chain; each costs a canonicalisation and a signature check
+MAX_PROOFS = 5  # in a set or chain; each costs a canonicalisation, of up to 0.3 s, and a signature
 MAX_TEXT_CHARS = 2_048  # identifiers, domains and challenges in a proof
 
 DATA_INTEGRITY_PROOF = "DataIntegrityProof"

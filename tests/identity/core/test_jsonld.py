@@ -306,6 +306,31 @@ def test_an_array_that_takes_minutes_to_make_a_set_of_is_refused_in_time(members
     assert time.perf_counter() - started < 10
 
 
+@pytest.mark.parametrize(
+    ("context", "node"),
+    [
+        ({"T": {"@id": "urn:T", "@context": {f"t{n}": f"urn:{n}" for n in range(1_900)}}}, "T"),
+        (
+            {
+                **{f"t{n}": f"urn:{n}" for n in range(3_900)},
+                "T": {"@id": "urn:T", "@context": {"a": "urn:a"}},
+            },
+            "T",
+        ),
+    ],
+    ids=["large scoped context", "small one in a large one"],
+)
+def test_a_scoped_context_at_every_node_is_refused_in_time(context, node):
+    # The processor defines its terms anew at each node: minutes, for 60 KB.
+    document = {"@context": context, "urn:p": [{"@type": node, "urn:n": n} for n in range(900)]}
+    started = time.perf_counter()
+
+    with pytest.raises(JsonLdRefused):
+        canonicalise(document, bundled())
+
+    assert time.perf_counter() - started < 15
+
+
 def test_long_arrays_that_cost_little_are_read():
     document = {
         "@context": {"list": {"@id": "urn:list", "@container": "@list"}},
