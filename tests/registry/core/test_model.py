@@ -5,7 +5,13 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from registry.core.accreditation import Accreditation, is_accredited
 from registry.core.accreditation_actions import (
@@ -18,10 +24,24 @@ from registry.core.anchors import AnchorBatch, BatchRecord
 from registry.core.did import DidDetails
 from registry.core.did_actions import DeactivateDid, UpdateDid
 from registry.core.did_record import DidRecord
-from registry.core.records import accreditation_key, batch_key, did_key, status_key
+from registry.core.governance_changes import AdmitMember, ChangeRule, RemoveMember
+from registry.core.membership import MemberList
+from registry.core.network_rules import NetworkRules, Quorum
+from registry.core.proposals import CastVote, Proposal, Propose
+from registry.core.records import (
+    MEMBERS_KEY,
+    RULES_KEY,
+    accreditation_key,
+    batch_key,
+    did_key,
+    proposal_key,
+    status_key,
+)
 from registry.core.refusals import Conflict, NotFound, NotPermitted, Refusal
 from registry.core.status import PublishStatus, StatusGroupRecord
-from tests.registry.core.actors import Pair, TestLedger, identifier, method, pair
+from registry.core.transactions import parse_transaction
+from tests.registry.core.actors import Pair, identifier, method, pair
+from tests.registry.core.council import Council
 
 NAMES = ("ann", "bob", "cat")
 TYPES = ("degree", "residence")
@@ -54,12 +74,27 @@ class Grant:
         return height >= self.born and height not in self.off and not over
 
 
+@dataclass
+class Asked:
+    """A proposal as a person would note it down."""
+
+    id: str
+    by: str
+    what: tuple[Any, ...]
+    votes: dict[str, str]
+    until: int
+    state: str = "open"
+
+
 class Registry(RuleBasedStateMachine):
     """Random requests; the model says beforehand whether each is taken."""
 
     @initialize()
     def begin(self) -> None:
-        self.ledger = TestLedger()
+        self.ledger = Council(founders=("root",))
+        self.members = ["root"]
+        self.quorum = (2, 3)
+        self.asked: list[Asked] = []
         self.did = {"root": self.ledger.root}
         self.keys: dict[str, tuple[str, Pair]] = {"root": ("governance-1", pair("root"))}
         self.version: dict[str, int] = {}
@@ -86,8 +121,10 @@ class Registry(RuleBasedStateMachine):
         fragment, held = self.keys[who]
         taken = taken and who not in self.dead
         refused: Refusal | None = None
+        raw = self.ledger.signed(self.did[who], action, keys={fragment: held, **(more or {})})
+        self.last = parse_transaction(raw).id
         try:
-            self.ledger.do(self.did[who], action, keys={fragment: held, **(more or {})})
+            self.ledger.apply(raw)
         except Refusal as refusal:
             refused = refusal
         assert (refused is None) == taken, repr(refused)
@@ -157,7 +194,7 @@ class Registry(RuleBasedStateMachine):
         until = None if lasting is None else max(0, self.next + lasting)
         above = None
         fits = True
-        if who != "root":
+        if not self.alone(who):
             mandates = [
                 key
                 for key, g in self.grants.items()
@@ -204,7 +241,7 @@ class Registry(RuleBasedStateMachine):
             return False
         grant = self.grants[name]
         over = grant.ended is not None or (grant.until is not None and self.next > grant.until)
-        above, found = grant.above, who == "root"
+        above, found = grant.above, self.alone(who)
         while above is not None:
             found = found or (
                 self.grants[above].subject == who and self.will_count(self.grants[above])
@@ -267,6 +304,138 @@ class Registry(RuleBasedStateMachine):
         if self.ask(who, action, taken=able and version == published + 1):
             self.status[who] = version
             self.tick()
+
+    def alone(self, who: str) -> bool:
+        """Whether this is the root, and nobody else is a member."""
+        return self.members == [who] == ["root"]
+
+    @property
+    def time(self) -> int:
+        """Of the block that is being made."""
+        return self.ledger.block().time
+
+    def possible(self, what: tuple[Any, ...]) -> bool:
+        kind, argument = what
+        if kind == "admit":
+            return argument not in self.members and argument not in self.dead
+        if kind == "remove":
+            return argument in self.members and len(self.members) > 1
+        if kind == "quorum":
+            return bool(argument != self.quorum)
+        name, subject = argument
+        return name not in self.grants and subject not in self.dead
+
+    def take_effect(self, asked: Asked) -> None:
+        kind, argument = asked.what
+        if kind == "admit":
+            self.members.append(argument)
+        elif kind == "remove":
+            self.members.remove(argument)
+        elif kind == "quorum":
+            self.quorum = argument
+        else:
+            name, subject = argument
+            self.grants[name] = Grant(
+                subject=subject,
+                role="issuer",
+                types=TYPES,
+                by=asked.by,
+                above=None,
+                born=self.ledger.height,
+                until=None,
+            )
+
+    def outcome(self, votes: dict[str, str]) -> str:
+        """What a person who counts hands would say."""
+        share = self.quorum[0] / self.quorum[1] + 1e-9
+        everybody = len(self.members)
+        yes, no = (sum(votes.get(m) == word for m in self.members) for word in ("yes", "no"))
+        if yes / everybody > share:
+            return "yes"
+        return "open" if (everybody - no) / everybody > share else "no"
+
+    def settle(self, asked: Asked) -> None:
+        said = self.outcome(asked.votes)
+        if said == "yes":
+            possible = self.possible(asked.what)
+            asked.state = "accepted" if possible else "failed"
+            if possible:
+                self.take_effect(asked)
+        elif said == "no":
+            asked.state = "rejected"
+
+    @rule(
+        who=anyone,
+        what=st.tuples(st.just("admit"), names)
+        | st.tuples(st.just("remove"), anyone)
+        | st.tuples(st.just("quorum"), st.sampled_from([(1, 2), (2, 3), (3, 4)]))
+        | st.tuples(st.just("grant"), st.tuples(grants, names)),
+    )
+    def propose(self, who: str, what: tuple[Any, ...]) -> None:
+        still = [a for a in self.asked if a.state == "open" and self.time <= a.until]
+        taken = who in self.members and sum(a.by == who for a in still) < 4 and self.possible(what)
+        until = self.time + 14 * 86_400
+        if self.ask(who, Propose(change=self.change(what), reason="model"), taken=taken):
+            self.tick()
+            asked = Asked(id=self.last, by=who, what=what, votes={who: "yes"}, until=until)
+            self.asked.append(asked)
+            self.settle(asked)
+
+    def change(self, what: tuple[Any, ...]) -> Any:
+        kind, argument = what
+        if kind == "admit":
+            return AdmitMember(member=self.did[argument], name=argument, validator_key=None)
+        if kind == "remove":
+            return RemoveMember(member=self.did[argument])
+        if kind == "quorum":
+            share = Quorum(numerator=argument[0], denominator=argument[1])
+            return ChangeRule(rule="quorum", value=share)
+        name, subject = argument
+        return Accredit(
+            accreditation=identifier(name),
+            subject=self.did[subject],
+            role="issuer",
+            types=TYPES,
+            until_height=None,
+        )
+
+    @precondition(lambda self: self.asked)
+    @rule(who=anyone, back=st.integers(1, 4), word=st.sampled_from(("yes", "no")))
+    def vote(self, who: str, back: int, word: str) -> None:
+        asked = self.asked[-min(back, len(self.asked))]
+        after = {**asked.votes, who: word}
+        taken = (
+            who in self.members
+            and asked.state == "open"
+            and self.time <= asked.until
+            and (asked.votes.get(who) != word or self.outcome(after) != "open")
+        )
+        if self.ask(who, CastVote(proposal=asked.id, vote=word), taken=taken):
+            self.tick()
+            asked.votes = after
+            self.settle(asked)
+
+    @rule(days=st.integers(1, 9))
+    def wait(self, days: int) -> None:
+        self.ledger.late += days * 86_400
+
+    @invariant()
+    def the_members_are_those_of_the_model(self) -> None:
+        if not hasattr(self, "ledger"):
+            return
+        state = self.ledger.state
+        assert MemberList.parse(state[MEMBERS_KEY]).active == tuple(
+            self.did[name] for name in self.members
+        )
+        quorum = NetworkRules.parse(state[RULES_KEY]).quorum
+        assert (quorum.numerator, quorum.denominator) == self.quorum
+        for asked in self.asked:
+            record = Proposal.parse(state[proposal_key(asked.id)])
+            over = asked.state == "open" and self.time > asked.until
+            assert record.state_at(self.time) == ("expired" if over else asked.state)
+            assert {vote.member: vote.vote for vote in record.votes} == {
+                self.did[name]: word for name, word in asked.votes.items()
+            }
 
     @invariant()
     def the_ledger_says_what_the_model_says(self) -> None:
