@@ -4,7 +4,7 @@ import ipaddress
 
 from limits import RateLimitItemPerHour
 from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.strategies import MovingWindowRateLimiter
 
 IPV6_PREFIX = 64  # what one customer gets: single addresses there are free
 
@@ -14,7 +14,8 @@ class NewDidLimit:
 
     def __init__(self, per_hour: int) -> None:
         self._limit = RateLimitItemPerHour(per_hour)
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        # Exact: a counter by the hour would let a second batch through when the hour turns.
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def admit(self, client: str) -> bool:
         """Count one attempt of the network that `client` is in."""

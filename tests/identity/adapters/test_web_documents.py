@@ -1,6 +1,7 @@
 """did:web documents: ours without a socket, listed ones bounded and remembered, others never."""
 
 import socket
+import time
 
 import pytest
 
@@ -125,6 +126,18 @@ def test_new_dids_are_counted_by_network() -> None:
     assert limit.admit("192.0.2.2")
     assert [limit.admit(f"2001:db8::{n}") for n in range(3)] == [True, True, False]
     assert limit.admit("2001:db8:0:1::1")
+
+
+def test_the_turn_of_the_hour_lets_nobody_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [3600.0 * 500_000 - 1]
+    monkeypatch.setattr(time, "time", lambda: seconds[0])
+    limit = NewDidLimit(2)
+
+    assert [limit.admit("192.0.2.1") for _ in range(3)] == [True, True, False]
+    seconds[0] += 60
+    assert not limit.admit("192.0.2.1")
+    seconds[0] += 3600
+    assert limit.admit("192.0.2.1")
 
 
 @pytest.mark.parametrize(
