@@ -72,7 +72,7 @@ class Forgery:
     def entries(self, start: int, count: int) -> list[bytes]:
         return self.raw_entries[start : start + min(count, 2)]
 
-    def value(self, key: str, head: Head) -> bytes | None:  # noqa: ARG002
+    def value(self, key: str, head: Head) -> bytes | None:
         return self.state.get(key)
 
     def has_value(self, key: str, height: int, value: bytes) -> bool:

@@ -225,7 +225,7 @@ def test_killed_again_and_again_while_issuing(
                     try:
                         go_on(errands[-1], here, number, http)
                     except Lost as lost:
-                        assert str(lost) == "offer"  # noqa: PT017 - a used code; the next round makes another
+                        assert str(lost) == "offer"
     done = [errand for errands in crowd.errands for errand in errands]
     assert all(errand.done for errand in done)
     assert len(done) >= LEAST_CREDENTIALS

@@ -20,10 +20,10 @@ class Web:
         self.asked: list[str] = []
         self.body = b"list"
 
-    def local(self, url: str, accept: str) -> bytes | None:  # noqa: ARG002
+    def local(self, url: str, accept: str) -> bytes | None:
         return b"own" if url.startswith("own:") else None
 
-    def get(self, url: str, *, accept: str) -> bytes:  # noqa: ARG002
+    def get(self, url: str, *, accept: str) -> bytes:
         self.asked.append(url)
         return self.body
 

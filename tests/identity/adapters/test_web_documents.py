@@ -31,7 +31,7 @@ class ScriptedFetcher:
         self.answer = answer
         self.asked = 0
 
-    def get(self, url: str, *, accept: str) -> bytes:  # noqa: ARG002
+    def get(self, url: str, *, accept: str) -> bytes:
         self.asked += 1
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -107,7 +107,7 @@ def test_few_are_fetched_at_once() -> None:
     class Waiting:
         depth = 0
 
-        def get(self, url: str, *, accept: str) -> bytes:  # noqa: ARG002
+        def get(self, url: str, *, accept: str) -> bytes:
             Waiting.depth += 1
             web.fetch(f"https://other.example/{Waiting.depth}/did.json")  # while this one waits
             return b"never"

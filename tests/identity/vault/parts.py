@@ -84,7 +84,7 @@ class MemoryVaultStore:
         self.rows[row.ref] = row
         return True
 
-    def shred(self, ref: str, *, now: int) -> None:  # noqa: ARG002
+    def shred(self, ref: str, *, now: int) -> None:
         if ref in self.rows:
             self.rows[ref] = None
         self.index = {digest: found for digest, found in self.index.items() if found != ref}

@@ -193,7 +193,7 @@ class StageLedger:
         found = self._read(schema_key(name, version))
         return None if found is None else SchemaRecord.parse(found).digest
 
-    def status_list(self, uri: str, *, fresh: bool) -> StatusRecord | None:  # noqa: ARG002
+    def status_list(self, uri: str, *, fresh: bool) -> StatusRecord | None:
         found = self._read(status_list_key(uri))
         return None if found is None else StatusRecord.parse(found)
 
@@ -387,7 +387,7 @@ class Stage:
 
     # What the verifier fetches, in memory.
 
-    def fetch(self, uri: str, *, accept: str, version_key: bytes) -> bytes:  # noqa: ARG002
+    def fetch(self, uri: str, *, accept: str, version_key: bytes) -> bytes:
         self.fetched.append(uri)
         if uri not in self.agency.bodies:
             raise Unavailable("the list cannot be fetched")

@@ -47,7 +47,7 @@ class FakeRegistry:
     answers: dict[str, Callable[[Any], Any]] = field(default_factory=dict)  # by path
     asked: list[str] = field(default_factory=list)
 
-    def post(self, path: str, body: bytes, content_type: str = "") -> Answer:  # noqa: ARG002
+    def post(self, path: str, body: bytes, content_type: str = "") -> Answer:
         raise AssertionError("a monitor changes nothing")
 
     def get(self, path: str) -> Answer:
