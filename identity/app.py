@@ -30,6 +30,7 @@ def create_app(
         version="1",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # Starlette would redirect to whatever the Host header says
     )
     problems.install(app, max_body_bytes=settings.server.max_body_bytes)
     # Browser wallets of any origin call us; access is by bearer keys and proofs, never by cookies.

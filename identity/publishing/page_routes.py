@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI
@@ -19,6 +20,8 @@ class PageFiles(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """One file, with its cache rule."""
         response = await super().get_response(path, scope)
+        if isinstance(response, RedirectResponse):  # Starlette believes the Host header
+            response = RedirectResponse(urlsplit(response.headers["Location"]).path)
         forever = "/assets/" in f"/{path}"
         response.headers["Cache-Control"] = (
             "public, max-age=31536000, immutable" if forever else "no-cache"
@@ -33,6 +36,7 @@ def mount_pages(app: FastAPI) -> bool:
         _log.warning("pages are not built", service="wallet")
         return False
     for page in sorted(folder.name for folder in built.iterdir() if folder.is_dir()):
+        _go_to(app, f"/{page}")
         app.mount(f"/{page}", PageFiles(directory=built / page, html=True), name=page)
 
     @app.get("/", include_in_schema=False)
@@ -41,3 +45,11 @@ def mount_pages(app: FastAPI) -> bool:
         return RedirectResponse("/wallet/")
 
     return True
+
+
+def _go_to(app: FastAPI, page: str) -> None:
+    """The address of a page without its slash leads to the page, on whatever host it was asked."""
+
+    @app.get(page, include_in_schema=False)
+    def go_to_page() -> RedirectResponse:
+        return RedirectResponse(f"{page}/")

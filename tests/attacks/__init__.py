@@ -1,0 +1,1 @@
+"""Attacks that once worked, each by its name."""
