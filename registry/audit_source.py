@@ -109,8 +109,7 @@ class FileSource:
         """As `AuditSource.head`."""
         if height is None:
             height = self.rows.newest_height()
-        note = None if height is None else self.rows.head(height)
-        if note is None:
+        if height is None or (note := self.rows.head(height)) is None:
             raise LedgerDamaged(f"the head of height {height} is missing")
         size = parse_head(note).claimed.tree_size
         # Row and index are two places of the file, and either may be damaged.
