@@ -70,6 +70,7 @@ class Suite:
 
     def __init__(self, composition: Composition, http: TestClient) -> None:
         self._http = http
+        self.composition = composition
         self.contexts = bundled()
         self.instances: dict[str, Instance] = {
             instance.settings.slug: instance for instance in composition.instances

@@ -1,14 +1,17 @@
 """Sections 1 and 2 of the contract: what is common, and the instances."""
 
 import socket
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from identity.adapters.key_files import key_from_seed
+from identity.cli.instances import print_instances
 from identity.installation.conformance import known_key
 from registry.core.keys import KeyType
-from tests.contract.vc_api.suite import ABSENT, DATA_INTEGRITY, V1, V2, VERIFIERS, Suite
+from tests.contract.vc_api.suite import ABSENT, BASE, DATA_INTEGRITY, V1, V2, VERIFIERS, Suite
 
 INSTANCES = {
     "eddsa-rdfc-2022": ("eddsa-rdfc-2022", "z6Mk"),
@@ -40,6 +43,19 @@ def test_section_2_cryptosuite_key_and_did_key_issuer(suite: Suite, instance: st
     multikey = suite.did(instance).removeprefix("did:key:")
     assert multikey.startswith(prefix)
     assert proof["verificationMethod"] == f"did:key:{multikey}#{multikey}"
+
+
+def test_section_2_names_and_dids_are_printed(suite: Suite):
+    text = StringIO()
+
+    print_instances(suite.composition, Console(file=text, highlight=False, width=300))
+
+    for name in suite.instances:
+        assert f"{BASE}/issuers/{name}/credentials/issue" in text.getvalue()
+        assert suite.did(name) in text.getvalue()  # to the letter: no `:key:` is made a picture
+    for party in VERIFIERS:
+        assert f"{BASE}/verifiers/{party}" in text.getvalue()
+    assert "NOT SECRET" in text.getvalue()
 
 
 def test_section_2_keys_are_the_same_on_every_start():
