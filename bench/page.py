@@ -96,7 +96,8 @@ def draw(figures: list[Figures]) -> None:
     sizes = [item.records for item in figures]
     plot, (left, right) = plt.subplots(1, 2, figsize=(12, 5), width_ratios=(2, 1))
     for name in figures[0].rates:
-        left.plot(sizes, [item.rates[name].verifications for item in figures], "o-", label=name)
+        line = "s--" if "durable" in name else "o-"  # there are more figures than colours
+        left.plot(sizes, [item.rates[name].verifications for item in figures], line, label=name)
     left.axhline(1, color="black", linewidth=0.8, linestyle=":")
     left.set(
         xscale="log",

