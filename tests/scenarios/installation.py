@@ -131,6 +131,11 @@ class Installation:
             time.sleep(0.02)
         return time.monotonic() - began
 
+    def cpu_seconds(self) -> float:
+        """What the running process has worked so far; a busy machine makes it wait, not work."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def refuses_to_start(self) -> Exit:
         """Start what must end by itself, and how it ended."""
         before = len(self.output())
