@@ -31,6 +31,7 @@ from tests.scenarios.outside_agency import (
 )
 
 TYPE = "library-card"
+NEW_DIDS = 3  # that one address may create in an hour
 STATUS_URI = "https://library.example/status/1/token"
 SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -51,15 +52,27 @@ class Outside:
     digests: list[bytes]
     batch: str = ""
 
-    def cairn(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The command, as the ministry runs it beside its data folder."""
+    @property
+    def data(self) -> list[str]:
+        """Where the ministry keeps its settings and its root key."""
         installation = self.installation
-        where = ["--config", str(installation.config), "--data", str(installation.data.root)]
-        where += ["--base", installation.address, "--did", self.agency.did]
+        return ["--config", str(installation.config), "--data", str(installation.data.root)]
+
+    def cairn(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The command about this agency, as the ministry runs it beside its data folder."""
+        return self.run(*arguments, *self.data, "--did", self.agency.did)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The command, as anybody runs it who has a copy of the trust anchor."""
+        where = ["--base", self.installation.address]
+        where += ["--trust", str(self.installation.data.trust_anchor)]
+        environment = {name: value for name, value in os.environ.items() if name[:6] != "CAIRN_"}
+        if "--keys" in arguments:
+            environment["CAIRN_KEYS__PASSPHRASE"] = "correct horse battery staple"
         return subprocess.run(
             [sys.executable, "-m", "identity.cli", *arguments, *where],
             cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if name[:6] != "CAIRN_"},
+            env=environment,
             capture_output=True,
             text=True,
             timeout=60,
@@ -81,7 +94,8 @@ class Outside:
 @pytest.fixture(scope="module")
 def outside(make_installation: MakeInstallation) -> Outside:
     """One installation; the tests below are the chapters of one story, in their order."""
-    installation = make_installation()
+    limit = {"CAIRN_LEDGER__NEW_DIDS_PER_HOUR": str(NEW_DIDS)}
+    installation = make_installation(environment=limit)
     installation.start()
     trust = json.loads(installation.data.trust_anchor.read_text("utf-8"))  # pinned, out of band
     agency = OutsideAgency(installation.address, trust, installation.http)
@@ -268,6 +282,39 @@ def test_reinstated_it_goes_on_and_ended_it_can_still_revoke(outside: Outside) -
     assert publish_status(outside, 2)["status"] == 201
     assert outside.cairn("issuer", "end", "--reason", "institution-closed").returncode == 2
     prove_batch(outside)
+
+
+def test_an_authority_accredits_within_its_mandate(outside: Outside, tmp_path: Path) -> None:
+    """The ministry names a county; the county, with a key file of its own, names a library."""
+    first = outside.agency
+    keys = ["--keys", str(tmp_path / "county.keys")]
+    county = outside.run("did", "create", *keys).stdout.strip()
+    library = OutsideAgency(first.base, first.trust, first.http)
+    assert library.create_did().status_code == 201
+    by_county = ["--author", county, *keys, "--did", library.did]
+
+    early = outside.run("issuer", "accredit", "--types", TYPE, *by_county)
+    named = outside.run(
+        "issuer", "accredit", "--role", "authority", "--types", TYPE, "--did", county, *outside.data
+    )
+    beyond = outside.run("issuer", "accredit", "--types", f"{TYPE},degree", *by_county)
+    done = outside.run("issuer", "accredit", "--types", TYPE, *by_county)
+
+    assert (early.returncode, beyond.returncode) == (2, 2)
+    assert (named.returncode, done.returncode) == (0, 0), done.stderr
+    record = library.proven(f"accreditation/{done.stdout.split()[0]}")
+    assert (record["granted_by"], record["under"]) == (county, named.stdout.split()[0])
+
+
+def test_one_address_creates_no_more_dids_than_it_may(outside: Outside) -> None:
+    first = outside.agency
+    more = OutsideAgency(first.base, first.trust, first.http)
+
+    answer = more.create_did()  # the fourth: agency, county, library, this
+
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
+    assert first.proven(f"did/{more.did}") is None
 
 
 def test_the_ledger_replays(outside: Outside) -> None:
