@@ -12,6 +12,10 @@ import { Problem } from './problem'
 const MAX_HEAD_CHARS = 1 << 17 // 16 signatures of 5 kB, which the note format obliges us to read
 const MAX_SIGNATURES = 64
 const MAX_KEYS = 64
+const MAX_WITNESSES = 32
+const HEAD_TYPE = 1 // an Ed25519 signature under a note
+const COSIGNATURE_TYPE = 4 // a timestamped co-signature (C2SP tlog-cosignature)
+const COSIGNATURE_BYTES = 8 + 64 // the time, big-endian, and the signature
 
 interface HeadKey {
   readonly name: string
@@ -21,6 +25,13 @@ interface HeadKey {
 
 export interface TrustAnchor {
   readonly network: string
+  readonly keys: readonly HeadKey[]
+  readonly threshold: number
+  readonly witnesses: Quorum | null // null: heads need no co-signature
+}
+
+/** Whose co-signatures count, and how many distinct keys a head needs. */
+export interface Quorum {
   readonly keys: readonly HeadKey[]
   readonly threshold: number
 }
@@ -39,24 +50,33 @@ export function parseTrustAnchor(value: Json): TrustAnchor {
   if (!isObject(value) || value.type !== 'cairn-trust-anchor/1') fail('not a trust anchor')
   const { network, heads } = value as JsonObject
   if (typeof network !== 'string' || !/^[a-z0-9-]{1,32}$/.test(network)) fail('network name')
-  if (!isObject(heads) || !Array.isArray(heads.keys)) fail('head keys')
-  const { keys, threshold } = heads as { keys: Json[]; threshold: Json }
-  if (keys.length < 1 || keys.length > MAX_KEYS) fail('number of head keys')
-  if (typeof threshold !== 'number' || !Number.isInteger(threshold)) fail('threshold')
-  if ((threshold as number) < 1 || (threshold as number) > keys.length) fail('threshold')
-  const parsed = keys.map(parseVerifierKey)
-  const distinct = new Set(parsed.map(({ key }) => hex(key.data)))
-  if (distinct.size !== parsed.length) fail('a head key is listed twice')
-  return { network: network as string, keys: parsed, threshold: threshold as number }
+  const signers = parseKeys(heads, HEAD_TYPE, MAX_KEYS)
+  const { witnesses } = value as JsonObject
+  const quorum = witnesses === undefined ? null : parseKeys(witnesses, COSIGNATURE_TYPE, MAX_WITNESSES)
+  const signing = new Set(signers.keys.map(({ key }) => hex(key.data)))
+  if (quorum?.keys.some(({ key }) => signing.has(hex(key.data)))) fail('a key that signs heads is no witness')
+  return { network: network as string, ...signers, witnesses: quorum }
 }
 
-/** `name+hexkeyid+base64(0x01 || key)` (C2SP signed-note, "Verifier keys"). */
-function parseVerifierKey(text: Json): HeadKey {
+function parseKeys(value: Json | undefined, type: number, most: number): Quorum {
+  if (!isObject(value) || !Array.isArray(value.keys)) fail('head keys')
+  const { keys, threshold } = value as { keys: Json[]; threshold: Json }
+  if (keys.length < 1 || keys.length > most) fail('number of head keys')
+  if (typeof threshold !== 'number' || !Number.isInteger(threshold)) fail('threshold')
+  if ((threshold as number) < 1 || (threshold as number) > keys.length) fail('threshold')
+  const parsed = keys.map((text) => parseVerifierKey(text, type))
+  const distinct = new Set(parsed.map(({ key }) => hex(key.data)))
+  if (distinct.size !== parsed.length) fail('a head key is listed twice')
+  return { keys: parsed, threshold: threshold as number }
+}
+
+/** `name+hexkeyid+base64(type || key)` (C2SP signed-note, "Verifier keys"). */
+function parseVerifierKey(text: Json, type: number): HeadKey {
   const match = typeof text === 'string' ? /^([^\s+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text) : null
   if (!match) fail('verifier key')
   const [, name, id, encoded] = match as unknown as [string, string, string, string]
   const typed = base64Decode(encoded)
-  if (typed[0] !== 1 || typed.length !== 33) fail('verifier key is not Ed25519')
+  if (typed[0] !== type || typed.length !== 33) fail('verifier key is not Ed25519')
   const expected = sha256(concat(utf8(`${name}\n`), typed)).slice(0, 4)
   if (hex(expected) !== id) fail('verifier key has another key id')
   return { name, id: expected, key: admitKey('Ed25519', typed.slice(1)) }
@@ -64,7 +84,8 @@ function parseVerifierKey(text: Json): HeadKey {
 
 /**
  * Check signatures and read the head. Lines of unknown keys are passed over, as the note format
- * wants; the threshold counts distinct keys of the anchor.
+ * wants; the threshold counts distinct keys of the anchor. When the anchor names witnesses, enough of
+ * them must have co-signed the head as well.
  *
  * @throws Problem 'proof' (or 'malformed')
  */
@@ -76,14 +97,19 @@ export function verifyHead(text: string, anchor: TrustAnchor): Head {
   const signatures = text.slice(split + 2, -1).split('\n')
   if (signatures.length > MAX_SIGNATURES) fail('head has too many signatures')
   const signers = new Set<HeadKey>()
+  const witnesses = new Set<HeadKey>()
   for (const line of signatures) {
     const match = /^\u2014 (\S+) (\S+)$/u.exec(line)
     if (!match) fail('signature line')
     const [, name, encoded] = match as unknown as [string, string, string]
     const signature = base64Decode(encoded)
-    const key = anchor.keys.find(
-      (known) => known.name === name && equalBytes(known.id, signature.slice(0, 4)),
-    )
+    const isOf = (known: HeadKey): boolean => known.name === name && equalBytes(known.id, signature.slice(0, 4))
+    const witness = anchor.witnesses?.keys.find(isOf)
+    if (witness) {
+      verifyCosignature(witness.key, body, signature.slice(4))
+      witnesses.add(witness)
+    }
+    const key = anchor.keys.find(isOf)
     if (!key) continue
     try {
       verifySignature(key.key, utf8(body), signature.slice(4))
@@ -93,6 +119,9 @@ export function verifyHead(text: string, anchor: TrustAnchor): Head {
     signers.add(key)
   }
   if (signers.size < anchor.threshold) throw new Problem('proof', 'head has too few signatures')
+  if (anchor.witnesses && witnesses.size < anchor.witnesses.threshold) {
+    throw new Problem('proof', 'head has too few witnesses')
+  }
 
   const lines = body.slice(0, -1).split('\n')
   if (lines.length !== 6 || lines[0] !== `cairn/${anchor.network}`) fail('head of another network')
@@ -103,6 +132,18 @@ export function verifyHead(text: string, anchor: TrustAnchor): Head {
     height: decimal(after('height ', height)),
     time: decimal(after('time ', time)),
     stateRoot: root(after('state ', state)),
+  }
+}
+
+/** @throws Problem 'proof' */
+function verifyCosignature(key: PublicKey, body: string, timed: Uint8Array): void {
+  try {
+    if (timed.length !== COSIGNATURE_BYTES) fail('co-signature')
+    const time = new DataView(timed.buffer, timed.byteOffset, 8).getBigUint64(0)
+    if (time < 1n || time > BigInt(Number.MAX_SAFE_INTEGER)) fail('time of a co-signature')
+    verifySignature(key, utf8(`cosignature/v1\ntime ${time}\n${body}`), timed.slice(8))
+  } catch {
+    throw new Problem('proof', 'head has a co-signature that does not verify')
   }
 }
 
