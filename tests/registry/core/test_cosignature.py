@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,11 +21,13 @@ from registry.core.cosignature import (
     verify_cosignatures,
     witness_key,
 )
+from registry.core.encoding import parse_json
 from registry.core.refusals import Malformed
 from registry.core.signed_note import NoteNotSigned, parse_note, sign_note
 from registry.core.trust_anchor import TrustAnchor, parse_trust_anchor, trust_anchor_json
 from tests.registry.core.heads import SECOND, SIGNER, THIRD, TestSigner, anchor_of, head_of
 
+BROWSER = Path(__file__).parents[3] / "wallet_app/tests/vectors/witnesses.json"
 HEAD = head_of()
 NOW = 1_790_000_100
 W1 = TestSigner("witness.example/w1", 11)
@@ -241,3 +244,19 @@ def test_it_is_the_anchor_that_makes_witnesses_count(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(checkpoint, "verify_cosignatures", lambda *_: ())
 
     assert verify_head(note, quorum(W1, threshold=1)) == HEAD  # switched off, it is missed
+
+
+def test_the_browser_is_held_to_the_same_values() -> None:
+    later = cosign(HEAD.text, W1, time=NOW + 1)
+    of_another = cosign(head_of(height=8).text, W3, time=NOW)
+    values = {
+        "anchor": trust_anchor_json(quorum(W1, W2, W3, threshold=2)),
+        "good": cosigned(W1, W3),
+        "one": cosigned(W1),
+        "twice": add_cosignatures(cosigned(W1), [later]),
+        "signed": sign_head(HEAD, [SIGNER, W1, W2]),
+        "false": add_cosignatures(cosigned(W1, W2), [of_another]),
+        "bare": sign_head(HEAD, [SIGNER]),
+    }
+
+    assert parse_json(BROWSER.read_bytes()) == values
