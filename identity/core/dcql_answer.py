@@ -30,6 +30,13 @@ class QueryNotSatisfied(NotPermitted):
         self.reason = reason
 
 
+class TooManyPresentations(QueryNotSatisfied):
+    """More presentations than were asked for; they need not be looked at to say so."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("too_many_presentations", detail)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """What the query is evaluated against: one presented credential.
@@ -60,6 +67,18 @@ def query_called(query_id: str, query: DcqlQuery) -> CredentialQuery:
     raise QueryNotSatisfied("presentation_not_asked", "an answer to a query that was not asked")
 
 
+def check_count(query: CredentialQuery, count: int) -> None:
+    """Check that `count` presentations are not too many for `query`.
+
+    Raises:
+        TooManyPresentations: as it says.
+    """
+    if count > 1 and not query.multiple:
+        raise TooManyPresentations(f"one presentation was asked for under {query.id}")
+    if count > MAX_PRESENTATIONS:
+        raise TooManyPresentations("more presentations than are read")
+
+
 def satisfies(query: DcqlQuery, presentations: Mapping[str, Sequence[Candidate]]) -> None:
     """Check that `presentations`, by query id, answer `query` (§6.4.2, §8.1).
 
@@ -70,12 +89,7 @@ def satisfies(query: DcqlQuery, presentations: Mapping[str, Sequence[Candidate]]
         wanted = query_called(query_id, query)
         if not candidates:
             raise QueryNotSatisfied("presentation_missing", f"no presentation under {query_id}")
-        if len(candidates) > 1 and not wanted.multiple:
-            raise QueryNotSatisfied(
-                "too_many_presentations", f"one presentation was asked for under {query_id}"
-            )
-        if len(candidates) > MAX_PRESENTATIONS:
-            raise QueryNotSatisfied("too_many_presentations", "more presentations than are read")
+        check_count(wanted, len(candidates))
         for candidate in candidates:
             matches(wanted, candidate)
     if not presentations:

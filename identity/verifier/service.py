@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from identity.core import presentation_request, sealed_result
 from identity.core.dcql import CredentialFormat, DcqlQuery, parse_dcql
-from identity.core.dcql_answer import query_called
+from identity.core.dcql_answer import TooManyPresentations, check_count, query_called
 from identity.core.deriving import derive
 from identity.core.encrypted_answer import AnswerKey, new_answer_key
 from identity.core.parties import RelyingParty
@@ -17,7 +17,7 @@ from identity.core.verification import pipeline, presented
 from identity.core.verification.case import Expectation, World
 from identity.core.verification.policy import Policy, for_credentials
 from identity.core.verification.presented import Unverified
-from identity.core.verification.verdict import Verdict
+from identity.core.verification.verdict import Check, Verdict
 from identity.verifier.answer import Declined, Presentations, read_answer
 from identity.verifier.evidence import EvidenceReader
 from identity.verifier.ports import Registry, RequestStore, StoredRequest
@@ -321,6 +321,8 @@ class VerifierService:
                 ]
                 for query_id, entries in answer.entries.items()
             }
+        except TooManyPresentations as refusal:
+            return pipeline.refuse(refusal, now=now, failed=Check.POLICY)
         except Refusal as refusal:
             return pipeline.refuse(refusal, now=now)
         return pipeline.judge_answer(query, cases, now=now)
@@ -330,6 +332,7 @@ class VerifierService:
         query_id: str, query: DcqlQuery, entries: tuple[Entry, ...]
     ) -> list[tuple[Unverified, AnchorReceipt | Refusal | None]]:
         wanted = query_called(query_id, query)
+        check_count(wanted, len(entries))  # before anything of theirs costs work
         return [
             (unverified, receipt)
             for value, receipt in entries

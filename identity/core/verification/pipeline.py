@@ -162,13 +162,13 @@ def judge_answer(
     return conclude(results, credentials=_credentials(cases, names), verified_at=now)
 
 
-def refuse(refusal: Refusal, *, now: datetime) -> Verdict:
-    """The verdict about something that could not even be taken apart."""
-    results = [_failed(Check.PROOF, refusal)]
+def refuse(refusal: Refusal, *, now: datetime, failed: Check = Check.PROOF) -> Verdict:
+    """The verdict about something that was not, or could not even be, taken apart."""
+    results = [_failed(failed, refusal)]
     results += [
         _failed(check, CheckFailed("proof_failed", "not looked at: there is no such credential"))
         for check in Check
-        if check is not Check.PROOF
+        if check is not failed
     ]
     return conclude(results, credentials=(), verified_at=now)
 
