@@ -13,11 +13,19 @@ from registry.core.anchors import BatchRecord
 from registry.core.checkpoint import Head, sign_head
 from registry.core.did_actions import CreateDid
 from registry.core.encoding import JsonObject, base64url_encode, canonical_json, parse_json
-from registry.core.hashing import sha256
+from registry.core.hashing import labelled_hash, sha256
 from registry.core.merkle_log import consistency_path, inclusion_path, leaf_hash, root_of
 from registry.core.proofs import path_json
 from registry.core.receipt import BatchTree, build_receipt, receipt_json
-from registry.core.sparse_map import EMPTY, map_changes, map_proof_json, prove, update
+from registry.core.sparse_map import (
+    EMPTY,
+    map_changes,
+    map_key_hash,
+    map_proof_json,
+    map_root,
+    prove,
+    update,
+)
 from registry.core.transactions import Payload, derive_did, transaction_id
 from registry.core.trust_anchor import trust_anchor_json
 from tests.registry.core.heads import NETWORK, ROOT_DID, SECOND, SIGNER, THIRD, anchor_of
@@ -212,6 +220,7 @@ def map_refused(proofs: JsonObject) -> list[JsonObject]:
     record = RECORDS["network"]
     leaf = {"keyhash": base64url_encode(bytes(32)), "valuehash": base64url_encode(bytes(32))}
     zero = base64url_encode(bytes(32))
+    beside_nothing = {"key": "network", "bits": 1, "path": [zero]}
 
     def case(why: str, key: str, record: JsonObject | None, proof: JsonObject) -> JsonObject:
         return {"why": why, "key": key, "record": record, "proof": proof}
@@ -230,6 +239,10 @@ def map_refused(proofs: JsonObject) -> list[JsonObject]:
         case("absence that names no leaf", ABSENT[0], None, {**absent, "other": leaf}),
         case("a record that is not there", ABSENT[0], {"record": "did"}, _without_other(absent)),
         case("hashes in reverse", "network", record, {**network, "path": network["path"][::-1]}),
+        {
+            **case("a leaf beside nothing", "network", record, beside_nothing),
+            "root": _root_beside_nothing(record).hex(),
+        },
         case("a hash of 31 bytes", "network", record, {**network, "path": [zero[:42]] * 3}),
     ]
 
@@ -262,6 +275,14 @@ def receipts_refused(good: JsonObject, head: str) -> list[JsonObject]:
 
 def _longer(proof: JsonObject, sibling: str) -> JsonObject:
     return {**proof, "path": [sibling, *proof["path"]], "bits": proof["bits"] + 1}
+
+
+def _root_beside_nothing(record: JsonObject) -> bytes:
+    """Root of a map of one record, from a tree that no map has: the leaf stands one level deep."""
+    key_hash = map_key_hash("network")
+    leaf = map_root(map_changes({"network": canonical_json(record)}))
+    pair = (EMPTY, leaf) if key_hash[0] & 0x80 else (leaf, EMPTY)
+    return labelled_hash("cairn/map-node/v1", *pair)
 
 
 def _without_other(proof: JsonObject) -> JsonObject:

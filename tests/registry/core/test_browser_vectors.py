@@ -32,7 +32,7 @@ def check_map(case: dict[str, Any]) -> None:
         parse_map_proof(case["proof"]),
         key=case["key"],
         value=None if record is None else canonical_json(record),
-        root=HEAD.state_root,
+        root=bytes.fromhex(case["root"]) if "root" in case else HEAD.state_root,
     )
 
 
