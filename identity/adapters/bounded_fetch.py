@@ -84,7 +84,9 @@ class BoundedFetcher:
         alarm = threading.Timer(self._timeout_seconds, _hang_up, (connection,))
         alarm.start()
         try:
-            connection.request("GET", path or "/", headers={"Accept": accept})
+            # The ledger says which version is right; an older one from a cache on the way is not.
+            headers = {"Accept": accept, "Cache-Control": "no-cache"}
+            connection.request("GET", path or "/", headers=headers)
             response = connection.getresponse()
             if response.status != 200:
                 raise FetchFailed("the place does not answer with what was asked for")

@@ -102,6 +102,14 @@ class SqlStatusStore:
             pending=_pending(row),
         )
 
+    def published_version(self, group: str) -> int:
+        """As `StatusStore.published_version`."""
+        with transaction(self._engine) as db:
+            version = db.scalar(
+                select(StatusGroupRow.version).where(StatusGroupRow.group_id == group)
+            )
+        return version or 0
+
     def entries(self, group: str) -> dict[int, Status]:
         """As `StatusStore.entries`."""
         with transaction(self._engine) as db:

@@ -153,7 +153,15 @@ class StatusPublisher:
         agency = self._parts.agency(slug)
         with self._lock:
             recent = self._recent.get(group)
-        if recent is not None and timedelta() <= now - recent[0] < timedelta(seconds=CACHE_SECONDS):
+        young = recent is not None and (
+            timedelta() <= now - recent[0] < timedelta(seconds=CACHE_SECONDS)
+        )
+        # Another process may have published since; its list is what verifiers must see at once.
+        if (
+            recent is not None
+            and young
+            and recent[1].version >= self._parts.statuses.published_version(group)
+        ):
             return recent[1]
         documents = self._sign(agency, group, now=now)
         self._keep(documents, now=now)

@@ -215,6 +215,10 @@ class StatusStore(Protocol):
         """The group and its publication."""
         ...
 
+    def published_version(self, group: str) -> int:
+        """The version that the ledger has; 0 for none, or no such group."""
+        ...
+
     def entries(self, group: str) -> dict[int, Status]:
         """Every entry of the group that is not valid."""
         ...

@@ -223,6 +223,20 @@ def test_two_processes_publish_one_change_once(bench: Workbench, tmp_path: Path)
     assert _statuses(other, copies) == [1, 1]
 
 
+def test_what_one_process_published_the_other_serves_at_once(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    credential, copies = _issued(bench)
+    other = Workbench(
+        tmp_path, registry=bench.registry, clock=bench.clock, persons=bench.persons, seed=b"other"
+    )
+    assert _statuses(other, copies) == [0, 0]  # the other process holds these lists now
+
+    _change(bench, credential, "revoked")
+
+    assert _statuses(other, copies) == [1, 1]
+
+
 def test_a_restored_database_does_not_bring_revoked_credentials_back(
     bench: Workbench, tmp_path: Path
 ) -> None:
