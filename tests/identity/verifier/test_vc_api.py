@@ -215,3 +215,31 @@ def test_a_presentation_without_proof_is_judged_on_its_form_in_conformance_only(
         answer = post(bench, "open/presentations", {"verifiablePresentation": broken})
         assert answer.status_code == 400, broken
     assert post(bench, "bar/presentations", {"verifiablePresentation": whole}).status_code == 400
+
+
+def test_a_strict_party_has_no_yes_for_a_presentation_without_credentials(bench: Workbench):
+    shown = data_integrity.add_proof(
+        {
+            "@context": ["https://www.w3.org/ns/credentials/v2"],
+            "type": ["VerifiablePresentation"],
+            "verifiableCredential": [],
+        },
+        signer=holder_signer(),
+        cryptosuite="ecdsa-rdfc-2019",
+        created=datetime.fromtimestamp(START, UTC),
+        purpose="authentication",
+        contexts=CONTEXTS,
+    )
+
+    body = {"verifiablePresentation": shown}
+    assert post(bench, "open/presentations", body).status_code == 200
+    assert post(bench, "bar/presentations", body).status_code == 400
+
+
+def test_a_strict_party_derives_nothing(bench: Workbench):
+    body = {"verifiableCredential": {}, "options": {"selectivePointers": []}}
+    for party, status in (("bar", 404), ("open", 400)):
+        answer = bench.client.post(
+            f"/verifiers/{party}/credentials/derive", json=body, headers=BEARER
+        )
+        assert answer.status_code == status
