@@ -50,14 +50,17 @@ $(WALLET)/dist/.stamp: $(WALLET)/node_modules/.stamp $(PAGE_SOURCES)
 	@cd $(WALLET) && npm run --silent build
 	@touch $@
 
-.PHONY: setup pages browser
+.PHONY: setup pages tools
 setup: $(VENV)/.run $(WALLET)/dist/.stamp ## Install and build what `make run` needs
 pages: $(WALLET)/dist/.stamp ## Build the pages
 
-browser: # Debian's chromium, when it is missing and we may
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
-		echo "no chromium: the browser tests will be skipped"
+tools: # Debian's chromium and strace, when they are missing and we may
+	@for tool in chromium strace; do command -v $$tool >/dev/null || missing="$${missing:-} $$tool"; done; \
+	if [ -n "$${missing:-}" ]; then \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; } || \
+		echo "missing:$$missing; tests that need them will be skipped"; \
+	fi
 
 # --- the two commands ----------------------------------------------------------------------------
 
@@ -68,7 +71,7 @@ run: setup ## Set up, tell the story once, then serve on http://127.0.0.1:8000 (
 demo: setup ## Tell the story in a throw-away folder and exit
 	@$(BIN)/cairn demo
 
-test: $(VENV)/.dev $(WALLET)/dist/.stamp browser check ## Everything: checks, then fast, slow and browser tests
+test: $(VENV)/.dev $(WALLET)/dist/.stamp tools check ## Everything: checks, then fast, slow and browser tests
 	@cd $(WALLET) && npm test --silent
 	@$(PYTEST) -n 2 -m "not slow and not browser"
 	@$(PYTEST) -m "slow or browser"

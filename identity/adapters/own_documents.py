@@ -3,7 +3,11 @@
 from urllib.parse import urlsplit
 
 from registry.client import Transport
-from registry.core.refusals import Unavailable
+from registry.core.refusals import NotFound, Unavailable
+
+
+class OwnDocumentMissing(NotFound):
+    """The URL is under our own base, and nothing is published there."""
 
 
 class OwnDocuments:
@@ -23,11 +27,14 @@ class OwnDocuments:
         """The body at `url`, or None when the URL is not ours.
 
         Raises:
-            Unavailable: ours, and not there.
+            OwnDocumentMissing: ours, and nothing is there.
+            Unavailable: ours, and it does not answer now.
         """
         if not url.startswith(self._base):
             return None
         answer = self._transport.get(url.removeprefix(self._base[: -1 - len(self._prefix)]))
+        if answer.status == 404:
+            raise OwnDocumentMissing("nothing is published under this address")
         if answer.status != 200:
             raise Unavailable(f"our own document answers {answer.status}")
         return answer.body

@@ -11,6 +11,7 @@ class WebDocuments(Protocol):
 
         Raises:
             WebPlaceNotListed: the place is not listed; no connection was made.
+            NotFound: the place is ours, and nothing is published there.
             Unavailable: no answer in time, or none that can be used.
         """
         ...

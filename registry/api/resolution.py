@@ -199,6 +199,8 @@ class Resolver:
         except WebPlaceNotListed as refusal:
             # The same answer as without a list, so that nobody learns what is on it and not up.
             raise MethodNotSupported("did:web is resolved here for listed places only") from refusal
+        except NotFound as refusal:
+            raise DidNotFound("nothing is published for this did:web") from refusal
         return parse_web_document(data, did)
 
     def _resolve_cairn(self, did: str, wanted: Wanted) -> Resolution:

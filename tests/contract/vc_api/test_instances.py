@@ -67,14 +67,20 @@ def test_section_2_keys_are_the_same_on_every_start():
     assert key_from_seed(KeyType.P384, bytes(48)).key != first.key
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("instance", [name for name in INSTANCES if name != "ecdsa-sd-2023"])
+@pytest.mark.parametrize(
+    ("instance", "model"),
+    [
+        (instance, model)
+        for instance in INSTANCES
+        for model in MODELS
+        # Base proofs are for holders; a status entry has no meaning in data model 1.1 (see below).
+        if instance != "ecdsa-sd-2023" and (instance, model) != ("status", "older")
+    ],
+)
 @pytest.mark.parametrize("party", VERIFIERS)
 def test_one_verifier_takes_all_cryptosuites_and_both_data_models(
     suite: Suite, instance: str, model: str, party: str
 ):
-    if (instance, model) == ("status", "older"):
-        pytest.skip("Bitstring Status List 1.0 is for data model 2.0; see the test of its refusal")
     document = suite.issue(getattr(suite, model)(instance), instance).credential
 
     assert suite.verify(document, party).is_verified

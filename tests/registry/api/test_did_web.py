@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from registry.api.resolution_routes import build_resolution_router
 from registry.core.did_web import WebPlaceNotListed
-from registry.core.refusals import Unavailable
+from registry.core.refusals import NotFound, Unavailable
 from tests.registry.api.conftest import Registry, running_registry
 
 DID = "did:web:other.example%3A8443:issuers:u"
@@ -85,6 +85,7 @@ def test_plain_or_encoded_the_port_stays_a_port(registry: Registry, sent: str) -
     [
         (WebPlaceNotListed("not listed"), 501, "METHOD_NOT_SUPPORTED"),
         (Unavailable("no answer"), 503, "INTERNAL_ERROR"),
+        (NotFound("nothing there"), 404, "NOT_FOUND"),
         (b"<html>", 500, "INVALID_DID_DOCUMENT"),
         (b'{"id":"did:web:evil.example"}', 500, "INVALID_DID_DOCUMENT"),
     ],
