@@ -1,38 +1,18 @@
 """The story in real pages: a citizen's wallet and a bar's scanner, two phones, two cameras."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Playwright, expect, sync_playwright
+from playwright.sync_api import Playwright, expect
 
-from tests.browser.people import CHROMIUM, PATIENCE_MS, Phone
+from tests.browser.people import PATIENCE_MS, Phone
 from tests.scenarios.installation import Installation, person
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(shutil.which(CHROMIUM) is None, reason="chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 
 PICTURES = os.environ.get("CAIRN_PICTURES")  # a folder: keep the screenshots there
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    running = Installation(tmp_path_factory.mktemp("installation"))
-    try:
-        running.start()
-        yield running
-    finally:
-        running.close()
 
 
 @pytest.fixture
