@@ -12,18 +12,16 @@ import typer
 from rich.console import Console
 
 from identity.adapters.bounded_fetch import AllowedPlace, BoundedFetcher
-from identity.adapters.schema_files import load_catalogue, load_contexts
+from identity.adapters.schema_files import load_catalogue, load_context_store
 from identity.adapters.status_fetcher import CachingBatches, CachingStatusLists
 from identity.adapters.verifier_ledger import VerifierLedger
-from identity.core.jsonld import ContextStore
 from identity.core.verification.case import World
 from identity.core.verification.policy import for_credentials, strict_policy
-from identity.core.verification.presented import Unverified
 from identity.core.verification.verdict import Verdict
 from identity.installation.parties import read_trust_anchor
 from identity.verifier.evidence import EvidenceReader
 from identity.verifier.ports import OlderThanSeen
-from identity.verifier.records import RecordJudge, take_credential, take_presentation
+from identity.verifier.records import RecordJudge, take_credential
 from registry.client import HttpTransport, RegistryClient
 from registry.core.encoding import parse_json_object
 from registry.core.receipt import AnchorReceipt, parse_receipt
@@ -105,27 +103,21 @@ def _judge(
             seen_versions=SeenNothing(),
             catalogue=catalogue,
         ),
-        world=World(
-            contexts=ContextStore(load_contexts(catalogue)), catalogue=catalogue, trust=anchor
-        ),
+        world=World(contexts=load_context_store(catalogue), catalogue=catalogue, trust=anchor),
     )
-    now = datetime.now(UTC)
+    now, policy = datetime.now(UTC), for_credentials(strict_policy("command line"))
     try:
+        if isinstance(value, dict) and "VerifiablePresentation" in str(value.get("type")):
+            return judge.judge_presentation(value, policy=policy, binding={}, now=now)
         return judge.judge(
-            lambda: _take(value),
+            lambda: take_credential(value),
             stapled=_read_receipt(receipt),
-            policy=for_credentials(strict_policy("command line")),
+            policy=policy,
             binding={},
             now=now,
         )
     finally:
         transport.close()
-
-
-def _take(value: object) -> tuple[Unverified, ...]:
-    if isinstance(value, dict) and "VerifiablePresentation" in str(value.get("type")):
-        return take_presentation(value)
-    return take_credential(value)
 
 
 def _read(file: Path) -> object:
