@@ -73,7 +73,7 @@ demo: setup ## Tell the story in a throw-away folder and exit
 
 test: $(VENV)/.dev $(WALLET)/dist/.stamp tools check ## Everything: checks, then fast, slow and browser tests
 	@cd $(WALLET) && npm test --silent
-	@$(PYTEST) -n 2 -m "not slow and not browser"
+	@$(PYTEST) -n 2 --dist loadfile -m "not slow and not browser"
 	@$(PYTEST) -m "slow or browser"
 
 # --- checks --------------------------------------------------------------------------------------
