@@ -152,8 +152,10 @@ class Memory:
     def _prepare(self) -> None:
         db = self._db
         db.set_busy_timeout(BUSY_TIMEOUT_MS)
-        db.pragma("journal_mode", "delete")
+        journal = db.pragma("journal_mode", "delete")
         db.pragma("synchronous", 3)  # EXTRA: what was seen once must be held against the registry
+        if journal != "delete" or db.pragma("synchronous") != 3:
+            raise MemoryFailed("SQLite does not take the durable settings")
         with self._writing():
             found = (db.pragma("application_id"), db.pragma("user_version"))
             if found == (0, 0) and not db.execute("SELECT count(*) FROM sqlite_schema").get:
