@@ -7,6 +7,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 WALLET := wallet_app
+PEERS := .tools/peers
+NODE_PEERS := tests/peers/node
 CONFIG ?= deploy/demo.toml
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 
@@ -50,7 +52,24 @@ $(WALLET)/dist/.stamp: $(WALLET)/node_modules/.stamp $(PAGE_SOURCES)
 	@cd $(WALLET) && npm run --silent build
 	@touch $@
 
-.PHONY: setup pages tools
+# Wallets and verifiers that we did not write, as test oracles: each in an environment of its own.
+$(PEERS)/.python: tests/peers/python/requirements.txt
+	@echo "installing the Python peers into $(PEERS) …"
+	@[ -x $(PEERS)/python/bin/python ] || python3 -m venv $(PEERS)/python
+	@if command -v uv >/dev/null; then \
+		uv pip install --python $(PEERS)/python/bin/python --quiet --require-hashes -r $<; \
+	else \
+		$(PEERS)/python/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<; \
+	fi
+	@touch $@
+
+$(NODE_PEERS)/node_modules/.stamp: $(NODE_PEERS)/package-lock.json
+	@echo "installing the JavaScript peers into $(NODE_PEERS)/node_modules …"
+	@cd $(NODE_PEERS) && npm ci --ignore-scripts --silent --no-audit --no-fund
+	@touch $@
+
+.PHONY: setup pages tools peers
+peers: $(PEERS)/.python $(NODE_PEERS)/node_modules/.stamp ## Install the wallets and verifiers of others that tests talk to
 setup: $(VENV)/.run $(WALLET)/dist/.stamp ## Install and build what `make run` needs
 pages: $(WALLET)/dist/.stamp ## Build the pages
 
@@ -71,7 +90,7 @@ run: setup ## Set up, tell the story once, then serve on http://127.0.0.1:8000 (
 demo: setup ## Tell the story in a throw-away folder and exit
 	@$(BIN)/cairn demo
 
-test: $(VENV)/.dev $(WALLET)/dist/.stamp tools check ## Everything: checks, then fast, slow and browser tests
+test: $(VENV)/.dev $(WALLET)/dist/.stamp tools peers check ## Everything: checks, then fast, slow and browser tests
 	@cd $(WALLET) && npm test --silent
 	@$(PYTEST) -n 2 --dist loadfile -m "not slow and not browser"
 	@$(PYTEST) -m "slow or browser"
@@ -95,6 +114,9 @@ lock: ## Pin the dependencies again, with hashes and without addresses (needs uv
 		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-header $$from -o requirements/$$part.txt; done
 	@cd $(WALLET) && npm install --package-lock-only
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		tests/peers/python/requirements.in -o tests/peers/python/requirements.txt
+	@cd $(NODE_PEERS) && npm install --package-lock-only --ignore-scripts
 
 bench: $(VENV)/.dev ## Measure, as ratios to a floor in the same run; numbers in docs/performance.md
 	@$(BIN)/python -m bench
@@ -103,4 +125,4 @@ faults: $(VENV)/.dev ## Break storage at every call, cut the power, flip 1,000 b
 	@$(BIN)/python -m tests.faults
 
 clean: ## Remove what was installed and built; keeps data/
-	rm -rf $(VENV) $(WALLET)/node_modules $(WALLET)/dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(NODE_PEERS)/node_modules $(WALLET)/node_modules $(WALLET)/dist .mypy_cache .ruff_cache .hypothesis
