@@ -73,8 +73,9 @@ peers: $(PEERS)/.python $(NODE_PEERS)/node_modules/.stamp ## Install the wallets
 setup: $(VENV)/.run $(WALLET)/dist/.stamp ## Install and build what `make run` needs
 pages: $(WALLET)/dist/.stamp ## Build the pages
 
-tools: # Debian's chromium and strace, when they are missing and we may
+tools: # Debian's chromium, strace and PostgreSQL, when they are missing and we may
 	@for tool in chromium strace; do command -v $$tool >/dev/null || missing="$${missing:-} $$tool"; done; \
+	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$${missing:-} postgresql"; \
 	if [ -n "$${missing:-}" ]; then \
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; } || \

@@ -3,9 +3,15 @@
 import ipaddress
 import os
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+
+from tests.postgres import Cluster, NoPostgres, cluster
 
 _connect = socket.socket.connect
 _connect_ex = socket.socket.connect_ex
@@ -34,6 +40,40 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", connect)
     monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
+
+
+@pytest.fixture(scope="session")
+def postgresql_cluster() -> Iterator[Cluster]:
+    """A throw-away PostgreSQL cluster; started when the first test asks."""
+    try:
+        with cluster() as running:
+            yield running
+    except NoPostgres as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def postgresql(postgresql_cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster; connections that a test left open are closed after it."""
+    opened: list[Any] = []
+
+    def note(connection: Any, _record: Any) -> None:
+        opened.append(connection)
+
+    event.listen(Pool, "connect", note)
+    yield postgresql_cluster
+    event.remove(Pool, "connect", note)
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """SQLAlchemy URL of an empty database; the test runs on each kind that we support."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    server: Cluster = request.getfixturevalue("postgresql")
+    return server.new_database()
 
 
 @pytest.hookimpl(trylast=True)

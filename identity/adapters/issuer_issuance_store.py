@@ -62,7 +62,7 @@ class SqlIssuanceStore:
         self, request: DeliveryRequest, draft: Callable[[Placement], Sequence[NewCopy]]
     ) -> None:
         with transaction(self._engine) as db:
-            issuance = db.get(IssuanceRow, request.issuance)
+            issuance = db.get(IssuanceRow, request.issuance, with_for_update=True)
             if issuance is None:
                 db.add(
                     IssuanceRow(
@@ -81,9 +81,10 @@ class SqlIssuanceStore:
                 raise AlreadyDelivered("the credential was revoked or suspended by its agency")
             else:
                 self._supersede(db, request)
+            # Places first: they lock the group, so rivals find the batch that the first one opened.
+            places = self._allocate(db, request.agency, request.copies)
             placement = Placement(
-                batch=self._join_batch(db, request) if request.anchored else "",
-                places=self._allocate(db, request.agency, request.copies),
+                batch=self._join_batch(db, request) if request.anchored else "", places=places
             )
             db.add(
                 DeliveryRow(

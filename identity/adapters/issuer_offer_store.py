@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, Engine, Executable, delete, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from identity.adapters.database import transaction
@@ -163,10 +164,15 @@ class SqlOfferStore:
 
     def claim_nonce(self, agency: str, purpose: str, digest: bytes, *, expires_at: int) -> bool:
         """As `OfferStore.claim_nonce`."""
-        with transaction(self._engine) as db:
-            if db.get(NonceRow, digest) is not None:
-                return False
-            db.add(NonceRow(digest=digest, purpose=purpose, agency=agency, expires_at=expires_at))
+        try:
+            with transaction(self._engine) as db:
+                if db.get(NonceRow, digest) is not None:
+                    return False
+                db.add(
+                    NonceRow(digest=digest, purpose=purpose, agency=agency, expires_at=expires_at)
+                )
+        except IntegrityError:  # PostgreSQL lets rivals run side by side; the other was faster
+            return False
         return True
 
     def expired_claims(self, *, now: int, limit: int) -> list[tuple[str, str]]:

@@ -1,8 +1,10 @@
 """Status groups, their publication and their signed documents in the database."""
 
 import zlib
+from contextlib import suppress
 
 from sqlalchemy import Engine, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from identity.adapters.database import transaction
 from identity.adapters.issuer_offer_store import rows
@@ -200,10 +202,12 @@ class SqlStatusStore:
             "expires_at": documents.expires_at,
         }
         row = StatusDocumentRow
-        with transaction(self._engine) as db:
+        # PostgreSQL lets another instance store its first ones in the same moment.
+        with suppress(IntegrityError), transaction(self._engine) as db:
             if db.get(row, documents.group) is None:
                 db.add(row(group_id=documents.group, **values))
                 return
+        with transaction(self._engine) as db:
             db.execute(
                 update(row)
                 .where(

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 
-from identity.adapters.database import Base, create_database
+from identity.adapters.database import create_database
 from identity.adapters.issuer_batch_store import SqlBatchStore
 from identity.adapters.issuer_issuance_store import SqlIssuanceStore
 from identity.adapters.issuer_offer_store import SqlOfferStore
 from identity.adapters.issuer_status_store import SqlStatusStore
+from identity.adapters.migrate import migrate
 from identity.core.issuance import STATUS_LIST_SIZE, Format
 from identity.issuer.records import (
     BatchState,
@@ -62,9 +62,9 @@ class Stores:
     batches: BatchStore
 
 
-def _sql(folder: Path, seed: bytes) -> Stores:
-    engine = create_database(f"sqlite:///{folder / 'identity.db'}")
-    Base.metadata.create_all(engine)
+def _sql(url: str, seed: bytes) -> Stores:
+    engine = create_database(url)
+    migrate(engine, "identity")
     return Stores(
         offers=SqlOfferStore(engine),
         issuances=SqlIssuanceStore(engine, random=Randomness(seed)),
@@ -74,9 +74,9 @@ def _sql(folder: Path, seed: bytes) -> Stores:
 
 
 @pytest.fixture
-def rivals(tmp_path: Path) -> tuple[Stores, Stores]:
+def rivals(database_url: str) -> tuple[Stores, Stores]:
     """Two processes on one database, with a published status group."""
-    pair = _sql(tmp_path, b"one"), _sql(tmp_path, b"two")
+    pair = _sql(database_url, b"one"), _sql(database_url, b"two")
     _publish(pair[0])
     return pair
 
@@ -150,6 +150,16 @@ def test_an_identifier_that_a_client_chose_is_claimed_once(stores: Stores) -> No
     assert outcomes == [True, False]
 
 
+def test_of_rivals_that_claim_one_identifier_one_gets_it(rivals: tuple[Stores, Stores]) -> None:
+    def claim(number: int) -> bool:
+        return rivals[number % 2].offers.claim_nonce(AGENCY, "jti", b"j" * 32, expires_at=NOW)
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(claim, range(16)))
+
+    assert sorted(outcomes) == [False] * 15 + [True]
+
+
 def test_a_draft_that_fails_records_nothing(stores: Stores) -> None:
     def fail(_placement: Placement) -> Sequence[NewCopy]:
         raise RuntimeError("no claims")
@@ -184,10 +194,10 @@ def test_rivals_get_places_that_nobody_else_has(rivals: tuple[Stores, Stores]) -
     assert read.count == 40
 
 
-def test_an_index_that_is_taken_is_never_handed_out_again(tmp_path: Path) -> None:
-    stores = _sql(tmp_path, b"x")
+def test_an_index_that_is_taken_is_never_handed_out_again(database_url: str) -> None:
+    stores = _sql(database_url, b"x")
     _publish(stores)
-    engine = create_database(f"sqlite:///{tmp_path / 'identity.db'}")
+    engine = create_database(database_url)
     places = iter([5, 5, 5, 6])  # the second copy draws the first one's place twice more
     other = SqlIssuanceStore(
         engine,
@@ -203,8 +213,8 @@ def test_an_index_that_is_taken_is_never_handed_out_again(tmp_path: Path) -> Non
     assert [first.placement.places[0].index, second.placement.places[0].index] == [5, 6]
 
 
-def test_a_group_that_is_unpublished_closed_or_full_gives_no_places(tmp_path: Path) -> None:
-    stores = _sql(tmp_path, b"x")
+def test_a_group_that_is_unpublished_closed_or_full_gives_no_places(database_url: str) -> None:
+    stores = _sql(database_url, b"x")
     stores.statuses.add_group(AGENCY, "unpublished")
     _publish(stores, "closed")
     stores.statuses.close_group("closed")

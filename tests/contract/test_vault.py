@@ -26,16 +26,19 @@ from tests.identity.vault.parts import (
     MemoryVaultKeys,
     MemoryVaultStore,
     vault_engine,
+    vault_engine_at,
 )
 
 DATA = b'{"family_name":"canary"}'
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> VaultStore:
     if request.param == "memory":
         return MemoryVaultStore()
-    return SqlVaultStore(vault_engine(tmp_path / "vault.db"))
+    if request.param == "sqlite":
+        return SqlVaultStore(vault_engine(tmp_path / "vault.db"))
+    return SqlVaultStore(vault_engine_at(request.getfixturevalue("postgresql").new_database()))
 
 
 @pytest.fixture(scope="module", params=["memory", "file"])  # opening a key file is slow on purpose

@@ -31,8 +31,8 @@ def clock():
 
 
 @pytest.fixture
-def store(tmp_path):
-    engine = create_database(f"sqlite:///{tmp_path / 'r.db'}")
+def store(database_url):
+    engine = create_database(database_url)
     Base.metadata.create_all(engine)
     return DatabaseWaits(engine)
 

@@ -105,7 +105,12 @@ class MemorySink:
 
 def vault_engine(path: Path) -> Engine:
     """A vault database in a file, with its tables."""
-    engine = create_database(f"sqlite:///{path}")
+    return vault_engine_at(f"sqlite:///{path}")
+
+
+def vault_engine_at(url: str) -> Engine:
+    """A vault database of any kind, with its tables."""
+    engine = create_database(url)
     VaultBase.metadata.create_all(engine)
     return engine
 
