@@ -19,7 +19,7 @@ from registry.core.receipt import BatchTree
 from registry.core.records import TransactionRecord, transaction_key
 from registry.core.sparse_map import map_changes, update
 from registry.ledger.embedded import EmbeddedLedger
-from registry.ledger.embedded.rows import NodeCache, Rows
+from registry.ledger.store.rows import NodeCache, Rows
 from tests.registry.authors import CREATED, NETWORK, UnsafeHeadSigner, genesis, root_author
 
 BATCH = [sha256(b"digest %d" % number) for number in range(1000)]  # one anchored batch

@@ -27,7 +27,7 @@ from registry.core.sparse_map import prove, verify_map_proof
 from registry.core.transactions import parse_transaction
 from registry.core.transitions import apply
 from registry.ledger.embedded import EmbeddedLedger
-from registry.ledger.embedded.rows import NodeCache, Rows
+from registry.ledger.store.rows import NodeCache, Rows
 from tests.registry.authors import CREATED, genesis, new_did, trust_anchor
 
 SIZES = (1_000, 100_000, 1_000_000)

@@ -8,10 +8,10 @@ from typing import Protocol, runtime_checkable
 
 from registry.core.checkpoint import Head, parse_head
 from registry.core.refusals import NotFound
-from registry.ledger.embedded.database import assert_sqlite_version, connect, sqlite_damage
-from registry.ledger.embedded.reading import CheckedState, checked_entries
-from registry.ledger.embedded.rows import NodeCache, Rows
 from registry.ledger.port import MAX_ENTRIES, Ledger, LedgerDamaged
+from registry.ledger.store.database import assert_sqlite_version, connect, sqlite_damage
+from registry.ledger.store.reading import CheckedState, checked_entries
+from registry.ledger.store.rows import NodeCache, Rows
 
 
 class NoLedgerFile(NotFound):

@@ -24,9 +24,9 @@ from registry.core.checkpoint import Head, verify_head
 from registry.core.refusals import Unavailable
 from registry.core.sparse_map import prove
 from registry.ledger.embedded import EmbeddedLedger
-from registry.ledger.embedded.database import connect
-from registry.ledger.embedded.rows import NodeCache, Rows
 from registry.ledger.port import LedgerDamaged
+from registry.ledger.store.database import connect
+from registry.ledger.store.rows import NodeCache, Rows
 from tests.registry.authors import CREATED, UnsafeHeadSigner, genesis, trust_anchor
 
 TABLES = {

@@ -14,8 +14,9 @@ from registry.audit import audit
 from registry.core.did_actions import UpdateDid
 from registry.core.refusals import Refusal, Unavailable
 from registry.core.transactions import parse_transaction
-from registry.ledger.embedded import EmbeddedLedger, database
+from registry.ledger.embedded import EmbeddedLedger
 from registry.ledger.port import LedgerDamaged
+from registry.ledger.store import database
 from tests.faults.tracing import Say
 from tests.registry.authors import (
     CREATED,

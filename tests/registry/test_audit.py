@@ -16,8 +16,8 @@ from registry.core.sparse_map import map_changes, map_root
 from registry.core.transactions import parse_transaction
 from registry.core.transitions import apply
 from registry.ledger.embedded import EmbeddedLedger
-from registry.ledger.embedded.opening import genesis_entry
 from registry.ledger.entries import LogEntry
+from registry.ledger.store.writing import genesis_entry
 from tests.registry.authors import (
     CREATED,
     NETWORK,

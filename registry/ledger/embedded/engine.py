@@ -13,43 +13,27 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import apsw
 
 from registry.core.checkpoint import HeadSigner
 from registry.core.genesis import Genesis
-from registry.core.records import Block, TransactionRecord, transaction_key
-from registry.core.refusals import Malformed, Refusal, Unavailable
+from registry.core.records import Block, TransactionRecord
+from registry.core.refusals import Refusal, Unavailable
 from registry.core.signed_note import VerifierKey, verifier_key
 from registry.core.transactions import SignedTransaction, parse_transaction
 from registry.core.transitions import AlreadyApplied, apply
-from registry.ledger.embedded.database import Database, open_database
 from registry.ledger.embedded.head_store import HeadNotSynced, HeadStore, HeadStoreChanged
-from registry.ledger.embedded.opening import recover
-from registry.ledger.embedded.reading import (
-    CheckedState,
-    SealedHead,
-    check_head,
-    checked_entries,
-    proven_consistency,
-    proven_inclusion,
-    proven_value,
-)
-from registry.ledger.embedded.rows import NodeCache, Rows
-from registry.ledger.embedded.writing import OpenBlock, seal
+from registry.ledger.embedded.opening import LAYOUT, recover, seal
 from registry.ledger.entries import LogEntry
-from registry.ledger.port import (
-    MAX_ENTRIES,
-    ConsistencyProof,
-    Health,
-    InclusionProof,
-    LedgerDamaged,
-    LedgerStopped,
-    NoSuchHead,
-    ProvenRecord,
-    TransactionReceipt,
-)
+from registry.ledger.port import Health, LedgerDamaged, LedgerStopped, TransactionReceipt
+from registry.ledger.store.answers import StoredLedger
+from registry.ledger.store.database import Database, open_database
+from registry.ledger.store.reading import CheckedState, SealedHead, check_head
+from registry.ledger.store.rows import NodeCache, Rows
+from registry.ledger.store.writing import OpenBlock, finish
 
 MAX_BLOCK_TRANSACTIONS = 256  # more wait for the next block, so that none waits for long
 WAIT_SECONDS = 0.1  # then a submitter looks for himself, should nobody have told him
@@ -75,7 +59,7 @@ class _Pending:
         self.error, self.done = error, True
 
 
-class EmbeddedLedger:
+class EmbeddedLedger(StoredLedger):
     """The `Ledger` port on one SQLite file, for one process; any number of threads."""
 
     def __init__(
@@ -90,12 +74,14 @@ class EmbeddedLedger:
         now: Callable[[], int],
     ) -> None:
         """Use `open`."""
-        self._database = database
+        super().__init__(
+            database=database,
+            cache=cache,
+            newest=newest,
+            check_head=partial(check_head, network=newest.head.network, keys=keys),
+        )
         self._heads = heads
-        self._newest = newest  # published; replaced as a whole, so readers need no lock
-        self._cache = cache
         self._signer = signer
-        self._keys = keys
         self._now = now
         self._turn = threading.Lock()  # whoever holds it writes the next block for all who wait
         self._answered = threading.Condition()  # told after each block
@@ -132,7 +118,7 @@ class EmbeddedLedger:
         keys = (verifier_key(signer.name, signer.key), *former_keys)
         heads = HeadStore(head_store or path.with_name(path.name + ".head"))
         cache = NodeCache()
-        database = open_database(path)
+        database = open_database(path, LAYOUT)
         try:
             newest = recover(database, heads, cache, genesis=genesis, signer=signer, keys=keys)
         except BaseException:
@@ -175,48 +161,6 @@ class EmbeddedLedger:
         assert pending.at is not None
         return self._receipt(pending.transaction.id, pending.at)
 
-    def receipt(self, tx_id: str) -> TransactionReceipt | None:
-        """As `Ledger.receipt`."""
-        value = self.read(transaction_key(tx_id), prove=False).value
-        return None if value is None else self._receipt(tx_id, TransactionRecord.parse(value))
-
-    def head(self, height: int | None = None) -> str:
-        """As `Ledger.head`."""
-        return self._sealed(height).note
-
-    def read(self, key: str, *, prove: bool, height: int | None = None) -> ProvenRecord:
-        """As `Ledger.read`. The proof is checked here too, whether it is asked for or not."""
-        sealed = self._sealed(height)
-        with self._database.reading() as db:
-            value, proof = proven_value(Rows(db, self._cache), key, sealed.head)
-        return ProvenRecord(key=key, value=value, proof=proof if prove else None, head=sealed.note)
-
-    def entries(self, start: int, count: int) -> Sequence[bytes]:
-        """As `Ledger.entries`."""
-        if start < 0 or not 1 <= count <= MAX_ENTRIES:
-            raise Malformed(f"entries are asked for from 0 on, 1 to {MAX_ENTRIES} at once")
-        count = min(count, self._newest.head.tree_size - start)
-        if count <= 0:
-            return []
-        with self._database.reading() as db:
-            return checked_entries(Rows(db, self._cache), start, count)
-
-    def inclusion(self, index: int, size: int) -> InclusionProof:
-        """As `Ledger.inclusion`."""
-        sealed = self._of_size(size)
-        with self._database.reading() as db:
-            leaf, path = proven_inclusion(Rows(db, self._cache), index, sealed.head)
-        return InclusionProof(index=index, size=size, leaf=leaf, path=path, head=sealed.note)
-
-    def consistency(self, first: int, second: int) -> ConsistencyProof:
-        """As `Ledger.consistency`."""
-        if first > second:
-            raise NoSuchHead("the first size is greater than the second")
-        older, newer = self._of_size(first), self._of_size(second)
-        with self._database.reading() as db:
-            path = proven_consistency(Rows(db, self._cache), older.head, newer.head)
-        return ConsistencyProof(first=first, second=second, path=path)
-
     def health(self) -> Health:
         """As `Ledger.health`."""
         head = self._newest.head
@@ -226,59 +170,6 @@ class EmbeddedLedger:
             height=head.height,
             size=head.tree_size,
         )
-
-    # --- reading heads
-
-    def _sealed(self, height: int | None) -> SealedHead:
-        newest = self._newest
-        if height is None or height == newest.head.height:
-            return newest
-        if not 0 <= height < newest.head.height:
-            raise NoSuchHead(f"the ledger stands at height {newest.head.height}")
-        with self._database.reading() as db:
-            note = Rows(db, self._cache).head(height)
-        where = f"the head of height {height}"
-        if note is None:
-            raise LedgerDamaged(f"{where} is missing")
-        sealed = check_head(note, network=newest.head.network, keys=self._keys, where=where)
-        if sealed.head.height != height:
-            raise LedgerDamaged(f"{where} is that of another height")
-        return sealed
-
-    def _of_size(self, size: int) -> SealedHead:
-        newest = self._newest
-        if size == newest.head.tree_size:
-            return newest
-        if not 0 < size < newest.head.tree_size:
-            raise NoSuchHead(f"the log has {newest.head.tree_size} entries")
-        with self._database.reading() as db:
-            height = Rows(db, self._cache).height_of_size(size)
-        if height is None:
-            raise self._no_head_of(size)
-        sealed = self._sealed(height)
-        if sealed.head.tree_size != size:
-            raise LedgerDamaged(f"the head of height {height} is that of another size")
-        return sealed
-
-    def _no_head_of(self, size: int) -> Refusal:
-        """What to raise when the index lacks a size: it may be damaged, and heads tell the truth.
-
-        Every block adds entries, so two heads that follow each other prove what is not between.
-        """
-        low, high = 0, self._newest.head.height
-        while low < high:
-            middle = (low + high) // 2
-            if self._sealed(middle).head.tree_size < size:
-                low = middle + 1
-            else:
-                high = middle
-        if self._sealed(low).head.tree_size == size:
-            return LedgerDamaged(f"the index of heads lacks the size {size}")
-        return NoSuchHead(f"no block ended at {size} entries")
-
-    def _receipt(self, tx_id: str, at: TransactionRecord) -> TransactionReceipt:
-        note = self._sealed(at.height).note
-        return TransactionReceipt(tx_id=tx_id, height=at.height, index=at.index, head=note)
 
     def _wait(self, pending: _Pending) -> None:
         """Wait while somebody else writes a block, which may be that of `pending`.
@@ -333,13 +224,8 @@ class EmbeddedLedger:
                     self._apply(pending, block)
                 if not block.entries:
                     return None
-                sealed = seal(
-                    rows,
-                    block,
-                    network=head.network,
-                    newest=head,
-                    signers=[self._signer],
-                )
+                finished = finish(rows, block, network=head.network, newest=head)
+                sealed = seal(rows, finished, self._signer)
                 self._heads.prepare(expected=self._newest.note, head=sealed.note)
             return sealed
         except apsw.FullError as error:

@@ -10,23 +10,42 @@ from collections.abc import Sequence
 
 import apsw
 
-from registry.core.checkpoint import HeadSigner
-from registry.core.genesis import Genesis, genesis_changes
+from registry.core.checkpoint import HeadSigner, sign_head
+from registry.core.genesis import Genesis
 from registry.core.records import NETWORK_KEY
 from registry.core.signed_note import VerifierKey
-from registry.ledger.embedded.database import Database, LedgerNotOpened
 from registry.ledger.embedded.head_store import HeadStore
-from registry.ledger.embedded.reading import (
+from registry.ledger.port import LedgerDamaged
+from registry.ledger.store.database import Database, Layout, LedgerNotOpened
+from registry.ledger.store.reading import (
     CheckedState,
     SealedHead,
     check_head,
     check_log_root,
     checked_entries,
 )
-from registry.ledger.embedded.rows import NodeCache, Rows
-from registry.ledger.embedded.writing import OpenBlock, seal
-from registry.ledger.entries import LogEntry
-from registry.ledger.port import LedgerDamaged
+from registry.ledger.store.rows import NodeCache, Rows
+from registry.ledger.store.writing import (
+    FinishedBlock,
+    finish,
+    genesis_block,
+    genesis_entry,
+    write,
+)
+
+LAYOUT = Layout(application_id=0x4341524E)  # "CARN"
+
+
+def seal(rows: Rows, block: FinishedBlock, signer: HeadSigner) -> SealedHead:
+    """Write a block and its signed head; the caller commits.
+
+    Raises:
+        Unavailable: the signer cannot reach its key.
+    """
+    note = sign_head(block.head, [signer])
+    write(rows, block)
+    rows.add_head(height=block.head.height, size=block.head.tree_size, note=note)
+    return SealedHead(block.head, note)
 
 
 def recover(
@@ -78,11 +97,6 @@ def recover(
     return newest
 
 
-def genesis_entry(genesis: Genesis) -> LogEntry:
-    """Entry 0 of the log."""
-    return LogEntry(height=0, time=genesis.created, transaction=None, genesis=genesis.to_object())
-
-
 def _begin(
     database: Database,
     heads: HeadStore,
@@ -93,20 +107,11 @@ def _begin(
 ) -> SealedHead:
     """Write block 0."""
     with database.writing() as db:
-        block = OpenBlock(before=_Nothing(), height=0, time=genesis.created, size_before=0)
-        block.add(genesis_entry(genesis).encode(), genesis_changes(genesis))
-        sealed = seal(
-            Rows(db, cache), block, network=genesis.network, newest=None, signers=[signer]
-        )
+        rows = Rows(db, cache)
+        finished = finish(rows, genesis_block(genesis), network=genesis.network, newest=None)
+        sealed = seal(rows, finished, signer)
         heads.prepare(expected=None, head=sealed.note)
     return sealed
-
-
-class _Nothing:
-    """The state before the genesis."""
-
-    def get(self, _key: str) -> None:
-        return None
 
 
 def _examine(

@@ -24,7 +24,8 @@ import sys, threading
 sys.path[:0] = sys.argv[3:]
 from pathlib import Path
 from tests.registry.authors import CREATED, UnsafeHeadSigner, genesis, new_did
-from registry.ledger.embedded import EmbeddedLedger, database
+from registry.ledger.embedded import EmbeddedLedger
+from registry.ledger.store import database
 
 database.CHECKPOINT_PAGES = 50  # so that many a kill falls into a checkpoint
 ledger = EmbeddedLedger.open(

@@ -14,11 +14,12 @@ import pytest
 from registry.audit import audit
 from registry.core.refusals import Conflict, Unavailable
 from registry.core.signed_note import verifier_key
-from registry.ledger.embedded import EmbeddedLedger, database
-from registry.ledger.embedded.database import LedgerInUse, LedgerNotOpened
+from registry.ledger.embedded import EmbeddedLedger
 from registry.ledger.embedded.engine import LedgerFull
 from registry.ledger.embedded.head_store import HeadStore
 from registry.ledger.port import LedgerDamaged, LedgerStopped
+from registry.ledger.store import database
+from registry.ledger.store.database import LedgerInUse, LedgerNotOpened
 from tests.registry.authors import (
     UnsafeHeadSigner,
     genesis,
@@ -87,7 +88,7 @@ def test_a_second_instance_is_refused(path: Path, open_ledger: OpenLedger) -> No
         "from pathlib import Path\n"
         "from tests.registry.authors import *\n"
         "from registry.ledger.embedded import EmbeddedLedger\n"
-        "from registry.ledger.embedded.database import LedgerInUse\n"
+        "from registry.ledger.store.database import LedgerInUse\n"
         "try:\n"
         "    EmbeddedLedger.open(Path(sys.argv[1]), genesis=genesis(),"
         " signer=UnsafeHeadSigner(), now=lambda: CREATED)\n"

@@ -8,9 +8,9 @@ import apsw
 import pytest
 
 from registry.audit import audit
-from registry.ledger.embedded import database
-from registry.ledger.embedded.database import LedgerNotOpened
 from registry.ledger.port import LedgerDamaged, LedgerStopped, NoSuchHead
+from registry.ledger.store import database
+from registry.ledger.store.database import LedgerNotOpened
 from tests.registry.authors import new_did, trust_anchor
 from tests.registry.ledger.conftest import OpenLedger
 

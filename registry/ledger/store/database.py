@@ -9,6 +9,7 @@ import os
 import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,13 @@ from registry.core.refusals import Conflict, Unavailable
 from registry.ledger.port import LedgerDamaged
 
 OLDEST_SQLITE = (3, 51, 3)
-APPLICATION_ID = 0x4341524E  # "CARN": another program's file is not ours to write
 FORMAT = 1  # user_version; a store written by a newer release is refused
 BUSY_TIMEOUT_MS = 5_000  # only a checkpoint or an auditor can be in the way
 MAX_READERS = 16  # connections kept open; more readers at once open one for themselves
 CHECKPOINT_PAGES = 2_000  # length of the write-ahead log, 8 MiB, after which its pages are moved
 _HEADER_BYTES = 100
 
-_TABLES = """
+LEDGER_TABLES = """
 CREATE TABLE entries (
   idx INTEGER PRIMARY KEY,
   data BLOB NOT NULL
@@ -52,6 +52,14 @@ CREATE TABLE heads (
   note BLOB NOT NULL
 ) STRICT;
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Whose file it is, and its tables. Another program's file is not ours to write."""
+
+    application_id: int
+    tables: str = LEDGER_TABLES
 
 
 class LedgerNotOpened(Unavailable):
@@ -147,7 +155,7 @@ class Database:
         os.close(self._lock)
 
 
-def open_database(path: Path) -> Database:
+def open_database(path: Path, layout: Layout) -> Database:
     """Open or create the ledger file at `path` and hold it against other processes.
 
     Raises:
@@ -161,7 +169,7 @@ def open_database(path: Path) -> Database:
         try:
             _check_length(path)
             writer = connect(path, write=True)
-            _prepare(writer)
+            _prepare(writer, layout)
         except (apsw.Error, OSError) as error:
             raise LedgerNotOpened(
                 f"{path.name} cannot be opened as a ledger file ({type(error).__name__})"
@@ -234,7 +242,7 @@ def _check_length(path: Path) -> None:
         raise LedgerNotOpened(f"{path.name} is cut short")
 
 
-def _prepare(writer: apsw.Connection) -> None:
+def _prepare(writer: apsw.Connection, layout: Layout) -> None:
     """Durable settings, and the tables in a file that is still empty."""
     journal = writer.pragma("journal_mode", "wal")
     writer.pragma("synchronous", 3)  # EXTRA: as FULL with a write-ahead log, and more without
@@ -244,10 +252,10 @@ def _prepare(writer: apsw.Connection) -> None:
     application, version = writer.pragma("application_id"), writer.pragma("user_version")
     empty = not writer.execute("SELECT count(*) FROM sqlite_schema").get
     if empty and (application, version) == (0, 0):
-        writer.execute(_TABLES)
-        writer.pragma("application_id", APPLICATION_ID)
+        writer.execute(layout.tables)
+        writer.pragma("application_id", layout.application_id)
         writer.pragma("user_version", FORMAT)
-    elif application != APPLICATION_ID:
+    elif application != layout.application_id:
         raise LedgerNotOpened("the file belongs to another program")
     elif version != FORMAT:
         raise LedgerNotOpened(f"the file has format {version}, this release writes {FORMAT}")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import apsw
 
 from registry.core.log_tree import NodeId
-from registry.ledger.embedded.database import single
 from registry.ledger.port import LedgerDamaged
+from registry.ledger.store.database import single
 
 MAX_CACHED_NODES = 100_000  # of about 200 bytes: the map's upper levels, read for every proof
 

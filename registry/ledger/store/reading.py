@@ -21,8 +21,8 @@ from registry.core.sparse_map import (
     prove,
     verify_map_proof,
 )
-from registry.ledger.embedded.rows import Rows
 from registry.ledger.port import LedgerDamaged
+from registry.ledger.store.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)

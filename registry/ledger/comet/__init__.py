@@ -1,0 +1,1 @@
+"""The consortium engine: CometBFT orders, this application applies the rules and stores."""

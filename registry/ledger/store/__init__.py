@@ -1,0 +1,1 @@
+"""The file in which every engine keeps its ledger, and the checked reads from it."""
