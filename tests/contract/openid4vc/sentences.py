@@ -38,7 +38,7 @@ def read_section(number: int) -> tuple[Sentence, ...]:
 
 
 @cache
-def tests_in(path: str) -> frozenset[str]:
+def named_tests(path: str) -> frozenset[str]:
     """Names of the test functions in a file of tests; empty when there is no such file.
 
     A function that has no `assert` of its own, no `pytest.raises`, and calls nothing whose name

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.openid4vc.sentences import FOLDER, Sentence, read_section, tests_in
+from tests.contract.openid4vc.sentences import FOLDER, Sentence, named_tests, read_section
 
 SECTIONS = sorted(int(file.stem.removeprefix("section_")) for file in FOLDER.glob("section_*.toml"))
 SENTENCES = [sentence for section in SECTIONS for sentence in read_section(section)]
@@ -23,4 +23,4 @@ def test_the_sentence_is_held_by_tests_that_assert_something(sentence: Sentence)
     assert sentence.tests, f"nothing holds us to: {sentence.says}"
     for test in sentence.tests:
         path, _, name = test.partition("::")
-        assert name in tests_in(path), f"{test} is not there, or asserts nothing"
+        assert name in named_tests(path), f"{test} is not there, or asserts nothing"
