@@ -4,9 +4,9 @@ One transaction records a delivery: the issuance, its status entries, its place 
 the anchor digests. Nothing is signed before it is committed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,9 @@ from identity.adapters.issuer_tables import (
     CopyRow,
     DeliveryRow,
     IssuanceRow,
+    OfferRow,
     StatusGroupRow,
+    TokenRow,
 )
 from identity.core.issuance import STATUS_LIST_SIZE, StatusPlace
 from identity.issuer.records import (
@@ -25,6 +27,7 @@ from identity.issuer.records import (
     DeliveryState,
     Issuance,
     NewCopy,
+    OfferState,
     Placement,
     Status,
 )
@@ -33,6 +36,7 @@ from identity.issuer.stores import (
     MAX_GROUP_ENTRIES,
     AlreadyDelivered,
     DeliveryRequest,
+    EndedRest,
     NoOpenGroup,
     StatusIsFinal,
     TooManyDeliveries,
@@ -62,6 +66,7 @@ class SqlIssuanceStore:
         self, request: DeliveryRequest, draft: Callable[[Placement], Sequence[NewCopy]]
     ) -> None:
         with transaction(self._engine) as db:
+            _refuse_dead_offer(db, request)
             issuance = db.get(IssuanceRow, request.issuance, with_for_update=True)
             if issuance is None:
                 db.add(
@@ -148,6 +153,53 @@ class SqlIssuanceStore:
             return list(
                 db.scalars(select(CopyRow.group_id).where(CopyRow.issuance == issuance).distinct())
             )
+
+    def end_all_of(
+        self,
+        agency: str,
+        subject: str,
+        status: Status,
+        *,
+        types: Collection[str] | None,
+        reason: str,
+        now: int,
+    ) -> EndedRest:
+        """As `IssuanceStore.end_all_of`."""
+        offer_is_hers = [OfferRow.agency == agency, OfferRow.subject == subject]
+        is_hers = [IssuanceRow.agency == agency, IssuanceRow.subject == subject]
+        if types is not None:
+            offer_is_hers.append(OfferRow.credential_type.in_(types))
+            is_hers.append(IssuanceRow.credential_type.in_(types))
+        with transaction(self._engine) as db:
+            # Offers first: a delivery holds its offer, so it commits before this or is refused.
+            dead = list(
+                db.scalars(
+                    update(OfferRow)
+                    .where(*offer_is_hers, OfferRow.state != OfferState.DEAD)
+                    .values(state=OfferState.DEAD)
+                    .returning(OfferRow.offer)
+                )
+            )
+            db.execute(delete(TokenRow).where(TokenRow.offer.in_(dead)))
+            wanted = list(db.scalars(select(IssuanceRow.issuance).where(*is_hers)))
+            return _set_all(
+                db, wanted, status, reason=reason, now=now, offers=len(dead), unless=status
+            )
+
+    def reinstate_all_of(self, agency: str, subject: str, *, reason: str, now: int) -> EndedRest:
+        """As `IssuanceStore.reinstate_all_of`."""
+        with transaction(self._engine) as db:
+            wanted = list(
+                db.scalars(
+                    select(IssuanceRow.issuance).where(
+                        IssuanceRow.agency == agency,
+                        IssuanceRow.subject == subject,
+                        IssuanceRow.status == Status.SUSPENDED,
+                        IssuanceRow.reason == reason,
+                    )
+                )
+            )
+            return _set_all(db, wanted, Status.VALID, reason=None, now=now, offers=0, unless=None)
 
     def read_issuance(self, agency: str, issuance: str) -> Issuance | None:
         """As `IssuanceStore.read_issuance`."""
@@ -263,6 +315,44 @@ class SqlIssuanceStore:
         )
         db.flush()
         return batch
+
+
+def _refuse_dead_offer(db: Session, request: DeliveryRequest) -> None:
+    """An offer that was ended while its wallet was served delivers nothing more.
+
+    Where writers run side by side the lock makes whoever ends the offer wait for this delivery, and
+    then end its copies as well.
+    """
+    offer = db.scalars(
+        select(OfferRow).where(OfferRow.offer == request.issuance).with_for_update(read=True)
+    ).one_or_none()
+    if offer is not None and offer.state == OfferState.DEAD:
+        raise AlreadyDelivered("the offer was ended by its agency")
+
+
+def _set_all(
+    db: Session,
+    issuances: Sequence[str],
+    status: Status,
+    *,
+    reason: str | None,
+    now: int,
+    offers: int,
+    unless: Status | None,
+) -> EndedRest:
+    """Give issuances and their copies a status; what is revoked stays revoked."""
+    final = {Status.REVOKED} | ({unless} if unless is not None else set())
+    changed = list(
+        db.scalars(
+            update(IssuanceRow)
+            .where(IssuanceRow.issuance.in_(issuances), IssuanceRow.status.not_in(final))
+            .values(status=status, reason=reason, changed_at=now)
+            .returning(IssuanceRow.issuance)
+        )
+    )
+    _set_status(db, CopyRow.issuance.in_(changed), status)
+    groups = db.scalars(select(CopyRow.group_id).where(CopyRow.issuance.in_(issuances)).distinct())
+    return EndedRest(issuances=tuple(sorted(changed)), offers=offers, groups=tuple(groups))
 
 
 def _set_status(db: Session, where: object, status: Status) -> None:

@@ -16,6 +16,7 @@ MAX_NAME_CHARS = 150  # of one part; longer than the longest name a civil regist
 _MIDDLE_DOTS = "\u00b7\u0387\u2022\u2027\u2219\u22c5\u2e31\u30fb\uff65\u318d\u16eb"
 _APOSTROPHES = "'\u2018\u2019\u02bc\u02b9\u0060\u00b4"
 _HYPHENS = "-\u00ad\u2010\u2011\u2012\u2013\u2014\u2212"
+_ROUNDS = 8  # each round after the first composes across a sign that the one before left out
 _LEFT_OUT = frozenset(_MIDDLE_DOTS + _APOSTROPHES + _HYPHENS + ".")
 
 
@@ -33,12 +34,18 @@ def normalised_name(text: str) -> str:
         raise NameNotValid(f"a name part has at most {MAX_NAME_CHARS} characters")
     if any(unicodedata.category(char) in ("Cc", "Cs", "Co", "Cn") for char in text):
         raise NameNotValid("a name has no control characters")
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(
-        char
-        for char in folded
-        if char not in _LEFT_OUT and not char.isspace() and unicodedata.category(char) != "Cf"
-    )
+    form = text
+    for _ in range(_ROUNDS):  # leaving a sign out brings others together, which compose in turn
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", form).casefold())
+        bare = "".join(char for char in folded if not _left_out(char))
+        if bare == form:
+            break
+        form = bare
+    return form
+
+
+def _left_out(char: str) -> bool:
+    return char in _LEFT_OUT or char.isspace() or unicodedata.category(char) == "Cf"
 
 
 def same_name(*, family_name: str, given_name: str, other_family: str, other_given: str) -> bool:

@@ -7,6 +7,7 @@ the same transaction again changes nothing.
 """
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -37,7 +38,7 @@ from identity.issuer.records import (
     StatusGroup,
     StatusLists,
 )
-from identity.issuer.stores import MAX_GROUP_ENTRIES
+from identity.issuer.stores import MAX_GROUP_ENTRIES, EndedRest
 from registry.core.encoding import base64url_encode, canonical_json
 from registry.core.refusals import Conflict, NotFound, Refusal, Unavailable
 
@@ -334,14 +335,57 @@ class StatusDesk:
     def revoke_all_of(
         self, slug: str, subject: str, *, reason: str, now: datetime
     ) -> list[StatusChange]:
-        """Revoke everything this agency issued to a person: her phone is lost."""
-        changed = []
-        for item in self._parts.issuances.issuances_of(slug, subject):
-            if item.status is not Status.REVOKED:
-                changed.append(
-                    self.change(slug, item.issuance, Status.REVOKED, reason=reason, now=now)
-                )
-        return changed
+        """Revoke everything this agency issued to a person, and end what it offered her.
+
+        One transaction in the database, so nothing is half ended; then one publication of each list
+        that it touched. Repeating it publishes what an outage held back, and changes nothing else.
+        """
+        return self.end_all_of(slug, subject, Status.REVOKED, types=None, reason=reason, now=now)
+
+    def end_all_of(
+        self,
+        slug: str,
+        subject: str,
+        status: Status,
+        *,
+        types: Collection[str] | None,
+        reason: str,
+        now: datetime,
+    ) -> list[StatusChange]:
+        """Revoke or suspend what rests on a person's binding, and end her offers, in one action.
+
+        Args:
+            slug: the agency.
+            subject: her subject at this agency.
+            status: `REVOKED` or `SUSPENDED`.
+            types: only credentials of these types; all when None.
+            reason: a code for the record.
+            now: current time.
+        """
+        self._parts.agency(slug)
+        ended = self._parts.issuances.end_all_of(
+            slug, subject, status, types=types, reason=reason, now=int(now.timestamp())
+        )
+        return self._told(slug, ended, status, now=now)
+
+    def reinstate_all_of(
+        self, slug: str, subject: str, *, reason: str, now: datetime
+    ) -> list[StatusChange]:
+        """Make valid again what was suspended for `reason`."""
+        self._parts.agency(slug)
+        back = self._parts.issuances.reinstate_all_of(
+            slug, subject, reason=reason, now=int(now.timestamp())
+        )
+        return self._told(slug, back, Status.VALID, now=now)
+
+    def _told(
+        self, slug: str, ended: EndedRest, status: Status, *, now: datetime
+    ) -> list[StatusChange]:
+        published = self._publish(slug, list(ended.groups), now=now)
+        return [
+            StatusChange(issuance=issuance, status=status, published=published)
+            for issuance in ended.issuances
+        ]
 
     def _known(self, slug: str, credential: str) -> Issuance:
         self._parts.agency(slug)

@@ -63,6 +63,15 @@ class DeliveryRequest:
     now: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedRest:
+    """What one action changed: credentials by name, offers by count, and the lists to publish."""
+
+    issuances: tuple[str, ...]
+    offers: int
+    groups: tuple[str, ...]
+
+
 class OfferStore(Protocol):
     """Offers, tokens, nonces."""
 
@@ -173,6 +182,36 @@ class IssuanceStore(Protocol):
         Raises:
             StatusIsFinal: it is revoked, and `status` is another.
         """
+        ...
+
+    def end_all_of(
+        self,
+        agency: str,
+        subject: str,
+        status: Status,
+        *,
+        types: Collection[str] | None,
+        reason: str,
+        now: int,
+    ) -> EndedRest:
+        """End, in one transaction, everything that rests on `subject` at this agency.
+
+        Offers die and their tokens with them, credentials and all their copies get `status`
+        (those that are revoked stay so). A delivery that is being recorded at this moment either
+        comes first and is ended too, or finds its offer dead and is refused.
+
+        Args:
+            agency: the agency.
+            subject: as it was enrolled.
+            status: `REVOKED`, or `SUSPENDED`.
+            types: end only credentials of these types; all when None.
+            reason: a code for the record.
+            now: unix seconds.
+        """
+        ...
+
+    def reinstate_all_of(self, agency: str, subject: str, *, reason: str, now: int) -> EndedRest:
+        """Make valid again what is suspended for `reason`, and nothing else."""
         ...
 
     def read_issuance(self, agency: str, issuance: str) -> Issuance | None:

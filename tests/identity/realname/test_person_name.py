@@ -65,3 +65,8 @@ def test_what_is_no_name_is_refused_without_repeating_it(text: str):
     with pytest.raises(NameNotValid) as refusal:
         normalised_name(text)
     assert text not in refusal.value.detail
+
+
+def test_a_sign_left_out_between_letter_and_accent_changes_nothing():
+    form = normalised_name("t-\u0308")
+    assert form == normalised_name("t\u0308") == normalised_name(form) == "\u1e97"
