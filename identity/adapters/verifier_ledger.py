@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from identity.verifier.ports import ProvenBatch
 from registry.client import RegistryClient
 from registry.core.accreditation import Accreditation
+from registry.core.compromise import CompromisedKeys
 from registry.core.did_record import DidRecord
 from registry.core.relying_party import RelyingParty
 from registry.core.status import StatusRecord
@@ -51,6 +52,10 @@ class VerifierLedger:
     def relying_party(self, did: str) -> RelyingParty | None:
         """A registered relying party."""
         return self._client.relying_party(did)
+
+    def compromised_keys(self, did: str) -> CompromisedKeys | None:
+        """Keys of a DID that were declared stolen."""
+        return self._client.compromised_keys(did)
 
     def height(self) -> int:
         """Height of the newest verified head."""

@@ -81,7 +81,16 @@ class EvidenceReader:
             schema_digest=_unless_waived(policy, Check.SCHEMA, lambda: self._schema_digest(hints)),
             statuses=self._statuses(hints, policy),
             receipt=receipt,
+            compromised=_attempt(lambda: self._compromised(hints.did)),
         )
+
+    def _compromised(self, did: str) -> Mapping[str, int]:
+        """Keys that the ledger declares stolen, by name of the method: from which height on."""
+        if is_self_describing(did):
+            return {}
+        record = self._registry.compromised_keys(did)
+        keys = record.keys if record else ()
+        return {f"{did}#{key.fragment}": key.from_height for key in keys}
 
     def _documents(
         self, hints: Hints, height: int | None, policy: Policy

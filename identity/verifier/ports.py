@@ -6,6 +6,7 @@ from typing import Protocol
 
 from registry.core.accreditation import Accreditation
 from registry.core.anchors import BatchRecord
+from registry.core.compromise import CompromisedKeys
 from registry.core.did_record import DidRecord
 from registry.core.refusals import Conflict
 from registry.core.relying_party import RelyingParty
@@ -65,6 +66,10 @@ class Registry(Protocol):
 
     def relying_party(self, did: str) -> RelyingParty | None:
         """A registered relying party."""
+        ...
+
+    def compromised_keys(self, did: str) -> CompromisedKeys | None:
+        """Keys of a DID that were declared stolen."""
         ...
 
     def height(self) -> int:

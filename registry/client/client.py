@@ -18,6 +18,7 @@ from registry.client.transport import Answer, NodeUnreachable, Transport
 from registry.core.accreditation import Accreditation, AccreditationList, is_accredited
 from registry.core.anchors import BatchRecord
 from registry.core.checkpoint import Head, verify_unwitnessed_head
+from registry.core.compromise import CompromisedKeys
 from registry.core.did_document import did_document
 from registry.core.did_record import DidRecord, version_at
 from registry.core.encoding import JsonObject, canonical_json, parse_json_object
@@ -31,6 +32,7 @@ from registry.core.records import (
     accreditation_key,
     accreditations_key,
     batch_key,
+    compromise_key,
     did_key,
     did_version_key,
     relying_party_key,
@@ -301,6 +303,10 @@ class RegistryClient:
     def relying_party(self, did: str) -> RelyingParty | None:
         """A registered relying party."""
         return self._record(relying_party_key(read_did(did, "DID")), RelyingParty.parse)
+
+    def compromised_keys(self, did: str) -> CompromisedKeys | None:
+        """Keys of a DID that were declared stolen."""
+        return self._record(compromise_key(read_did(did, "DID")), CompromisedKeys.parse)
 
     def network_record(self) -> NetworkRecord | None:
         """The network and its members."""

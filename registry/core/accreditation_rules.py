@@ -181,6 +181,11 @@ def _changeable(identifier: str, context: Context) -> Accreditation:
     return grant
 
 
+def stands_above_subject(subject: str, context: Context) -> bool:
+    """Whether the author stands above an accreditation of `subject`, ended ones included."""
+    return any(_stands_above(grant, context) for grant in context.accreditations_of(subject))
+
+
 def _stands_above(grant: Accreditation, context: Context) -> bool:
     """Whether a grant above this one is the author's, and counts in this block."""
     for _ in range(MAX_DEPTH):

@@ -2,7 +2,9 @@
 
 The record says which institutions, on which legal basis, and the how-manieth it was. It does not
 say whose: nothing of the person, of a credential or of a case is in it. `reference` is 16 random
-bytes by which the institutions find the order in their own files.
+bytes by which the institutions find the order in their own files. `commitment` is a salted hash of
+the one sealed identity that the order opens: who holds the salt can check that, nobody else learns
+anything, not even whether two orders concern one person.
 """
 
 from dataclasses import dataclass
@@ -10,8 +12,8 @@ from typing import ClassVar
 
 from registry.core.accreditation import OPENER
 from registry.core.context import Context
-from registry.core.encoding import JsonObject, canonical_json
-from registry.core.fields import integer, items, members, token
+from registry.core.encoding import JsonObject, base64url_encode, canonical_json
+from registry.core.fields import integer, items, members, octets, token
 from registry.core.identifiers import CODE, read_did, read_id
 from registry.core.records import (
     DISCLOSURES_KEY,
@@ -23,6 +25,11 @@ from registry.core.records import (
 from registry.core.refusals import Conflict, NotPermitted
 
 MAX_INSTITUTIONS = 15  # a transaction has 16 signatures; one spare for a second key of the author
+COMMITMENT_BYTES = 32
+MAX_NOTICE_DAYS = 180  # how long an order may keep the person from hearing of it
+
+
+_BODY = ("number", "reference", "legal_basis", "institutions", "commitment", "notice_days")
 
 
 class MayNotDisclose(NotPermitted):
@@ -50,7 +57,10 @@ def _read_institutions(value: object, *, low: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordDisclosure:
-    """Record order number `number`. Every institution named signs, the author among them."""
+    """Record order number `number`. Every institution named signs, the author among them.
+
+    `commitment` is 32 bytes (module docstring); the person is told after `notice_days`.
+    """
 
     NAME: ClassVar[str] = "record-disclosure"
 
@@ -58,6 +68,8 @@ class RecordDisclosure:
     reference: str
     legal_basis: str
     institutions: tuple[str, ...]
+    commitment: bytes
+    notice_days: int
 
     def to_body(self) -> JsonObject:
         """The body of the transaction."""
@@ -66,6 +78,8 @@ class RecordDisclosure:
             "reference": self.reference,
             "legal_basis": self.legal_basis,
             "institutions": list(self.institutions),
+            "commitment": base64url_encode(self.commitment),
+            "notice_days": self.notice_days,
         }
 
     @classmethod
@@ -78,13 +92,15 @@ class RecordDisclosure:
         found = members(
             body,
             "body of record-disclosure",
-            required=("number", "reference", "legal_basis", "institutions"),
+            required=_BODY,
         )
         return cls(
             number=integer(found["number"], "number", low=1),
             reference=read_id(found["reference"], "reference"),
             legal_basis=token(found["legal_basis"], "legal_basis", CODE),
             institutions=_read_institutions(found["institutions"], low=1),
+            commitment=octets(found["commitment"], "commitment", size=COMMITMENT_BYTES),
+            notice_days=integer(found["notice_days"], "notice_days", high=MAX_NOTICE_DAYS),
         )
 
 
@@ -96,8 +112,15 @@ class DisclosureOrder:
     reference: str
     legal_basis: str
     institutions: tuple[str, ...]
+    commitment: bytes
+    notice_days: int
     height: int
     time: int
+
+    @property
+    def notice_time(self) -> int:
+        """When the person is told, in Unix seconds."""
+        return self.time + self.notice_days * 86_400
 
     def to_object(self) -> JsonObject:
         """The record as a JSON object."""
@@ -107,6 +130,8 @@ class DisclosureOrder:
             reference=self.reference,
             legal_basis=self.legal_basis,
             institutions=list(self.institutions),
+            commitment=base64url_encode(self.commitment),
+            notice_days=self.notice_days,
             height=self.height,
             time=self.time,
         )
@@ -125,13 +150,15 @@ class DisclosureOrder:
         found = record_members(
             "disclosure-order",
             value,
-            names=("number", "reference", "legal_basis", "institutions", "height", "time"),
+            names=(*_BODY, "height", "time"),
         )
         return cls(
             number=integer(found["number"], "number", low=1),
             reference=read_id(found["reference"], "reference"),
             legal_basis=token(found["legal_basis"], "legal_basis", CODE),
             institutions=_read_institutions(found["institutions"], low=2),
+            commitment=octets(found["commitment"], "commitment", size=COMMITMENT_BYTES),
+            notice_days=integer(found["notice_days"], "notice_days", high=MAX_NOTICE_DAYS),
             height=integer(found["height"], "height"),
             time=integer(found["time"], "time"),
         )
@@ -193,6 +220,8 @@ def record_disclosure(action: RecordDisclosure, context: Context) -> dict[str, b
         reference=action.reference,
         legal_basis=action.legal_basis,
         institutions=tuple(sorted(named)),
+        commitment=action.commitment,
+        notice_days=action.notice_days,
         height=block.height,
         time=block.time,
     )

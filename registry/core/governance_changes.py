@@ -11,6 +11,7 @@ from registry.core.accreditation_actions import (
     ReinstateAccreditation,
     SuspendAccreditation,
 )
+from registry.core.compromise import DeclareCompromise
 from registry.core.encoding import JsonObject
 from registry.core.fields import choice, integer, members, text, token
 from registry.core.identifiers import read_did
@@ -168,6 +169,7 @@ Change = (
     | SuspendAccreditation
     | ReinstateAccreditation
     | EndAccreditation
+    | DeclareCompromise
 )
 
 CHANGES: Mapping[str, type[Change]] = {
@@ -182,6 +184,7 @@ CHANGES: Mapping[str, type[Change]] = {
         SuspendAccreditation,
         ReinstateAccreditation,
         EndAccreditation,
+        DeclareCompromise,
     )
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from registry.core import accreditation_rules
+from registry.core import accreditation_rules, compromise
 from registry.core.accreditation_actions import (
     Accredit,
     EndAccreditation,
@@ -199,4 +199,5 @@ _EFFECTS: Mapping[type, Callable[[Any, Context], dict[str, bytes]]] = {
     SuspendAccreditation: accreditation_rules.suspend,
     ReinstateAccreditation: accreditation_rules.reinstate,
     EndAccreditation: accreditation_rules.end,
+    compromise.DeclareCompromise: compromise.declare_compromise,
 }

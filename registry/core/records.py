@@ -122,6 +122,11 @@ def disclosure_order_key(number: int) -> str:
     return f"disclosure-order/{number}"
 
 
+def compromise_key(did: str) -> str:
+    """State key of the compromised keys of a DID."""
+    return f"compromise/{did}"
+
+
 def transaction_key(transaction: str) -> str:
     """State key of an applied transaction, by its id in hexadecimal."""
     return f"tx/{transaction}"

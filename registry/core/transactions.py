@@ -16,6 +16,7 @@ from registry.core.accreditation_actions import (
     SuspendAccreditation,
 )
 from registry.core.anchors import AnchorBatch
+from registry.core.compromise import DeclareCompromise
 from registry.core.did_actions import CreateDid, DeactivateDid, UpdateDid
 from registry.core.disclosure import RecordDisclosure
 from registry.core.encoding import (
@@ -56,6 +57,7 @@ Action = (
     | Propose
     | CastVote
     | RecordDisclosure
+    | DeclareCompromise
 )
 
 _ACTIONS: dict[str, type[Action]] = {
@@ -75,6 +77,7 @@ _ACTIONS: dict[str, type[Action]] = {
         Propose,
         CastVote,
         RecordDisclosure,
+        DeclareCompromise,
     )
 }
 ACTIONS = tuple(_ACTIONS)
@@ -87,6 +90,7 @@ __all__ = [
     "CastVote",
     "CreateDid",
     "DeactivateDid",
+    "DeclareCompromise",
     "EndAccreditation",
     "Payload",
     "Propose",

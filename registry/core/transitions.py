@@ -11,6 +11,7 @@ from registry.core import (
     accreditation_actions,
     accreditation_rules,
     anchors,
+    compromise,
     did_actions,
     did_rules,
     disclosure,
@@ -67,6 +68,7 @@ _RULES: dict[type, Callable[[Any, Context], dict[str, bytes]]] = {
     proposals.Propose: governance_rules.propose,
     proposals.CastVote: governance_rules.vote,
     disclosure.RecordDisclosure: disclosure.record_disclosure,
+    compromise.DeclareCompromise: compromise.declare_compromise,
 }
 
 

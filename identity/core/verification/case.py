@@ -17,6 +17,8 @@ from registry.core.receipt import AnchorReceipt
 from registry.core.refusals import Refusal
 from registry.core.trust_anchor import TrustAnchor
 
+_NOT_READ = CheckFailed("compromise_not_read", "nobody asked whether the key was stolen")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
@@ -78,6 +80,8 @@ class Evidence:
         schema_digest: of the credential type's JSON Schema on the ledger; 32 bytes.
         statuses: by URI of the list.
         receipt: stapled, or built from the issuer's public batch.
+        compromised: keys of the issuer that the ledger declares stolen, by name of the method, and
+            from which height on; nobody who did not read them says that there are none.
     """
 
     documents: tuple[IssuerDocument, ...] | Refusal
@@ -85,6 +89,7 @@ class Evidence:
     schema_digest: bytes | Refusal
     statuses: Mapping[str, StatusEvidence | OffLedgerStatus | Refusal]
     receipt: AnchorReceipt | Refusal
+    compromised: Mapping[str, int] | Refusal = _NOT_READ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

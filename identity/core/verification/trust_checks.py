@@ -36,6 +36,8 @@ def check_issuer(case: Case) -> str:
     3. The issuer is that DID, or a URL that the DID document claims in `alsoKnownAs`.
     4. A DID that is its own document says nothing about who is behind it, so such an issuer is
        trusted by name or not at all.
+    5. The ledger does not declare the key stolen at the height of the anchor; without an anchor
+       that the policy demands, nobody knows the height, and a stolen key counts for nothing.
     """
     credential, documents = case.credential, case.evidence.documents
     if isinstance(documents, Refusal):
@@ -58,7 +60,21 @@ def check_issuer(case: Case) -> str:
         trusted = case.policy.trusted_keys
         if not (trusted is Trust.ANY_KEY or _is_among(case.hints.did, trusted)):
             raise CheckFailed("issuer_not_trusted", "the policy does not name this key as issuer")
+    else:
+        _check_not_stolen(case)  # 5
     return "the key belongs to the issuer"
+
+
+def _check_not_stolen(case: Case) -> None:
+    compromised = case.evidence.compromised
+    if isinstance(compromised, Refusal):
+        raise compromised
+    since = [compromised[name] for name in case.credential.methods if name in compromised]
+    if not since:
+        return
+    if case.policy.rules[Check.ANCHOR] is Rule.REQUIRED and _anchored(case).height < min(since):
+        return
+    raise CheckFailed("key_compromised", "the ledger declares the key stolen at that time")
 
 
 def check_accreditation(case: Case) -> str:

@@ -19,6 +19,7 @@ from identity.verifier.ports import OlderThanSeen, ProvenBatch
 from registry.core.accreditation import Accreditation, AccreditationList
 from registry.core.anchors import AnchorBatch, BatchRecord
 from registry.core.checkpoint import Head, sign_head
+from registry.core.compromise import CompromisedKey, CompromisedKeys
 from registry.core.did import DidDetails, VerificationMethod
 from registry.core.did_record import DidRecord
 from registry.core.encoding import JsonObject, base64url_encode, canonical_json
@@ -30,6 +31,7 @@ from registry.core.records import (
     accreditation_key,
     accreditations_key,
     batch_key,
+    compromise_key,
     did_key,
     did_version_key,
     relying_party_key,
@@ -220,6 +222,15 @@ class StageLedger:
     def relying_party(self, did: str) -> Registration | None:
         found = self._read(relying_party_key(did))
         return None if found is None else Registration.parse(found)
+
+    def compromised_keys(self, did: str) -> CompromisedKeys | None:
+        found = self._read(compromise_key(did))
+        return None if found is None else CompromisedKeys.parse(found)
+
+    def declare_stolen(self, did: str, fragment: str, *, from_height: int) -> None:
+        key = CompromisedKey(fragment=fragment, from_height=from_height, reason="lost", height=1)
+        record = CompromisedKeys(subject=did, keys=(key,), height=1, time=self.now)
+        self.state[compromise_key(did)] = record.encode()
 
     def height(self) -> int:
         return self._height

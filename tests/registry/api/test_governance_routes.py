@@ -12,6 +12,7 @@ from registry.core.checkpoint import verify_head
 from registry.core.disclosure import RecordDisclosure
 from registry.core.encoding import canonical_json
 from registry.core.governance_changes import ChangeRule, ScheduleUpgrade
+from registry.core.hashing import sha256
 from registry.core.sparse_map import parse_map_proof, verify_map_proof
 from registry.core.transactions import Payload
 from tests.registry.authors import NETWORK, fresh_nonce, new_did, signed
@@ -49,6 +50,8 @@ def order(network: Governed, number: int) -> None:
         reference=identifier(f"order {number}"),
         legal_basis="court-order",
         institutions=tuple(author.did for author in named),
+        commitment=sha256(b"whose"),
+        notice_days=0,
     )
     payload = Payload(network=NETWORK, author=named[0].did, nonce=fresh_nonce(), action=action)
     network.client.submit(signed(payload, *named))
@@ -136,7 +139,8 @@ def test_the_public_count_of_disclosures(network: Governed) -> None:
     assert [item.number for item in told] == [3, 2, 1]
     assert set(told[0].institutions) == {network.did("ann"), network.did("bob")}
     assert sorted(body["orders"][0]["record"]) == [
-        "height", "institutions", "legal_basis", "number", "record", "reference", "time",
+        "commitment", "height", "institutions", "legal_basis", "notice_days", "number", "record",
+        "reference", "time",
     ]  # and nothing of a person  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from registry.core.accreditation_actions import (
     SuspendAccreditation,
 )
 from registry.core.anchors import AnchorBatch
+from registry.core.compromise import DeclareCompromise
 from registry.core.did import DidDetails, Service, key_commitment
 from registry.core.did_actions import CreateDid, DeactivateDid, UpdateDid
 from registry.core.disclosure import RecordDisclosure
@@ -18,6 +19,7 @@ from registry.core.governance_changes import (
     ScheduleUpgrade,
     SetValidatorKey,
 )
+from registry.core.hashing import sha256
 from registry.core.network_rules import Quorum
 from registry.core.proposals import CastVote, Propose
 from registry.core.relying_party import AskedClaims, RegisteredPurpose, RegisterRelyingParty
@@ -194,6 +196,11 @@ def story() -> list[bytes]:
             until_height=None,
         )
     )
+    as_root(
+        DeclareCompromise(
+            subject=issuer, fragment="ledger-1", from_height=8, reason="server-broken-into"
+        )
+    )
     order = Payload(
         network=NETWORK,
         author=root,
@@ -203,6 +210,8 @@ def story() -> list[bytes]:
             reference=identifier("order"),
             legal_basis="court-order",
             institutions=(root, bar),
+            commitment=sha256(b"whose"),
+            notice_days=30,
         ),
     )
     told.append(sign(order, {f"{root}#governance-1": pair("root"), f"{bar}#ledger-1": pair("bar")}))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from registry.core import transactions
 from registry.core.accreditation import Accreditation, AccreditationList
 from registry.core.anchors import BatchRecord
+from registry.core.compromise import CompromisedKeys
 from registry.core.did_record import DidRecord, FragmentRecord
 from registry.core.disclosure import DisclosureCount, DisclosureOrder
 from registry.core.encoding import canonical_json
@@ -36,6 +37,7 @@ RECORDS = [
     AccreditationList,
     BatchRecord,
     DidRecord,
+    CompromisedKeys,
     DisclosureCount,
     DisclosureOrder,
     FragmentRecord,

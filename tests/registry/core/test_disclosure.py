@@ -19,6 +19,7 @@ from registry.core.disclosure import (
     TooFewInstitutions,
 )
 from registry.core.governance_changes import ChangeRule
+from registry.core.hashing import sha256
 from registry.core.identifiers import did_of
 from registry.core.keys import SignatureNotValid
 from registry.core.records import DISCLOSURES_KEY, disclosure_order_key
@@ -44,6 +45,8 @@ def order(council: Council, *names: str, number: int = 1) -> RecordDisclosure:
         reference=identifier("order"),
         legal_basis="court-order",
         institutions=tuple(council.did[name] for name in names),
+        commitment=sha256(b"whose"),
+        notice_days=30,
     )
 
 
@@ -82,6 +85,8 @@ def test_members_and_openers_record_an_order_together(council: Council) -> None:
     found = DisclosureOrder.parse(council.state[disclosure_order_key(1)])
     assert found.institutions == tuple(sorted((council.did["ann"], council.did["court"])))
     assert (found.legal_basis, found.number, count(council)) == ("court-order", 1, 1)
+    assert found.commitment == sha256(b"whose")
+    assert found.notice_time == found.time + 30 * 86_400
 
 
 def test_the_count_grows_by_one(council: Council) -> None:
@@ -201,6 +206,10 @@ def test_an_authority_makes_no_openers(council: Council) -> None:
         {"institutions": []},
         {"institutions": [did_of(NETWORK, bytes([n] * 20)) for n in range(16)]},
         {"subject": "somebody"},
+        {"commitment": "AAAA"},
+        {"commitment": None},
+        {"notice_days": -1},
+        {"notice_days": 181},
     ],
 )
 def test_a_malformed_order_is_refused(council: Council, change: Any) -> None:

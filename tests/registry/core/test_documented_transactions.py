@@ -27,6 +27,7 @@ from registry.core import (
     accreditation_rules,
     anchors,
     authorship,
+    compromise,
     context,
     did_addresses,
     did_rules,
@@ -118,7 +119,7 @@ def signed(payload: str, keys: dict[str, str]) -> str:
 
 def test_the_vectors_are_here() -> None:
     assert len(VECTORS) == 10
-    assert len(BODIES) == 13
+    assert len(BODIES) == 14
 
 
 def test_keys() -> None:
@@ -228,6 +229,7 @@ MODULES = (
     accreditation_rules,
     anchors,
     authorship,
+    compromise,
     context,
     did_addresses,
     did_rules,

@@ -71,6 +71,7 @@ def test_every_action_of_the_ledger_is_known() -> None:
         "propose",
         "vote",
         "record-disclosure",
+        "declare-compromise",
     }
 
 

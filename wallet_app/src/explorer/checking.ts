@@ -64,7 +64,7 @@ export type Question =
   | { readonly kind: 'digest'; readonly digest: Uint8Array }
   | { readonly kind: 'receipt'; readonly receipt: JsonObject }
 
-const RECORD = /^(network|members|rules|proposals|disclosures|(did|did-fragment|accreditations?|schema|batch|status|status-list|relying-party|tx|member|proposal|disclosure-order)\/\S{1,480})$/
+const RECORD = /^(network|members|rules|proposals|disclosures|(did|did-fragment|accreditations?|schema|batch|status|status-list|relying-party|tx|member|proposal|disclosure-order|compromise)\/\S{1,480})$/
 
 /** What was typed into the search box; null when it is nothing that this page can look for. */
 export function readQuestion(typed: string): Question | null {

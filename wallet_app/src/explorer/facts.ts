@@ -75,6 +75,12 @@ function describe(action: string, body: JsonObject, { author, payload, id, heigh
         key: `accreditation/${String(body.accreditation)}`,
         agrees: { accreditation: body.accreditation ?? null },
       }
+    case 'declare-compromise':
+      return {
+        lines: [did('label.did', body.subject), text('label.key', body.fragment), text('label.at-height', body.from_height), text('label.reason', body.reason), by],
+        key: `compromise/${String(body.subject)}`,
+        agrees: { subject: body.subject ?? null },
+      }
     case 'publish-schema': {
       const schema = isObject(body.schema) ? body.schema : {}
       return {
@@ -132,7 +138,7 @@ function describe(action: string, body: JsonObject, { author, payload, id, heigh
       return {
         lines: [text('label.number', body.number), text('label.basis', body.legal_basis), ...items(body.institutions).map((item) => did('label.institution', item))],
         key: `disclosure-order/${String(body.number)}`,
-        agrees: pick(body, ['number', 'reference', 'legal_basis']),
+        agrees: pick(body, ['number', 'reference', 'legal_basis', 'commitment', 'notice_days']),
       }
     default:
       return { lines: author ? [by] : [], agrees: { height } }

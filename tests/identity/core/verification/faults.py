@@ -193,6 +193,17 @@ def _rotated_away(trial: Trial) -> None:
     trial.evidence = remember
 
 
+def _stolen_key(fragment: str) -> Callable[[Trial], None]:
+    """The ledger declares the key stolen from the very height at which this was anchored."""
+
+    def make(trial: Trial) -> None:
+        agency = trial.stage.agency
+        height = trial.issued().receipt.batch.height  # type: ignore[union-attr]
+        trial.stage.ledger.declare_stolen(agency.did, fragment, from_height=height)
+
+    return make
+
+
 def _other_issuer_ldp(trial: Trial) -> None:
     trial.held = trial.stage.issue_ldp(changes={"issuer": "did:cairn:testnet:somebody"})
     # The lists are then not those of the named issuer either.
@@ -414,6 +425,14 @@ FAULTS = (
     Fault("no-documents", Check.PROOF, _after_proof("unavailable"), _with("documents", _GONE)),
     Fault("foreign-name", Check.ISSUER, {Check.ISSUER: "issuer_not_bound"}, _own_did_in_issuer),
     Fault("wrong-purpose", Check.ISSUER, {Check.ISSUER: "method_not_authorized"}, _wrong_purpose),
+    Fault("stolen-key", Check.ISSUER, {Check.ISSUER: "key_compromised"}, _stolen_key("jose-1")),
+    Fault("stolen-key", Check.ISSUER, {Check.ISSUER: "key_compromised"}, _stolen_key("di-1"), LDP),
+    Fault(
+        "compromise-not-read",
+        Check.ISSUER,
+        {Check.ISSUER: "unavailable"},
+        _with("compromised", _GONE),
+    ),
     Fault("rotated-away", Check.ISSUER, {Check.ISSUER: "method_not_authorized"}, _rotated_away),
     Fault(
         "other-did",

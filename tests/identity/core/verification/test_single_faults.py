@@ -40,6 +40,19 @@ def test_a_check_that_is_missing_says_no(check, credential_format, monkeypatch):
     assert verdict.credentials == ()
 
 
+def test_what_a_stolen_key_signed_before_the_theft_stays_good():
+    trial = Trial(Stage())
+    height = trial.issued().receipt.batch.height  # type: ignore[union-attr]
+    agency = trial.stage.agency
+    for fragment, since in (("jose-1", height + 1), ("di-1", 0)):  # that other key signed nothing
+        trial.stage.ledger.declare_stolen(agency.did, fragment, from_height=since)
+        assert trial.verdict().is_verified
+
+    trial.stage.ledger.declare_stolen(agency.did, "jose-1", from_height=height)
+
+    assert [r.reason for r in trial.verdict().failures] == ["key_compromised"]
+
+
 @pytest.mark.parametrize("check", list(Check))
 def test_a_check_that_raises_says_no(check, monkeypatch):
     def broken(_case):
