@@ -191,8 +191,10 @@ class InstanceSettings(_Section):
         "ecdsa-jcs-2019",
         "ecdsa-sd-2023",
         "vc+jwt",
+        "vc+sd-jwt",
+        "vc+cose",
     ]
-    key: Literal["Ed25519", "P-256", "P-384"]
+    key: Literal["Ed25519", "P-256", "P-384", "P-521"]
     status: bool = False  # adds a BitstringStatusListEntry by itself
 
 

@@ -32,11 +32,16 @@ from registry.core.refusals import Conflict, Malformed, NotPermitted
 MIN_PASSPHRASE_CHARS = 16  # guessing one costs an attacker an Argon2id run of 64 MiB each
 _KIND = "cairn-key-file/1"
 _MEMORY_KIB, _PASSES, _LANES = 64 * 1024, 3, 4
-# Orders of the groups (SEC 2 §2.4.2, §2.5.1).
+# Orders of the groups (SEC 2 §2.4.2, §2.5.1, §2.6.1).
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _P384_ORDER = int(
     "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
     "C7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
+    16,
+)
+_P521_ORDER = int(
+    "01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
+    "FA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409",
     16,
 )
 
@@ -91,12 +96,30 @@ class P384FileKey:
         return r.to_bytes(48, "big") + s.to_bytes(48, "big")
 
 
-FileKey = Ed25519FileKey | P256FileKey | P384FileKey
+@dataclass(frozen=True, slots=True)
+class P521FileKey:
+    """A P-521 private key in memory; only instances for conformance runs have one."""
+
+    private: ec.EllipticCurvePrivateKey
+    key: PublicKey
+
+    def sign(self, message: bytes) -> bytes:
+        """R‖S, 132 bytes, ECDSA with SHA-512 (RFC 7518 §3.4)."""
+        r, s = decode_dss_signature(self.private.sign(message, ec.ECDSA(hashes.SHA512())))
+        return r.to_bytes(66, "big") + s.to_bytes(66, "big")
+
+
+FileKey = Ed25519FileKey | P256FileKey | P384FileKey | P521FileKey
+_NIST: dict[KeyType, tuple[ec.EllipticCurve, int, int]] = {  # curve, order, bytes of a seed
+    KeyType.P256: (ec.SECP256R1(), _P256_ORDER, 32),
+    KeyType.P384: (ec.SECP384R1(), _P384_ORDER, 48),
+    KeyType.P521: (ec.SECP521R1(), _P521_ORDER, 64),  # a seed of 512 bits
+}
 
 
 def seed_bytes(key_type: KeyType) -> int:
     """How long the seed of such a key is."""
-    return 48 if key_type is KeyType.P384 else 32
+    return 32 if key_type is KeyType.ED25519 else _NIST[key_type][2]
 
 
 def key_from_seed(key_type: KeyType, seed: bytes) -> FileKey:
@@ -112,11 +135,12 @@ def key_from_seed(key_type: KeyType, seed: bytes) -> FileKey:
         return Ed25519FileKey(
             edwards, public_key(key_type, edwards.public_key().public_bytes_raw())
         )
-    order = _P384_ORDER if key_type is KeyType.P384 else _P256_ORDER
-    curve = ec.SECP384R1() if key_type is KeyType.P384 else ec.SECP256R1()
+    curve, order, _ = _NIST[key_type]
     nist = ec.derive_private_key(int.from_bytes(seed, "big") % (order - 1) + 1, curve)
     point = nist.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
     admitted = public_key(key_type, point)
+    if key_type is KeyType.P521:
+        return P521FileKey(nist, admitted)
     if key_type is KeyType.P384:
         return P384FileKey(nist, admitted)
     return P256FileKey(nist, admitted)

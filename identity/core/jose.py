@@ -29,6 +29,7 @@ _ALGORITHMS = {
     KeyType.ED25519: frozenset({"EdDSA", "Ed25519"}),
     KeyType.P256: frozenset({"ES256"}),
     KeyType.P384: frozenset({"ES384"}),
+    KeyType.P521: frozenset({"ES512"}),
 }
 ALGORITHMS = frozenset().union(*_ALGORITHMS.values())
 

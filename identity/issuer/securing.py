@@ -1,23 +1,27 @@
 """Secures a checked credential in one of the ways that the VC API offers."""
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from identity.core import jose
+from identity.core import cose, jose, sd_jwt
 from identity.core.data_integrity import add_base_proof, add_proof
 from identity.core.data_integrity.ecdsa_sd import DEFAULT_MANDATORY
 from identity.core.data_integrity.ecdsa_sd import NAME as ECDSA_SD
+from identity.core.data_integrity.selection import parse_pointer, select
 from identity.core.deriving import pointers_of
 from identity.core.jsonld import ContextStore
+from identity.core.sd_jwt import ClaimPath
 from identity.core.signing import Signer
 from identity.core.vcdm import CREDENTIALS_V1, CREDENTIALS_V2
-from registry.core.encoding import JsonObject
+from registry.core.encoding import JsonObject, canonical_json
 from registry.core.refusals import Malformed
 
 DATA_INTEGRITY_V1 = "https://w3id.org/security/data-integrity/v1"
 DATA_INTEGRITY_V2 = "https://w3id.org/security/data-integrity/v2"
-VC_JWT = "vc+jwt"
+VC_JWT, VC_SD_JWT, VC_COSE = "vc+jwt", "vc+sd-jwt", "vc+cose"
+ENVELOPES = frozenset({VC_JWT, VC_SD_JWT, VC_COSE})
 
 
 def secure(
@@ -34,15 +38,15 @@ def secure(
 
     Args:
         document: left as it is.
-        securing: a cryptosuite, or `vc+jwt` for an enveloped credential.
+        securing: a cryptosuite, or one of `ENVELOPES` for an enveloped credential.
         options: of the request; members that this way of securing does not know are ignored.
 
     Raises:
         OptionMalformed: `mandatoryPointers` is not an array of texts.
         Malformed: it cannot be secured this way.
     """
-    if securing == VC_JWT:
-        return envelop(document, signer=signer)
+    if securing in ENVELOPES:
+        return envelop(document, signer=signer, securing=securing, options=options, random=random)
     if securing != ECDSA_SD:
         return add_proof(
             document,
@@ -65,20 +69,64 @@ def secure(
     )
 
 
-def envelop(document: JsonObject, *, signer: Signer) -> JsonObject:
-    """An `EnvelopedVerifiableCredential` around a JWS of `document` (VC-JOSE-COSE §3.1)."""
+def envelop(
+    document: JsonObject,
+    *,
+    signer: Signer,
+    securing: str,
+    options: Mapping[str, Any],
+    random: Callable[[int], bytes],
+) -> JsonObject:
+    """An `EnvelopedVerifiableCredential` around `document` (VC-JOSE-COSE §3).
+
+    In an SD-JWT each member of the subject but `id` and `type` may be disclosed or not, except what
+    `options.mandatoryPointers` name.
+    """
     if document["@context"][0] != CREDENTIALS_V2:
         raise Malformed("enveloped credentials are of version 2 of the data model")
-    text = jose.sign_compact(
-        header={"typ": VC_JWT, "cty": "vc", "kid": signer.verification_method},
-        payload=document,
-        signer=signer,
-    )
+    key_id = signer.verification_method
+    if securing == VC_COSE:
+        message = cose.sign_sign1(
+            protected={
+                cose.CONTENT_TYPE: "application/vc",
+                cose.KID: key_id.encode("utf-8"),
+                cose.TYP: f"application/{VC_COSE}",
+            },
+            payload=canonical_json(document),
+            signer=signer,
+        )
+        content = f"{VC_COSE};base64,{b64encode(message).decode('ascii')}"
+    else:
+        header = {"typ": securing, "cty": "vc", "kid": key_id}
+        if securing == VC_JWT:
+            text = jose.sign_compact(header=header, payload=document, signer=signer)
+        else:
+            payload, disclosures = sd_jwt.make_disclosures(
+                document, random=random, paths=_disclosable(document, options)
+            )
+            text = sd_jwt.issue_sd_jwt(
+                payload=payload, disclosures=disclosures, header=header, signer=signer
+            )
+        content = f"{securing},{text}"
     return {
         "@context": CREDENTIALS_V2,
         "type": "EnvelopedVerifiableCredential",
-        "id": f"data:application/vc+jwt,{text}",
+        "id": f"data:application/{content}",
     }
+
+
+def _disclosable(document: JsonObject, options: Mapping[str, Any]) -> list[ClaimPath]:
+    asked = options.get("mandatoryPointers")
+    pointers = pointers_of(asked) if asked is not None else []
+    select(document, pointers)  # refuses one that points to nothing
+    mandatory = [tuple(parse_pointer(pointer)) for pointer in pointers]
+    subject = document["credentialSubject"]
+    if not isinstance(subject, dict) or {(), ("credentialSubject",)} & set(mandatory):
+        return []
+    paths: list[ClaimPath] = [
+        ("credentialSubject", name) for name in subject if name not in ("id", "type", "@context")
+    ]
+    return [path for path in paths if path not in [steps[:2] for steps in mandatory]]
 
 
 def with_proof_context(document: JsonObject) -> JsonObject:

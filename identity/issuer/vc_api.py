@@ -44,7 +44,7 @@ class VcApiProfile:
     Args:
         signer: the key of the instance.
         issuer: the DID that its credentials must name as issuer.
-        securing: a cryptosuite, or `vc+jwt`.
+        securing: a cryptosuite, or `vc+jwt`, `vc+sd-jwt`, `vc+cose` for an envelope.
         add_status: add status entries; the instance is an agency then.
     """
 

@@ -10,7 +10,7 @@ from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.fields import choice, items, members, octets, token, url
 from registry.core.hashing import sha256
 from registry.core.identifiers import FRAGMENT
-from registry.core.keys import KeyNotAdmitted, PublicKey, parse_multikey
+from registry.core.keys import LEDGER_KEY_TYPES, KeyNotAdmitted, PublicKey, parse_multikey
 from registry.core.refusals import Malformed
 
 # Verification relationships (Controlled Identifiers 1.0 §2.3), and what Cairn uses each for.
@@ -36,7 +36,8 @@ def read_key(value: object) -> PublicKey:
     """Admit a multikey, and remember it: the state is full of keys that were admitted before.
 
     Raises:
-        KeyNotAdmitted: as `parse_multikey`; refusals are not remembered.
+        KeyNotAdmitted: as `parse_multikey`, or of a type that the ledger does not take; refusals
+            are not remembered.
     """
     if not isinstance(value, str):
         raise KeyNotAdmitted("key is not a string")
@@ -45,7 +46,10 @@ def read_key(value: object) -> PublicKey:
 
 @lru_cache(maxsize=4096)  # admission is dearer than a verification
 def _admitted(multikey: str) -> PublicKey:
-    return parse_multikey(multikey)
+    key = parse_multikey(multikey)
+    if key.type not in LEDGER_KEY_TYPES:
+        raise KeyNotAdmitted("key is of a type that the ledger does not take")
+    return key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,11 @@ class KeyType(StrEnum):
     ED25519 = "Ed25519"
     P256 = "P-256"
     P384 = "P-384"
+    P521 = "P-521"  # JOSE and COSE only; see `LEDGER_KEY_TYPES`
+
+
+# What an institution may put on the ledger. P-521 is read, because others sign credentials with it.
+LEDGER_KEY_TYPES = frozenset({KeyType.ED25519, KeyType.P256, KeyType.P384})
 
 
 class KeyNotAdmitted(Malformed):
@@ -48,17 +53,25 @@ _MULTICODEC = {
     KeyType.ED25519: bytes([0xED, 0x01]),
     KeyType.P256: bytes([0x80, 0x24]),
     KeyType.P384: bytes([0x81, 0x24]),
+    KeyType.P521: bytes([0x82, 0x24]),
 }
-_JWA = {KeyType.ED25519: "EdDSA", KeyType.P256: "ES256", KeyType.P384: "ES384"}
+_JWA = {
+    KeyType.ED25519: "EdDSA",
+    KeyType.P256: "ES256",
+    KeyType.P384: "ES384",
+    KeyType.P521: "ES512",
+}
 _CURVES: dict[KeyType, ec.EllipticCurve] = {
     KeyType.P256: ec.SECP256R1(),
     KeyType.P384: ec.SECP384R1(),
+    KeyType.P521: ec.SECP521R1(),
 }
 _HASHES: dict[KeyType, hashes.HashAlgorithm] = {
     KeyType.P256: hashes.SHA256(),
     KeyType.P384: hashes.SHA384(),
+    KeyType.P521: hashes.SHA512(),
 }
-_COORDINATE = {KeyType.P256: 32, KeyType.P384: 48}
+_COORDINATE = {KeyType.P256: 32, KeyType.P384: 48, KeyType.P521: 66}
 
 _FIELD = 2**255 - 19
 _D = -121665 * pow(121666, -1, _FIELD) % _FIELD  # RFC 8032 §5.1
@@ -69,7 +82,7 @@ class PublicKey:
     """An admitted public key.
 
     `data` is the raw 32 bytes of an Ed25519 key, or the compressed SEC 1 point of a NIST key
-    (33 bytes for P-256, 49 for P-384). Equal keys have equal bytes.
+    (33 bytes for P-256, 49 for P-384, 67 for P-521). Equal keys have equal bytes.
     """
 
     type: KeyType

@@ -19,6 +19,7 @@ from identity.core.sd_jwt.format import (
 )
 from identity.core.sd_jwt.holder import add_key_binding, present
 from identity.core.sd_jwt.issuer import issue_sd_jwt, make_disclosures
+from identity.core.sd_jwt.opening import open_disclosures
 from identity.core.sd_jwt.verifier import (
     CLOCK_SKEW_SECONDS,
     KeyBindingMissing,
@@ -45,6 +46,7 @@ __all__ = [
     "add_key_binding",
     "issue_sd_jwt",
     "make_disclosures",
+    "open_disclosures",
     "parse_sd_jwt",
     "present",
     "verify_key_binding",

@@ -8,10 +8,13 @@ from identity.core import data_integrity, jose, sd_jwt, vcdm
 from identity.core.jsonld import ContextStore
 from identity.core.verification.did_documents import key_of
 from identity.core.verification.envelopes import (
+    ANY_AGE_SECONDS,
     Envelope,
-    audiences,
     identifier_of,
+    issued_at,
     numeric_date,
+    stated_in,
+    verify_binding,
     verify_envelope,
 )
 from identity.core.verification.failure import CheckFailed, NothingToCheck
@@ -25,8 +28,6 @@ from identity.core.verification.proof import Proven, stated_binding
 from registry.core.encoding import JsonObject
 from registry.core.keys import PublicKey
 from registry.core.refusals import Malformed
-
-_ANY_AGE_SECONDS = 1 << 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +61,7 @@ def binding_of_presentation(presentation: JsonObject | Envelope) -> Mapping[str,
     """Audience and nonce that a presentation names; for comparison, not yet believed."""
     if not isinstance(presentation, Envelope):
         return stated_binding(presentation.get("proof"))
-    named = audiences(presentation.claims)
-    stated = {
-        "audience": named[0] if len(named) == 1 else None,
-        "nonce": presentation.claims.get("nonce"),
-    }
-    return {name: value for name, value in stated.items() if isinstance(value, str)}
+    return stated_in(presentation)
 
 
 def verify_holder(
@@ -101,7 +97,7 @@ def _verify_key_binding(
         audience=stated["audience"],
         nonce=stated["nonce"],
         now=int(freshness.now.timestamp()),
-        max_age_seconds=_ANY_AGE_SECONDS,  # judged below, with a reason of its own
+        max_age_seconds=ANY_AGE_SECONDS,  # judged below, with a reason of its own
     )
     _check_age(verified.issued_at, freshness)
 
@@ -115,7 +111,8 @@ def _verify_presentation(
 ) -> None:
     presentation = unverified.presentation
     if presentation is None:
-        raise NothingToCheck("holder_binding_missing", "there is no presentation with a proof")
+        _verify_envelope_binding(unverified, freshness=freshness)
+        return
     if not proven.subject and not freshness.accepts_anybody:
         raise CheckFailed("holder_key_missing", "the credential names no subject to be its holder")
     signed = prove_presentation(presentation, contexts=contexts, now=freshness.now)
@@ -132,6 +129,19 @@ def _verify_presentation(
         _check_age(made_at, freshness)
     if holder not in ("", proven.subject):
         raise CheckFailed("holder_is_not_subject", "the presentation names another holder")
+
+
+def _verify_envelope_binding(
+    unverified: UnverifiedLinkedData | UnverifiedEnveloped, *, freshness: Freshness
+) -> None:
+    """A W3C credential by itself is bound to a holder only as an SD-JWT with a key binding."""
+    binding = None
+    if isinstance(unverified, UnverifiedEnveloped):
+        binding = verify_binding(unverified.envelope, now=int(freshness.now.timestamp()))
+    if binding is None:
+        raise NothingToCheck("holder_binding_missing", "there is no presentation with a proof")
+    if not freshness.accepts_anybody:
+        _check_age(binding.issued_at, freshness)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,19 +185,18 @@ def prove_presentation(
 def _prove_envelope(
     envelope: Envelope, *, contexts: ContextStore, now: datetime
 ) -> SignedPresentation:
-    method = envelope.jws.header.get("kid")
+    method, seconds = envelope.key_id, int(now.timestamp())
     if not isinstance(method, str):
         raise CheckFailed("holder_key_unknown", "the presentation names no key")
-    verify_envelope(envelope, key=_holder_key(method, "authentication"))
+    verify_envelope(envelope, key=_holder_key(method, "authentication"), now=seconds)
     vcdm.check_presentation(envelope.document, contexts=contexts)
     did = method.partition("#")[0]
     if _holder_of(envelope) not in ("", did) or envelope.claims.get("iss", did) != did:
         raise CheckFailed("holder_is_not_signer", "the presentation names another holder")
-    seconds = int(now.timestamp())
     ends, begins = numeric_date(envelope.claims, "exp"), numeric_date(envelope.claims, "nbf")
     if (ends is not None and ends <= seconds) or (begins is not None and begins > seconds):
         raise CheckFailed("presentation_not_valid_now", "the presentation is not valid now")
-    return SignedPresentation(dids=(did,), made_at=(numeric_date(envelope.claims, "iat"),))
+    return SignedPresentation(dids=(did,), made_at=(issued_at(envelope.claims),))
 
 
 def _holder_key(method: str, _purpose: str) -> PublicKey:

@@ -45,7 +45,7 @@ class UnverifiedLinkedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedEnveloped:
-    """A W3C credential secured as a JWS, and the presentation it came in, if any."""
+    """A W3C credential secured from outside, and the presentation it came in, if any."""
 
     envelope: Envelope
     presentation: JsonObject | Envelope | None
@@ -201,8 +201,10 @@ def hints(unverified: Unverified) -> Hints:
             issued_at=payload.get("iat"),
         )
     credential = unverified.credential
+    content = credential
     if isinstance(unverified, UnverifiedEnveloped):
-        named, since = unverified.envelope.jws.header.get("kid"), credential.get("validFrom")
+        content, since = unverified.envelope.signed, credential.get("validFrom")
+        named = unverified.envelope.key_id
     else:
         proof = _first_proof(credential)
         named, since = proof.get("verificationMethod"), proof.get("created")
@@ -211,7 +213,7 @@ def hints(unverified: Unverified) -> Hints:
         credential_format=CredentialFormat.LDP_VC,
         method=_method_of(named, _issuer_id(credential)),
         types=names_of(credential.get("type")),
-        content=credential,
+        content=content,
         uris=tuple(dict.fromkeys(entry.uri for entry in entries)),
         issued_at=_seconds(since),
     )

@@ -15,7 +15,12 @@ from identity.core.verification.did_documents import (
     is_self_describing,
     key_of,
 )
-from identity.core.verification.envelopes import numeric_date, verify_envelope
+from identity.core.verification.envelopes import (
+    issued_at,
+    numeric_date,
+    stated_in,
+    verify_envelope,
+)
 from identity.core.verification.presented import (
     Hints,
     Unverified,
@@ -40,7 +45,8 @@ class Proven:
         methods: verification methods of every proof.
         issuer: who the credential says issued it: a DID, or an https URL.
         types: the `vct`, or the short names of its types.
-        content: what is anchored: the JWT payload, or the W3C credential without its proof.
+        content: what is anchored: the JWT payload, or the W3C credential without its proof; where
+            something may be disclosed, with digests in its place.
         root: where DCQL paths start: processed payload, or the W3C credential.
         claims: disclosed claims about the subject, without its identifier.
         subject: `credentialSubject.id` of a W3C credential; empty for SD-JWT VC.
@@ -93,7 +99,7 @@ def prove(
         return _prove_sd_jwt(unverified, method=hints.method, documents=documents)
     if isinstance(unverified, UnverifiedEnveloped):
         return _prove_enveloped(
-            unverified, method=hints.method, documents=documents, contexts=contexts
+            unverified, method=hints.method, documents=documents, contexts=contexts, now=now
         )
     return _prove_linked(unverified, documents=documents, contexts=contexts, now=now)
 
@@ -169,6 +175,7 @@ def _prove_linked(
     created = [int(proof.created.timestamp()) for proof in proofs if proof.created]
     return _proven_w3c(
         credential,
+        content={name: value for name, value in credential.items() if name != "proof"},
         methods=tuple(proof.verification_method for proof in proofs),
         stated=stated,
         issued_at=min(created) if created else None,
@@ -181,14 +188,19 @@ def _prove_enveloped(
     method: str,
     documents: Sequence[IssuerDocument],
     contexts: ContextStore,
+    now: datetime,
 ) -> Proven:
     """An enveloped credential: the signature, the form, and dates of both the claims and it."""
     envelope = unverified.envelope
-    verify_envelope(envelope, key=find_key(documents, method))
+    verify_envelope(envelope, key=find_key(documents, method), now=int(now.timestamp()))
     vcdm.check_credential(envelope.document, contexts=contexts)
     claims = envelope.claims
     proven = _proven_w3c(
-        envelope.document, methods=(method,), stated={}, issued_at=numeric_date(claims, "iat")
+        envelope.document,
+        content=envelope.signed,
+        methods=(method,),
+        stated=stated_in(envelope),
+        issued_at=issued_at(claims),
     )
     # The JWT's own dates are promises of the issuer as well; the narrower period counts.
     ends = [numeric_date(claims, "exp"), proven.expires_at]
@@ -203,6 +215,7 @@ def _prove_enveloped(
 def _proven_w3c(
     credential: JsonObject,
     *,
+    content: JsonObject,
     methods: tuple[str, ...],
     stated: Mapping[str, str],
     issued_at: int | None,
@@ -216,7 +229,7 @@ def _proven_w3c(
         methods=methods,
         issuer=_id_of(credential.get("issuer")),
         types=tuple(names_of(credential.get("type"))),
-        content={name: value for name, value in credential.items() if name != "proof"},
+        content=content,
         root=credential,
         claims={name: value for name, value in alone.items() if name != "id"},
         subject=_id_of(alone),

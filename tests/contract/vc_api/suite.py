@@ -5,6 +5,9 @@ knows.
 """
 
 import copy
+import os
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,10 +15,12 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from identity.compose import Composition
+from identity.core.cose import sign_sign1
 from identity.core.data_integrity import add_proof
 from identity.core.data_integrity.proofs import attach
 from identity.core.data_integrity.suites import find_cryptosuite
 from identity.core.jose import sign_compact
+from identity.core.sd_jwt import ClaimPath, issue_sd_jwt, make_disclosures
 from identity.core.signing import NamedSigner
 from identity.installation.conformance import Instance
 from registry.core.encoding import JsonObject
@@ -210,6 +215,58 @@ class Suite:
         header = {"typ": typ, "kid": signer.verification_method, **header}
         text = sign_compact(header=header, payload=payload, signer=signer)
         return {"@context": V2, "type": kind, "id": f"data:{media_type},{text}"}
+
+    def sd_jwt_envelope(
+        self,
+        payload: JsonObject,
+        *,
+        paths: Sequence[ClaimPath] = (),
+        member: str = "vc",
+        typ: str | None = None,
+        instance: str = "enveloped-sd-jwt",
+    ) -> JsonObject:
+        """An SD-JWT with all its disclosures, in an envelope."""
+        signer = self.signer(instance)
+        concealed, disclosures = make_disclosures(payload, random=os.urandom, paths=paths)
+        text = issue_sd_jwt(
+            payload=concealed,
+            disclosures=disclosures,
+            header={"typ": typ or f"{member}+sd-jwt", "kid": signer.verification_method},
+            signer=signer,
+        )
+        return envelope_of(f"application/{member}+sd-jwt", text, member)
+
+    def cose_envelope(
+        self,
+        payload: bytes,
+        *,
+        member: str = "vc",
+        protected: Mapping[Any, Any] | None = None,
+        instance: str = "enveloped-cose",
+    ) -> JsonObject:
+        """A COSE_Sign1 in an envelope; `protected` adds to the header, or with None removes."""
+        signer = self.signer(instance)
+        header: dict[Any, Any] = {
+            3: f"application/{member}",
+            4: signer.verification_method.encode(),
+            16: f"application/{member}+cose",
+        }
+        header.update(protected or {})
+        kept = {label: value for label, value in header.items() if value is not None}
+        message = sign_sign1(protected=kept, payload=payload, signer=signer)
+        return envelope_of(
+            f"application/{member}+cose;base64", b64encode(message).decode("ascii"), member
+        )
+
+
+def envelope_of(media_type: str, text: str, member: str = "vc") -> JsonObject:
+    """An envelope around what is signed already."""
+    kind = "Credential" if member == "vc" else "Presentation"
+    return {
+        "@context": V2,
+        "type": f"EnvelopedVerifiable{kind}",
+        "id": f"data:{media_type},{text}",
+    }
 
 
 def now(**offset: float) -> str:

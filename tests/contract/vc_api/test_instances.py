@@ -23,11 +23,19 @@ INSTANCES = {
     "ecdsa-jcs-2019-p384": ("ecdsa-jcs-2019", "z82L"),
     "status": ("eddsa-rdfc-2022", "z6Mk"),
 }
+ENVELOPING = {
+    "enveloped": ("application/vc+jwt", "zDna"),
+    "enveloped-ed25519": ("application/vc+jwt", "z6Mk"),
+    "enveloped-p384": ("application/vc+jwt", "z82L"),
+    "enveloped-p521": ("application/vc+jwt", "z2J9"),
+    "enveloped-sd-jwt": ("application/vc+sd-jwt", "zDna"),
+    "enveloped-cose": ("application/vc+cose;base64", "zDna"),
+}
 MODELS = ("credential", "older")
 
 
 def test_section_2_names_the_instances_and_no_two_share_a_key(suite: Suite):
-    assert set(suite.instances) == {*INSTANCES, "enveloped"}
+    assert set(suite.instances) == {*INSTANCES, *ENVELOPING}
     assert len({suite.did(name) for name in suite.instances}) == len(suite.instances)
 
 
@@ -43,6 +51,21 @@ def test_section_2_cryptosuite_key_and_did_key_issuer(suite: Suite, instance: st
     multikey = suite.did(instance).removeprefix("did:key:")
     assert multikey.startswith(prefix)
     assert proof["verificationMethod"] == f"did:key:{multikey}#{multikey}"
+
+
+@pytest.mark.parametrize("instance", ENVELOPING)
+def test_section_2_enveloping_instances_answer_an_envelope(suite: Suite, instance: str):
+    media_type, prefix = ENVELOPING[instance]
+
+    envelope = suite.issued(instance)
+
+    assert set(envelope) == {"@context", "type", "id"}
+    assert envelope["@context"] == V2
+    assert envelope["type"] == "EnvelopedVerifiableCredential"
+    assert envelope["id"].partition(",")[0] == f"data:{media_type}"
+    assert suite.did(instance).startswith(f"did:key:{prefix}")
+    for party in VERIFIERS:
+        assert suite.verify(envelope, party).is_verified
 
 
 def test_section_2_names_and_dids_are_printed(suite: Suite):

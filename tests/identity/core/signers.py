@@ -13,6 +13,7 @@ from registry.core.keys import KeyType, PublicKey, parse_did_key, public_key
 _CURVES = {
     KeyType.P256: (ec.SECP256R1(), hashes.SHA256()),
     KeyType.P384: (ec.SECP384R1(), hashes.SHA384()),
+    KeyType.P521: (ec.SECP521R1(), hashes.SHA512()),
 }
 _PRIVATE_MULTICODEC = {
     bytes([0x80, 0x26]): KeyType.ED25519,

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from registry.core.did import read_key
 from registry.core.encoding import base58_encode, base64url_decode, base64url_encode
 from registry.core.keys import (
     KeyNotAdmitted,
@@ -243,3 +244,22 @@ def test_a_signature_verifies_only_under_its_key_and_over_its_message():
         verify_signature(admitted(other), message=b"message", signature=signature)
     with pytest.raises(SignatureNotValid):
         verify_signature(admitted(ED25519_KEY), message=b"message", signature=signature + b"\0")
+
+
+def test_p_521_is_read_but_never_put_on_the_ledger():
+    private = ec.derive_private_key(12345, ec.SECP521R1())
+    point = private.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    key = public_key(KeyType.P521, point)
+    r, s = decode_dss_signature(private.sign(b"message", ec.ECDSA(hashes.SHA512())))
+    signature = r.to_bytes(66, "big") + s.to_bytes(66, "big")
+
+    assert (key.algorithm, key.signature_bytes, key.multikey[:4]) == ("ES512", 132, "z2J9")
+    assert parse_multikey(key.multikey) == parse_jwk(key.jwk) == parse_did_key(key.did_key) == key
+    assert len(key.jwk["x"]) == len(key.jwk["y"]) == 88
+    verify_signature(key, message=b"message", signature=signature)
+    with pytest.raises(SignatureNotValid):
+        verify_signature(key, message=b"message", signature=signature[2:])
+    with pytest.raises(KeyNotAdmitted):
+        read_key(key.multikey)
+    for admitted_key in (ED25519_KEY, P256_KEY, P384_KEY):
+        assert read_key(admitted(admitted_key).multikey) == admitted(admitted_key)
