@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from identity.adapters.access_keys import DigestAccessKeys, UnsafeOpenAccess
 from identity.adapters.bounded_fetch import AllowedPlace, BoundedFetcher
+from identity.adapters.certificate_store import SqlCertificates
 from identity.adapters.own_documents import OwnDocuments
 from identity.adapters.schema_files import load_catalogue, load_context_store
 from identity.adapters.secret_files import issue_access_keys, read_access_digests, read_passphrase
@@ -24,6 +25,7 @@ from identity.adapters.worker import Worker
 from identity.app import create_app
 from identity.config import Environment, Settings, VerifierSettings
 from identity.core.access import AccessKeys
+from identity.core.certificates import to_pem
 from identity.core.verification.policy import (
     Policy,
     Rule,
@@ -35,6 +37,7 @@ from identity.core.verification.policy import (
 )
 from identity.core.verification.verdict import Check
 from identity.installation import conformance, parties
+from identity.installation.certificates import CertificateDesk, Certified, open_root
 from identity.installation.conformance import Instance
 from identity.installation.databases import open_identity_database, open_vault_database
 from identity.installation.folder import DataFolder
@@ -43,6 +46,7 @@ from identity.installation.parties import KeyRing
 from identity.installation.real_names import build_real_names, build_register, build_vault
 from identity.installation.verifying import build_verifier
 from identity.publishing.did_routes import build_router as build_did_router
+from identity.publishing.root_routes import build_router as build_root_router
 from identity.realname.routes import build_router as build_realname_router
 from registry import problems
 from registry.api.app import create_app as create_registry_app
@@ -60,6 +64,7 @@ from registry.witness.cosigned import CosignedHeadStore
 
 SEAL_SECONDS = 0.5  # how often batches are sealed and status lists looked after
 WITNESS_SECONDS = 3.0  # patience with one witness
+RENEW_SECONDS = 3600.0  # how often certificates are looked after
 PURGE_SECONDS = 10.0  # how often expired requests are deleted
 
 
@@ -157,10 +162,14 @@ class _Builder:
         if self._services & {"issuer", "verifier"}:
             engine = open_identity_database(self._settings, self._folder)
             self.closers.append(engine.dispose)
+            certified = self._open_certificates(routers, engine)
+            workers.append(
+                Worker("certificates", certified.renew_due, interval_seconds=RENEW_SECONDS)
+            )
         if "issuer" in self._services and engine is not None:
-            self._add_issuer(routers, workers, engine, registry, access)
+            self._add_issuer(routers, workers, engine, registry, access, certified)
         if "verifier" in self._services and engine is not None:
-            self._add_verifier(routers, workers, engine, registry, trust, access)
+            self._add_verifier(routers, workers, engine, registry, trust, access, certified)
         app = create_app(self._settings, catalogue=self._catalogue, routers=routers)
         install_docs(app)
         return Composition(
@@ -172,6 +181,19 @@ class _Builder:
             closers=self.closers,
             instances=self._instances,
         )
+
+    def _open_certificates(self, routers: list[APIRouter], engine: Engine) -> Certified:
+        root = open_root(
+            self._ring,
+            network=self._settings.ledger.network,
+            country=self._settings.server.country,
+            may_make=parties.may_found(self._ring),
+            now=self._clock(),
+        )
+        if root is not None:
+            routers.append(build_root_router(to_pem(root.certificate)))
+        desk = CertificateDesk(root, SqlCertificates(engine), random=self._random)
+        return Certified(desk, self._settings, clock=self._clock)
 
     def _found(self, registry: RegistryClient) -> None:
         """Put on the ledger what is missing there; the folder holds the root member's key."""
@@ -280,6 +302,7 @@ class _Builder:
         engine: Engine,
         registry: RegistryClient,
         access: AccessKeys,
+        certified: Certified,
     ) -> None:
         vault_engine = open_vault_database(self._settings, self._folder)
         self.closers.append(vault_engine.dispose)
@@ -298,7 +321,9 @@ class _Builder:
         real_names = build_real_names(
             engine=engine, vault=vault, register=register, random=self._random, now=self._seconds
         )
-        agencies = parties.open_agencies(self._ring, self._settings)
+        agencies = tuple(
+            certified.agency(agency) for agency in parties.open_agencies(self._ring, self._settings)
+        )
         issuer = build_issuer(
             agencies=(
                 *agencies,
@@ -355,9 +380,13 @@ class _Builder:
         registry: RegistryClient,
         trust: TrustAnchor,
         access: AccessKeys,
+        certified: Certified,
     ) -> None:
         verifier = build_verifier(
-            parties=parties.open_relying_parties(self._ring, self._settings),
+            parties=tuple(
+                certified.party(party)
+                for party in parties.open_relying_parties(self._ring, self._settings)
+            ),
             policies={party.slug: policy_of(party) for party in self._settings.verifiers},
             places=self._places(),
             local=self._read_own,

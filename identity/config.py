@@ -151,6 +151,8 @@ class AgencySettings(_Section):
     slug: Slug
     name: Texts
     types: tuple[Slug, ...] = Field(min_length=1)
+    # PEM, the leaf first, the root left out; not set: a leaf under the installation's own root
+    certificate_chain: Path | None = None
     open: bool = False  # no access key asked; conformance only
 
 
@@ -212,6 +214,7 @@ class VerifierSettings(_Section):
     slug: Slug
     name: Texts
     purposes: tuple[PurposeSettings, ...] = ()
+    certificate_chain: Path | None = None  # as an agency's
     open: bool = False  # no access key asked; conformance only
     policy: PolicySettings = PolicySettings()
 

@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData
 
 from identity.adapters import (
+    certificate_store,
     issuer_tables,
     realname_store,
     rendezvous_store,
@@ -15,7 +16,14 @@ from identity.adapters.database import Base
 __all__ = ["METADATA"]
 
 # The modules are named here so that their tables are declared when METADATA is read.
-_DECLARING = (issuer_tables, realname_store, rendezvous_store, trust_cache, verifier_tables)
+_DECLARING = (
+    certificate_store,
+    issuer_tables,
+    realname_store,
+    rendezvous_store,
+    trust_cache,
+    verifier_tables,
+)
 
 METADATA: dict[str, MetaData] = {
     "identity": Base.metadata,

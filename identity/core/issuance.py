@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from identity.core import sd_jwt, sd_jwt_vc
+from identity.core.certificates import with_x5c
 from identity.core.credential_digest import SALT_BYTES, AnchorClaim, credential_digest
 from identity.core.credential_types import CredentialType
 from identity.core.data_integrity import add_proof
@@ -171,7 +172,10 @@ def sign_copy(
         return sd_jwt.issue_sd_jwt(
             payload=copy.content,
             disclosures=copy.disclosures,
-            header={"typ": sd_jwt_vc.TYP, "kid": agency.jose.verification_method},
+            header=with_x5c(
+                {"typ": sd_jwt_vc.TYP, "kid": agency.jose.verification_method},
+                agency.certificates,
+            ),
             signer=agency.jose,
         )
     return add_proof(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from identity.core.certificates import NO_CERTIFICATES, CertificateChain
 from identity.core.signing import Signer
 
 
@@ -22,6 +23,7 @@ class Agency:
     ledger: Signer  # Ed25519, capabilityInvocation: transactions on the ledger
     data_integrity: Signer  # Ed25519, assertionMethod: Data Integrity proofs
     jose: Signer  # P-256, assertionMethod: SD-JWT VC, and the status tokens beside them
+    certificates: CertificateChain = NO_CERTIFICATES  # for the key of `jose`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +58,4 @@ class RelyingParty:
     verifier_url: str
     request: Signer  # P-256, authentication: presentation requests
     purposes: tuple[Purpose, ...]
+    certificates: CertificateChain = NO_CERTIFICATES  # for the key of `request`

@@ -68,6 +68,11 @@ class DataFolder:
         return self.root / "public" / "trust-anchor.json"
 
     @property
+    def root_certificate(self) -> Path:
+        """The root of the installation's certificates, PEM."""
+        return self.root / "public" / "cairn-root.pem"
+
+    @property
     def parties(self) -> Path:
         """DIDs of the institutions, by scope."""
         return self.root / "public" / "parties.json"

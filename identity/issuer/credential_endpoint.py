@@ -14,10 +14,11 @@ fresh set, and the copies of the lost set are revoked as superseded.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from identity.core.certificates import FixedChain
 from identity.core.claim_rules import (
     ClaimsIncomplete,
     complete_claims,
@@ -155,9 +156,10 @@ class CredentialDesk:
             draft,
             now=now,
         )
+        signing = replace(agency, certificates=FixedChain(agency.certificates.current()))
         return Delivered(  # 5
             credentials=tuple(
-                sign_copy(copy, agency=agency, contexts=parts.contexts, now=now) for copy in drafts
+                sign_copy(copy, agency=signing, contexts=parts.contexts, now=now) for copy in drafts
             ),
             notification_id=delivery,
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 
+from identity.core.certificates import with_x5c
 from identity.core.data_integrity import add_proof
 from identity.core.issuance import (
     BACKDATE_SECONDS,
@@ -262,7 +263,10 @@ class StatusPublisher:
 
         # Signed with the key of the SD-JWT VCs: wallets look for no other (openid4vc.md §2).
         token = sign_compact(
-            header={"typ": STATUS_TOKEN_TYP, "kid": agency.jose.verification_method},
+            header=with_x5c(
+                {"typ": STATUS_TOKEN_TYP, "kid": agency.jose.verification_method},
+                agency.certificates,
+            ),
             payload=status_token_payload(
                 uri=status_uri(agency.issuer_url, state.group, "token"),
                 data=lists.token,
