@@ -16,7 +16,11 @@ from identity.adapters.access_keys import DigestAccessKeys, UnsafeOpenAccess
 from identity.adapters.bounded_fetch import AllowedPlace, BoundedFetcher
 from identity.adapters.certificate_store import SqlCertificates
 from identity.adapters.own_documents import OwnDocuments
-from identity.adapters.schema_files import load_catalogue, load_context_store
+from identity.adapters.schema_files import (
+    load_catalogue,
+    load_context_store,
+    load_foreign_schemas,
+)
 from identity.adapters.secret_files import issue_access_keys, read_access_digests, read_passphrase
 from identity.adapters.status_fetcher import LocalRead
 from identity.adapters.submission_limit import NewDidLimit
@@ -391,6 +395,7 @@ class _Builder:
             places=self._places(),
             local=self._read_own,
             catalogue=self._catalogue,
+            schemas=load_foreign_schemas(self._settings.foreign_schemas.files),
             contexts=self._contexts,
             trust=trust,
             engine=engine,

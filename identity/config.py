@@ -208,6 +208,15 @@ class ConformanceSettings(_Section):
     instances: tuple[InstanceSettings, ...] = Field(min_length=1)
 
 
+class SchemaSettings(_Section):
+    """Schemas of others: JSON Schemas, and JsonSchemaCredentials, which whoever lists them trusts.
+
+    A `credentialSchema` that is neither ours nor among them is not judged, and never fetched.
+    """
+
+    files: tuple[Path, ...] = ()
+
+
 class VerifierSettings(_Section):
     """One relying party."""
 
@@ -234,6 +243,7 @@ class Settings(BaseSettings):
     places: tuple[PlaceSettings, ...] = ()  # nothing else is ever fetched from outside
     agencies: tuple[AgencySettings, ...] = ()
     verifiers: tuple[VerifierSettings, ...] = ()
+    foreign_schemas: SchemaSettings = SchemaSettings()
     conformance: ConformanceSettings | None = None  # only in conformance
 
     @classmethod

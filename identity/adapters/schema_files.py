@@ -1,13 +1,16 @@
 """Reads the credential types and the bundled JSON-LD contexts from `schemas/`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from identity.core.credential_types import Catalogue, CredentialType
+from identity.core.json_schema import MAX_SCHEMA_BYTES, known_schemas
 from identity.core.jsonld import ContextStore
 from registry.core.encoding import JsonObject, parse_json_object
+from registry.core.refusals import Malformed
 
 _SCHEMA_BASE = "{{schema_base}}"  # the one variable in the files: where they are published
 
@@ -42,6 +45,22 @@ def load_contexts(catalogue: Catalogue) -> Mapping[str, JsonObject]:
 def load_context_store(catalogue: Catalogue) -> ContextStore:
     """The contexts, with the bytes of the bundled ones for digests in `relatedResource`."""
     return ContextStore(load_contexts(catalogue), published=read_published_contexts())
+
+
+def load_foreign_schemas(paths: Sequence[Path]) -> Mapping[str, JsonObject]:
+    """Schemas of others, as `identity.core.json_schema.known_schemas`.
+
+    Raises:
+        Malformed: a file is missing, too long or no JSON object, or as `known_schemas`.
+    """
+    documents = []
+    for path in paths:
+        if not path.is_file():
+            raise Malformed(f"there is no schema file {path}")
+        with path.open("rb") as file:
+            data = file.read(MAX_SCHEMA_BYTES + 1)
+        documents.append(parse_json_object(data, max_bytes=MAX_SCHEMA_BYTES))
+    return known_schemas(documents)
 
 
 def _load_type(folder: Traversable, name: str, schema_base: str) -> CredentialType:

@@ -26,6 +26,7 @@ from identity.verifier.evidence import EvidenceReader
 from identity.verifier.routes import build_router
 from identity.verifier.service import Verifier, VerifierService
 from registry.client import RegistryClient
+from registry.core.encoding import JsonObject
 from registry.core.trust_anchor import TrustAnchor
 
 
@@ -44,6 +45,7 @@ def build_verifier(
     places: Sequence[AllowedPlace],
     local: LocalRead,
     catalogue: Catalogue,
+    schemas: Mapping[str, JsonObject],
     contexts: ContextStore,
     trust: TrustAnchor,
     engine: Engine,
@@ -57,6 +59,7 @@ def build_verifier(
     Args:
         policies: by slug of the party; every party has one.
         places: origins from which other installations' lists may be fetched.
+        schemas: of others, by the `id` that a `credentialSchema` has.
         local: reads our own published documents without the network.
     """
     remote = BoundedFetcher(places, clock=time.monotonic)
@@ -77,7 +80,7 @@ def build_verifier(
         ),
         requests=requests,
         rendezvous=waits,
-        world=World(contexts=contexts, catalogue=catalogue, trust=trust),
+        world=World(contexts=contexts, catalogue=catalogue, trust=trust, schemas=schemas),
         now=clock,
         random=random,
     )

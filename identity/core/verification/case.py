@@ -1,7 +1,7 @@
 """Everything that a verdict about one credential depends on, gathered before the first check."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from identity.core.credential_types import Catalogue
@@ -13,6 +13,7 @@ from identity.core.verification.policy import Policy
 from identity.core.verification.presented import Hints, Unverified
 from identity.core.verification.proof import Proven
 from registry.core.accreditation import Accreditation
+from registry.core.encoding import JsonObject
 from registry.core.receipt import AnchorReceipt
 from registry.core.refusals import Refusal
 from registry.core.trust_anchor import TrustAnchor
@@ -22,11 +23,16 @@ _NOT_READ = CheckFailed("compromise_not_read", "nobody asked whether the key was
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What the verifier knows before anyone shows it anything."""
+    """What the verifier knows before anyone shows it anything.
+
+    Args:
+        schemas: of others, by the `id` that a `credentialSchema` has; our own are in the catalogue.
+    """
 
     contexts: ContextStore
     catalogue: Catalogue
     trust: TrustAnchor
+    schemas: Mapping[str, JsonObject] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,15 +6,30 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from identity.core.dcql import CredentialFormat
+from identity.core.json_schema import NotJudged, check_schema_of
 from identity.core.verification.case import Case
-from identity.core.verification.failure import CheckFailed, NothingToCheck
+from identity.core.verification.failure import CannotTell, CheckFailed, NothingToCheck
+from identity.core.verification.policy import Rule
 from identity.core.verification.trust_checks import type_of
+from identity.core.verification.verdict import Check
 from registry.core.encoding import JsonObject, canonical_json, parse_json_object
 from registry.core.hashing import sha256
 from registry.core.refusals import Refusal
 
+MAX_SCHEMAS = 8  # that one credential may name; ours name one
+
 
 def check_schema(case: Case) -> str:
+    """The credential fits its schema: that of its published type, or those that it names.
+
+    A policy that requires the check knows no other types than the published ones.
+    """
+    if case.policy.rules[Check.SCHEMA] is Rule.REQUIRED:
+        return _check_published(case)
+    return _check_named(case)
+
+
+def _check_published(case: Case) -> str:
     """The type is published, its schema is the one on the ledger, and the claims fit it.
 
     1. The credential names a type of the catalogue.
@@ -41,6 +56,37 @@ def check_schema(case: Case) -> str:
         # The validator's own message would repeat the value.
         raise CheckFailed("claims_do_not_fit", "the claims do not fit the schema of their type")
     return f"the claims fit {kind.name} {kind.version}"
+
+
+def _check_named(case: Case) -> str:
+    """The credential fits each schema that it names and that we have (VC JSON Schema 1.0).
+
+    Nothing is fetched. A schema that is not here, or is in an unknown dialect, is not judged; one
+    that does not fit is a "no" whatever the others are.
+    """
+    credential = case.credential
+    named = credential.root.get("credentialSchema", [])
+    entries = named if isinstance(named, list) else [named]
+    if credential.format is not CredentialFormat.LDP_VC or not entries:
+        raise NothingToCheck("schema_missing", "the credential names no schema")
+    if len(entries) > MAX_SCHEMAS:
+        raise CheckFailed("too_many_schemas", f"a credential names at most {MAX_SCHEMAS} schemas")
+    known = {kind.schema_url: kind.schema for kind in case.world.catalogue}
+    known.update(case.world.schemas)
+    missing = ""
+    for entry in entries:
+        identifier = entry.get("id") if isinstance(entry, dict) else None
+        document = known.get(identifier) if isinstance(identifier, str) else None
+        if document is None:
+            missing = "a schema that the credential names is not here"
+            continue
+        try:
+            check_schema_of(credential.root, entry, document)
+        except NotJudged as reason:
+            missing = reason.detail
+    if missing:
+        raise CannotTell("schema_not_judged", missing)
+    return "fits the schemas that it names"
 
 
 def check_validity(case: Case) -> str:

@@ -19,6 +19,10 @@ class NothingToCheck(CheckFailed):
     """What the check is about is not there: a failure, unless the policy excuses its absence."""
 
 
+class CannotTell(NothingToCheck):
+    """What the check needs is not here, so it says neither yes nor no (VC JSON Schema 1.0 §4.2)."""
+
+
 def reason_of(refusal: Refusal) -> str:
     """The stable code of a refusal: its own, or its class name (`SignatureNotValid` gives
     `signature_not_valid`)."""

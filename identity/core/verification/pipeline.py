@@ -19,7 +19,12 @@ from identity.core.verification.asking_checks import (
 from identity.core.verification.case import Case, Evidence, Expectation, World
 from identity.core.verification.content_checks import check_schema, check_validity
 from identity.core.verification.envelopes import Envelope
-from identity.core.verification.failure import CheckFailed, NothingToCheck, reason_of
+from identity.core.verification.failure import (
+    CannotTell,
+    CheckFailed,
+    NothingToCheck,
+    reason_of,
+)
 from identity.core.verification.holder import binding_of_presentation, prove_presentation
 from identity.core.verification.policy import Policy, Rule
 from identity.core.verification.presented import Hints, Unverified
@@ -34,6 +39,7 @@ from identity.core.verification.trust_checks import (
 )
 from identity.core.verification.verdict import (
     CHECK_RAISED,
+    INDETERMINATE,
     NOT_PRESENT,
     PASSED,
     WAIVED_BY_POLICY,
@@ -186,7 +192,8 @@ def _run(check: Check, case: Case) -> CheckResult:
         sentence = CHECKS[check](case)
     except NothingToCheck as nothing:
         if rule is Rule.IF_PRESENT:
-            return _excused(check, NOT_PRESENT, nothing.detail)
+            reason = INDETERMINATE if isinstance(nothing, CannotTell) else NOT_PRESENT
+            return _excused(check, reason, nothing.detail)
         return _failed(check, nothing)
     except Refusal as refusal:
         return _failed(check, refusal)

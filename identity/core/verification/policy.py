@@ -148,11 +148,12 @@ def proof_only_policy(name: str) -> Policy:
 
 
 def conformance_policy(name: str) -> Policy:
-    """Of the issuer's key, valid now, not revoked: the strict instance of the contract."""
+    """Of the issuer's key, valid now, not revoked, fitting the schemas that are here."""
     weaker = {
         **proof_only_policy(name).rules,
         Check.ISSUER: Rule.REQUIRED,
         Check.VALIDITY: Rule.IF_PRESENT,
+        Check.SCHEMA: Rule.IF_PRESENT,
     }
     return weakened_policy(
         name,

@@ -38,9 +38,10 @@ class Outcome(StrEnum):
 PASSED = "passed"
 WAIVED_BY_POLICY = "waived_by_policy"
 NOT_PRESENT = "not_present"  # only under a policy that says so in as many words
+INDETERMINATE = "indeterminate"  # likewise: what is needed to judge is not here
 CHECK_RAISED = "check_raised"
 CHECK_ABSENT = "check_absent"
-_EXCUSED = frozenset({WAIVED_BY_POLICY, NOT_PRESENT})
+_EXCUSED = frozenset({WAIVED_BY_POLICY, NOT_PRESENT, INDETERMINATE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
