@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from identity.core.presentation_request import ProvenRegistration
 from identity.verifier.ports import ProvenBatch
 from registry.client import RegistryClient
 from registry.core.accreditation import Accreditation
 from registry.core.compromise import CompromisedKeys
 from registry.core.did_record import DidRecord
-from registry.core.relying_party import RelyingParty
 from registry.core.status import StatusRecord
 
 
@@ -49,9 +49,12 @@ class VerifierLedger:
             return None
         return ProvenBatch(record=found.record, proof=found.proof, head=found.head)
 
-    def relying_party(self, did: str) -> RelyingParty | None:
-        """A registered relying party."""
-        return self._client.relying_party(did)
+    def relying_party(self, did: str) -> ProvenRegistration | None:
+        """A registered relying party, with its proof."""
+        found = self._client.relying_party_proof(did)
+        if found is None:
+            return None
+        return ProvenRegistration(record=found.record, proof=found.proof, head=found.head)
 
     def compromised_keys(self, did: str) -> CompromisedKeys | None:
         """Keys of a DID that were declared stolen."""

@@ -32,6 +32,10 @@ class DatabaseRequests:
                     result_key=request.result_key,
                     answer_key=request.answer_key or None,
                     sealed=request.sealed,
+                    client_id=request.client_id,
+                    delivery=request.delivery,
+                    return_to=request.return_to or None,
+                    response_code=request.response_code or None,
                     created_at=request.created_at,
                     expires_at=request.expires_at,
                     delete_after=delete_after,
@@ -46,7 +50,14 @@ class DatabaseRequests:
             return None if row is None else _stored(row)
 
     def answer(
-        self, request: str, *, status: str, sealed: bytes, now: int, delete_after: int
+        self,
+        request: str,
+        *,
+        status: str,
+        sealed: bytes,
+        response_code: bytes,
+        now: int,
+        delete_after: int,
     ) -> bool:
         """As `RequestStore.answer`."""
         change = (
@@ -56,7 +67,13 @@ class DatabaseRequests:
                 RequestRow.status == PENDING,
                 RequestRow.expires_at > now,
             )
-            .values(status=status, sealed=sealed, answer_key=None, delete_after=delete_after)
+            .values(
+                status=status,
+                sealed=sealed,
+                response_code=response_code or None,
+                answer_key=None,
+                delete_after=delete_after,
+            )
         )
         with transaction(self._engine) as session:
             return _count(session.execute(change)) == 1
@@ -95,6 +112,10 @@ def _stored(row: RequestRow) -> StoredRequest:
         result_key=row.result_key,
         answer_key=row.answer_key or b"",
         sealed=row.sealed,
+        client_id=row.client_id,
+        delivery=row.delivery,
+        return_to=row.return_to or "",
+        response_code=row.response_code or b"",
         created_at=row.created_at,
         expires_at=row.expires_at,
     )

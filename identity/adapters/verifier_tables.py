@@ -22,6 +22,10 @@ class RequestRow(Base):
     result_key: Mapped[bytes] = mapped_column(LargeBinary)
     answer_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    client_id: Mapped[str] = mapped_column(Text)
+    delivery: Mapped[str] = mapped_column(String(16))
+    return_to: Mapped[str | None] = mapped_column(Text)
+    response_code: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[int]
     expires_at: Mapped[int]
     delete_after: Mapped[int] = mapped_column(index=True)

@@ -38,6 +38,11 @@ class CredentialType:
     display: JsonObject
 
     @property
+    def doctype(self) -> str:
+        """Document type of the mdoc, and the one name space of its elements (ISO/IEC 18013-5)."""
+        return f"cairn.{self.name}.{self.version}"
+
+    @property
     def claims_schema(self) -> JsonObject:
         """JSON Schema of the claims alone: what stands under `credentialSubject`."""
         subject: JsonObject = self.schema["properties"]["credentialSubject"]

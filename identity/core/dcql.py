@@ -30,6 +30,16 @@ class CredentialFormat(StrEnum):
 
     SD_JWT_VC = "dc+sd-jwt"
     LDP_VC = "ldp_vc"
+    JWT_VC_JSON = "jwt_vc_json"
+    MSO_MDOC = "mso_mdoc"
+
+    @property
+    def is_w3c(self) -> bool:
+        """A format of the W3C data model: claims stand under `credentialSubject`."""
+        return self in (CredentialFormat.LDP_VC, CredentialFormat.JWT_VC_JSON)
+
+
+AKI = "aki"  # the one trust framework of §6.1.1 that can be judged from a credential by itself
 
 
 class QueryMalformed(Malformed):
@@ -57,8 +67,9 @@ class TrustedAuthority:
 class CredentialQuery:
     """One wanted credential.
 
-    `types` holds the alternatives of `meta`: one-element tuples of `vct` for SD-JWT VC, and sets of
-    expanded type IRIs, all of them wanted, for W3C credentials (Appendix B.1.1, B.3.5).
+    `types` holds the alternatives of `meta`: one-element tuples of `vct` for SD-JWT VC, the doctype
+    for mdoc, and for W3C credentials sets of types, all of them wanted: expanded IRIs for ldp_vc,
+    plain names for jwt_vc_json (Appendix B.1.1, B.2.3, B.3.5).
     """
 
     id: str
@@ -115,6 +126,21 @@ def parse_dcql(value: object) -> DcqlQuery:
     return DcqlQuery(credentials=credentials, credential_sets=sets)
 
 
+def refuse_unjudged_authorities(query: DcqlQuery) -> None:
+    """Ask for no trust framework that is not judged here, rather than take every answer for a no.
+
+    Raises:
+        QueryMalformed: a trusted authority of another type than `aki`.
+    """
+    for wanted in query.credentials:
+        for authority in wanted.trusted_authorities:
+            if authority.type != AKI:
+                raise QueryMalformed(
+                    f"trusted_authorities of type {authority.type[:64]} are not judged here; name "
+                    "the key identifiers of the certificates instead (aki)"
+                )
+
+
 def _parse_credential(value: object) -> CredentialQuery:
     members = _object(value, "credential query")
     try:
@@ -126,6 +152,11 @@ def _parse_credential(value: object) -> CredentialQuery:
         claims = tuple(
             _parse_claim(item) for item in _array(members["claims"], "claims", MAX_CLAIM_QUERIES)
         )
+    if credential_format is CredentialFormat.MSO_MDOC and not all(
+        len(claim.path) == 2 and all(isinstance(part, str) for part in claim.path)
+        for claim in claims
+    ):
+        raise QueryMalformed("a path into an mdoc is a namespace and an element (§7.2)")
     ids = [claim.id for claim in claims if claim.id]
     if len(set(ids)) != len(ids):
         raise QueryMalformed("two claims have one id")
@@ -166,6 +197,8 @@ def _parse_meta(value: object, credential_format: CredentialFormat) -> tuple[tup
     if credential_format is CredentialFormat.SD_JWT_VC:
         names = _array(meta.get("vct_values"), "vct_values", MAX_ALTERNATIVES)
         return tuple((_text(name, "vct_values"),) for name in names)
+    if credential_format is CredentialFormat.MSO_MDOC:
+        return ((_text(meta.get("doctype_value"), "doctype_value"),),)
     return tuple(
         tuple(
             _text(name, "type_values") for name in _array(option, "type_values", MAX_ALTERNATIVES)

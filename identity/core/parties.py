@@ -50,7 +50,10 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelyingParty:
-    """An institution that asks citizens to show something."""
+    """An institution that asks citizens to show something.
+
+    With `haip` it asks by the High Assurance Interoperability Profile and by nothing else.
+    """
 
     slug: str
     name: Mapping[str, str]
@@ -59,3 +62,4 @@ class RelyingParty:
     request: Signer  # P-256, authentication: presentation requests
     purposes: tuple[Purpose, ...]
     certificates: CertificateChain = NO_CERTIFICATES  # for the key of `request`
+    haip: bool = False

@@ -1,21 +1,22 @@
-"""The request object of OpenID4VP 1.0: what a relying party asks, signed (§5, RFC 9101).
+"""The request of OpenID4VP 1.0: what a relying party asks (§5), signed where it can be (RFC 9101).
 
-The purpose is the one registered on the ledger, and `verifier_info` (§5.11) points the wallet at
-that registration, so that it can compare what is asked with what may be asked.
+The purpose is the one registered on the ledger, and `verifier_info` (§5.11) carries that
+registration with its proof under a signed head, so that any wallet can compare what is asked with
+what may be asked, and has to believe nobody for it.
 """
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import urlencode
 
 from identity.core import jose
-from identity.core.credential_types import Catalogue, CredentialType
-from identity.core.dcql import CredentialFormat
+from identity.core.client_identifier import ClientIdentifier
 from identity.core.encrypted_answer import ENC_VALUES
-from identity.core.parties import AskedCredential, Purpose, RelyingParty
-from identity.core.verification.proof import VC_IRI, type_iri
+from identity.core.parties import Purpose, RelyingParty
 from registry.core.encoding import JsonObject
-from registry.core.refusals import Malformed, NotPermitted
+from registry.core.hashing import labelled_hash
+from registry.core.refusals import Malformed
 from registry.core.relying_party import RelyingParty as Registration
 
 REQUEST_TYP = "oauth-authz-req+jwt"
@@ -23,21 +24,26 @@ REQUEST_MEDIA_TYPE = "application/oauth-authz-req+jwt"
 STATIC_AUDIENCE = "https://self-issued.me/v2"  # §5.8: the wallet is not known beforehand
 REGISTRATION_FORMAT = "cairn-registration/1"
 MAX_WALLET_NONCE_CHARS = 512
+MATCHING_DIGITS = 4  # people compare four digits without effort; nothing is guessed against it
 
 _ALGORITHMS = ["ES256", "ES384", "EdDSA"]  # holders' and issuers' keys that we admit
 _SUITES = ["eddsa-rdfc-2022", "eddsa-jcs-2022", "ecdsa-rdfc-2019", "ecdsa-jcs-2019"]
+_COSE_ES256 = [-7, -9]  # RFC 9053, and its fully-specified name of RFC 9864
 VP_FORMATS: JsonObject = {
     "dc+sd-jwt": {"sd-jwt_alg_values": _ALGORITHMS, "kb-jwt_alg_values": _ALGORITHMS},
     "ldp_vc": {"proof_type_values": ["DataIntegrityProof"], "cryptosuite_values": _SUITES},
+    "jwt_vc_json": {"alg_values": _ALGORITHMS},
+    "mso_mdoc": {"issuerauth_alg_values": _COSE_ES256, "deviceauth_alg_values": _COSE_ES256},
 }
+_HAIP_FORMATS = ("dc+sd-jwt", "mso_mdoc")
 
 
-class AsksTooMuch(NotPermitted):
-    """The relying party asks for more than is registered on the ledger for this purpose."""
+class Delivery(StrEnum):
+    """How a wallet gets the request."""
 
-
-class PurposeUnknown(NotPermitted):
-    """The relying party has no such purpose."""
+    URI = "uri"  # by reference: `request_uri`, GET or POST
+    VALUE = "value"  # the signed request object in the link
+    QUERY = "query"  # unsigned, every parameter in the link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,166 +54,123 @@ class RequestIds:
     response_uri: str
     nonce: str
     state: str
-    expires_at: int  # unix seconds
+    issued_at: int  # unix seconds
+    expires_at: int
 
 
-def client_id(did: str) -> str:
-    """The client identifier with its prefix (§5.9.3); the audience of every presentation."""
-    return f"decentralized_identifier:{did}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenRegistration:
+    """What the ledger says about a relying party, with what proves it offline."""
+
+    record: Registration
+    proof: JsonObject  # of presence in the state; `registry.core.sparse_map.parse_map_proof`
+    head: str  # checkpoint text, signed
 
 
-def request_link(did: str, request_uri: str) -> str:
-    """The `openid4vp://` link that a QR code holds (§13.1.2)."""
-    query = {
-        "client_id": client_id(did),
-        "request_uri": request_uri,
-        "request_uri_method": "post",
-    }
-    return f"openid4vp://?{urlencode(query)}"
-
-
-def purpose_of(party: RelyingParty, code: str) -> Purpose:
-    """The configured purpose called `code`.
-
-    Raises:
-        PurposeUnknown: there is none.
-    """
-    for purpose in party.purposes:
-        if purpose.code == code:
-            return purpose
-    raise PurposeUnknown("this relying party has no such purpose")
-
-
-def refuse_over_asking(purpose: Purpose, registration: Registration | None) -> Registration:
-    """Hold a purpose to what the ledger says about the relying party; returns the registration.
-
-    Raises:
-        AsksTooMuch: it is not registered, not for this purpose, or not for one of the claims.
-    """
-    if registration is None:
-        raise AsksTooMuch("the relying party is not registered on the ledger")
-    if registration.purpose(purpose.code) is None:
-        raise AsksTooMuch("the purpose is not registered on the ledger")
-    for asked in purpose.credentials:
-        for path in asked.claims:
-            if not registration.may_ask(purpose=purpose.code, type=asked.type, claim=path):
-                raise AsksTooMuch("a claim is not registered on the ledger for this purpose")
-    return registration
-
-
-def build_query(
-    purpose: Purpose, catalogue: Catalogue, credential_format: CredentialFormat
-) -> JsonObject:
-    """The DCQL query of a purpose; the id of each credential query is the type's name.
-
-    Raises:
-        Malformed: the purpose asks for nothing.
-        UnknownCredentialType: it asks for a type that is not published.
-    """
-    if not purpose.credentials or not all(asked.claims for asked in purpose.credentials):
-        raise Malformed("a purpose asks for something")
-    return {
-        "credentials": [
-            _credential_query(asked, purpose.require, catalogue, credential_format)
-            for asked in purpose.credentials
-        ]
-    }
-
-
-def request_object(
+def request_parameters(
     *,
     party: RelyingParty,
+    client_id: str,
     purpose: Purpose,
-    registration: Registration,
+    registration: ProvenRegistration,
     query: JsonObject,
     ids: RequestIds,
-    issued_at: int,
-    wallet_nonce: str,
     answer_jwk: JsonObject | None,
-) -> str:
-    """Sign the request object. `wallet_nonce` is empty when the wallet sent none (§5.10).
+) -> JsonObject:
+    """The parameters of the request. With `answer_jwk` the answer is to be encrypted to that key.
 
-    With `answer_jwk` the answer is to be encrypted to that key (`direct_post.jwt`, §8.3.1).
-    There is no `iss`: widely used wallets refuse a prefixed one beside a DID `kid`.
-
-    Raises:
-        Malformed: the wallet's nonce is too long.
+    There is no `iss`: widely used wallets refuse a prefixed one beside a DID `kid`. By the High
+    Assurance profile `client_metadata` holds the three members that it names.
     """
-    if len(wallet_nonce) > MAX_WALLET_NONCE_CHARS:
-        raise Malformed("wallet_nonce is too long")
-    payload: JsonObject = {
-        "aud": STATIC_AUDIENCE,
-        "client_id": client_id(party.did),
+    metadata: JsonObject = {}
+    if not party.haip:
+        metadata["client_name"] = party.name["en"]
+        metadata |= {f"client_name#{tag}": text for tag, text in party.name.items() if tag != "en"}
+    formats = [name for name in VP_FORMATS if not party.haip or name in _HAIP_FORMATS]
+    metadata["vp_formats_supported"] = {name: VP_FORMATS[name] for name in formats}
+    if answer_jwk is not None:
+        metadata["jwks"] = {"keys": [answer_jwk]}
+        metadata["encrypted_response_enc_values_supported"] = list(ENC_VALUES)
+    return {
+        "client_id": client_id,
         "response_type": "vp_token",
         "response_mode": "direct_post.jwt" if answer_jwk else "direct_post",
         "response_uri": ids.response_uri,
         "nonce": ids.nonce,
         "state": ids.state,
         "dcql_query": query,
-        "client_metadata": {
-            "client_name": party.name["en"],
-            **{f"client_name#{tag}": text for tag, text in party.name.items() if tag != "en"},
-            "vp_formats_supported": VP_FORMATS,
-            **_encryption(answer_jwk),
-        },
+        "client_metadata": metadata,
         "verifier_info": [_registration_info(purpose, registration)],
-        "iat": issued_at,
+    }
+
+
+def sign_request(
+    parameters: JsonObject, *, name: ClientIdentifier, ids: RequestIds, wallet_nonce: str
+) -> str:
+    """The signed request object. `wallet_nonce` is empty when the wallet sent none (§5.10).
+
+    Raises:
+        Malformed: the wallet's nonce is too long, or a request under this name is not signed.
+    """
+    if len(wallet_nonce) > MAX_WALLET_NONCE_CHARS:
+        raise Malformed("wallet_nonce is too long")
+    if name.signer is None:
+        raise Malformed("a request under this client identifier is not signed")
+    payload: JsonObject = {
+        **parameters,
+        "aud": STATIC_AUDIENCE,
+        "iat": ids.issued_at,
         "exp": ids.expires_at,
     }
     if wallet_nonce:
         payload["wallet_nonce"] = wallet_nonce
     return jose.sign_compact(
-        header={"typ": REQUEST_TYP, "kid": party.request.verification_method},
-        payload=payload,
-        signer=party.request,
+        header={"typ": REQUEST_TYP, **name.header}, payload=payload, signer=name.signer
     )
 
 
-def _encryption(answer_jwk: JsonObject | None) -> JsonObject:
-    if answer_jwk is None:
-        return {}
-    return {
-        "jwks": {"keys": [answer_jwk]},
-        "encrypted_response_enc_values_supported": list(ENC_VALUES),
+def link_by_reference(client_id: str, request_uri: str, *, scheme: str) -> str:
+    """The link that a QR code holds (§13.1.2)."""
+    query = {"client_id": client_id, "request_uri": request_uri, "request_uri_method": "post"}
+    return f"{scheme}://?{urlencode(query)}"
+
+
+def link_by_value(client_id: str, request: str, *, scheme: str) -> str:
+    """The link with the signed request object in it."""
+    return f"{scheme}://?{urlencode({'client_id': client_id, 'request': request})}"
+
+
+def link_with_parameters(parameters: JsonObject, *, scheme: str) -> str:
+    """The link of an unsigned request: objects as JSON text (§5.1)."""
+    query = {
+        name: value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        for name, value in parameters.items()
     }
+    return f"{scheme}://?{urlencode(query)}"
 
 
-def _registration_info(purpose: Purpose, registration: Registration) -> JsonObject:
-    """Where the wallet finds, with proof, what this party may ask; it need not believe us."""
+def matching_code(client_id: str, nonce: str) -> str:
+    """Digits that both screens show, so that a person sees that they belong together.
+
+    A wallet computes them from the request; they are no secret.
+    """
+    value = labelled_hash("cairn/matching-code/v1", client_id.encode(), nonce.encode())
+    return f"{int.from_bytes(value[:8], 'big') % 10**MATCHING_DIGITS:0{MATCHING_DIGITS}d}"
+
+
+def _registration_info(purpose: Purpose, registration: ProvenRegistration) -> JsonObject:
+    """What this party may ask, as the ledger proves it; the wallet need not believe us."""
     return {
         "format": REGISTRATION_FORMAT,
         "data": {
-            "party": registration.party,
-            "version": registration.version,
+            "party": registration.record.party,
+            "version": registration.record.version,
             "purpose": purpose.code,
             "description": dict(purpose.description),
+            "record": registration.record.to_object(),
+            "proof": registration.proof,
+            "head": registration.head,
         },
     }
-
-
-def _credential_query(
-    asked: AskedCredential,
-    require: Mapping[str, str | int | bool],
-    catalogue: Catalogue,
-    credential_format: CredentialFormat,
-) -> JsonObject:
-    kind = catalogue.by_name(asked.type)
-    prefix = ["credentialSubject"] if credential_format is CredentialFormat.LDP_VC else []
-    claims: list[JsonObject] = []
-    for path in asked.claims:
-        claim: JsonObject = {"path": [*prefix, *path]}
-        if len(path) == 1 and path[0] in require:
-            claim["values"] = [require[str(path[0])]]
-        claims.append(claim)
-    return {
-        "id": asked.type,
-        "format": str(credential_format),
-        "meta": _meta(kind, credential_format),
-        "claims": claims,
-    }
-
-
-def _meta(kind: CredentialType, credential_format: CredentialFormat) -> JsonObject:
-    if credential_format is CredentialFormat.SD_JWT_VC:
-        return {"vct_values": [kind.vct]}
-    return {"type_values": [[VC_IRI, type_iri(kind.context, kind.vc_type)]]}

@@ -39,10 +39,8 @@ from registry.core.status import StatusRecord
 T = TypeVar("T")
 
 MAX_VERSIONS_READ = 4  # of a DID, back from the anchor; keys rotate rarely within ten minutes
-_ACCEPT = {
-    CredentialFormat.SD_JWT_VC: f"application/{STATUS_TOKEN_TYP}",
-    CredentialFormat.LDP_VC: "application/vc+ld+json, application/ld+json, application/json",
-}
+_ACCEPT_TOKEN = f"application/{STATUS_TOKEN_TYP}"
+_ACCEPT_CREDENTIAL = "application/vc+ld+json, application/ld+json, application/json"
 
 
 class EvidenceReader:
@@ -205,7 +203,9 @@ class EvidenceReader:
 
     def _fetch(self, uri: str, credential_format: CredentialFormat, *, version_key: bytes) -> bytes:
         return self._status_lists.fetch(
-            uri, accept=_ACCEPT[credential_format], version_key=version_key
+            uri,
+            accept=_ACCEPT_CREDENTIAL if credential_format.is_w3c else _ACCEPT_TOKEN,
+            version_key=version_key,
         )
 
     def _receipt(self, hints: Hints, stapled: AnchorReceipt | Refusal | None) -> AnchorReceipt:

@@ -4,7 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from identity.core.client_identifier import ClientDid, ClientIdPrefix
+from identity.core.dcql import CredentialFormat
 from identity.core.parties import RelyingParty
+from identity.core.presentation_request import Delivery
+from identity.verifier.asking import Ask
 from identity.verifier.service import OpenedRequest
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
@@ -58,25 +62,61 @@ class PartyMessage(BaseModel):
 class AskMessage(BaseModel):
     """Ask a wallet for what a registered purpose needs.
 
-    `reference` comes from the citizen's QR code, when she showed one; her wallet then finds the
-    request by itself. With `encrypted` the wallet answers by `direct_post.jwt`.
+    - `format`: of each credential; `query`: a DCQL query of one's own instead, within what is
+      registered for the purpose.
+    - `client_id_prefix`, `did`: the name to ask under. Wallets that know no ledger take
+      `x509_hash`, `x509_san_dns`, or a `did` of the kind `jwk` or `web`.
+    - `delivery`: `uri` (signed, by request_uri), `value` (signed, in the link), or `query`
+      (unsigned, for `redirect_uri` alone).
+    - `encrypted`: the wallet answers by `direct_post.jwt`.
+    - `return_to`: in the same device, the page that the wallet sends the browser back to; the
+      result then also needs the `response_code` that the page finds in its own address.
+    - `reference`: from the citizen's QR code, when she showed one; her wallet then finds the
+      request by itself.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     purpose: Code
     reference: Reference | None = None
-    format: Literal["dc+sd-jwt", "ldp_vc"] = "dc+sd-jwt"
-    encrypted: bool = False
+    format: CredentialFormat = CredentialFormat.SD_JWT_VC
+    query: dict[str, Any] | None = None
+    client_id_prefix: ClientIdPrefix | None = None
+    did: ClientDid = ClientDid.LEDGER
+    delivery: Delivery | None = None
+    encrypted: bool | None = None
+    return_to: str = ""
+
+    def to_ask(self, party: RelyingParty) -> Ask:
+        """With what this relying party does where the message says nothing."""
+        usual = ClientIdPrefix.X509_HASH if party.haip else ClientIdPrefix.DID
+        prefix = self.client_id_prefix or usual
+        unsigned = prefix is ClientIdPrefix.REDIRECT_URI
+        return Ask(
+            purpose=self.purpose,
+            credential_format=self.format,
+            query=self.query,
+            prefix=prefix,
+            did=self.did,
+            delivery=self.delivery or (Delivery.QUERY if unsigned else Delivery.URI),
+            encrypted=party.haip if self.encrypted is None else self.encrypted,
+            return_to=self.return_to,
+            reference=self.reference or "",
+        )
 
 
 class AskedMessage(BaseModel):
-    """A new request. Show `link` as QR code or link; keep `result_secret`, it is told once."""
+    """A new request. Show `link` as QR code or link; keep `result_secret`, it is told once.
+
+    Across devices show `matching_code` too: the wallet shows the same digits.
+    """
 
     request: str
     request_uri: str
     link: str
     result_secret: str
+    client_id: str
+    matching_code: str
     expires_in: int
 
     @classmethod
@@ -87,6 +127,8 @@ class AskedMessage(BaseModel):
             request_uri=opened.request_uri,
             link=opened.link,
             result_secret=opened.result_secret,
+            client_id=opened.client_id,
+            matching_code=opened.matching_code,
             expires_in=opened.expires_in,
         )
 
@@ -116,9 +158,12 @@ class ReasonMessage(BaseModel):
 
 
 class ResultMessage(BaseModel):
-    """State of a request; `verdict` when it was answered, `reason` when it was declined."""
+    """State of a request; `verdict` when it was answered, `reason` when it was declined.
 
-    state: Literal["pending", "answered", "declined", "expired"]
+    `returning`: answered in the same device; the code that came back with the browser is missing.
+    """
+
+    state: Literal["pending", "returning", "answered", "declined", "expired"]
     verdict: VerdictMessage | None = None
     reason: ReasonMessage | None = None
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from identity.core.presentation_request import ProvenRegistration
 from registry.core.accreditation import Accreditation
 from registry.core.anchors import BatchRecord
 from registry.core.compromise import CompromisedKeys
 from registry.core.did_record import DidRecord
 from registry.core.refusals import Conflict
-from registry.core.relying_party import RelyingParty
 from registry.core.sparse_map import MapProof
 from registry.core.status import StatusRecord
 
@@ -64,8 +64,8 @@ class Registry(Protocol):
         """An anchored batch."""
         ...
 
-    def relying_party(self, did: str) -> RelyingParty | None:
-        """A registered relying party."""
+    def relying_party(self, did: str) -> ProvenRegistration | None:
+        """A registered relying party, with the proof that others can check."""
         ...
 
     def compromised_keys(self, did: str) -> CompromisedKeys | None:
@@ -136,6 +136,11 @@ class StoredRequest:
         result_key: public key that the result is sealed to, 32 bytes.
         answer_key: private key for an encrypted answer; empty when it comes in plain form.
         sealed: the sealed verdict, once there is one.
+        client_id: the name that was asked under, with its prefix: the audience of the answer.
+        delivery: `uri`, `value` or `query`.
+        return_to: the page of the relying party that the wallet sends the browser back to, in the
+            same device; empty across devices.
+        response_code: digest of the code that came back with the browser, once there is one.
         expires_at: unix seconds; later answers are refused.
     """
 
@@ -150,6 +155,10 @@ class StoredRequest:
     result_key: bytes
     answer_key: bytes
     sealed: bytes | None
+    client_id: str
+    delivery: str
+    return_to: str
+    response_code: bytes
     created_at: int
     expires_at: int
 
@@ -171,7 +180,14 @@ class RequestStore(Protocol):
         ...
 
     def answer(
-        self, request: str, *, status: str, sealed: bytes, now: int, delete_after: int
+        self,
+        request: str,
+        *,
+        status: str,
+        sealed: bytes,
+        response_code: bytes,
+        now: int,
+        delete_after: int,
     ) -> bool:
         """Store the one answer; False when there is one already, or it came too late."""
         ...

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse
 
 from identity.core.access import AccessKeys
-from identity.core.dcql import CredentialFormat
 from identity.core.verification.verdict import Verdict
 from identity.verifier.messages import (
     AskedMessage,
@@ -73,19 +72,11 @@ def _asking_router(service: VerifierService, access: AccessKeys) -> APIRouter:
         access.check(f"verifier:{party}", bearer(authorization))
         return PartyMessage.of(service.party(party))
 
-    @router.post("/requests", status_code=201, responses=responses(403, 404, 503))
+    @router.post("/requests", status_code=201, responses=responses(400, 403, 404, 503))
     def ask(party: Slug, body: AskMessage, authorization: Authorization = None) -> AskedMessage:
         """Ask a wallet for what a registered purpose needs. With the party's access key."""
         access.check(f"verifier:{party}", bearer(authorization))
-        return AskedMessage.of(
-            service.open_request(
-                party,
-                purpose=body.purpose,
-                credential_format=CredentialFormat(body.format),
-                reference=body.reference or "",
-                encrypted=body.encrypted,
-            )
-        )
+        return AskedMessage.of(service.open_request(party, body.to_ask(service.party(party))))
 
     @router.get(
         "/requests/{request_id}/result",
@@ -94,10 +85,21 @@ def _asking_router(service: VerifierService, access: AccessKeys) -> APIRouter:
         responses=responses(403, 404),
     )
     def read_result(
-        party: Slug, request_id: RequestId, authorization: Authorization = None
+        party: Slug,
+        request_id: RequestId,
+        authorization: Authorization = None,
+        response_code: Annotated[str | None, Query(max_length=64)] = None,
     ) -> JSONResponse:
-        """State and verdict, for the holder of the result secret alone. Poll it."""
-        result = service.result(party, request_id, presented_secret=bearer(authorization))
+        """State and verdict, for the holder of the result secret alone. Poll it.
+
+        In the same device the verdict also needs the `response_code` that came with the browser.
+        """
+        result = service.result(
+            party,
+            request_id,
+            presented_secret=bearer(authorization),
+            response_code=response_code,
+        )
         return JSONResponse(result, headers=NO_STORE)
 
     return router

@@ -7,18 +7,21 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from identity.core import presentation_request, sealed_result
-from identity.core.dcql import CredentialFormat, DcqlQuery, parse_dcql
+from identity.core.asking import purpose_of
+from identity.core.dcql import DcqlQuery, parse_dcql
 from identity.core.dcql_answer import TooManyPresentations, check_count, query_called
 from identity.core.deriving import derive
 from identity.core.encrypted_answer import AnswerKey, new_answer_key
+from identity.core.hashed_code import code_digest
 from identity.core.parties import RelyingParty
-from identity.core.presentation_request import RequestIds
+from identity.core.presentation_request import Delivery
 from identity.core.verification import pipeline, presented
 from identity.core.verification.case import Expectation, World
 from identity.core.verification.policy import Policy, for_credentials
 from identity.core.verification.presented import Unverified
 from identity.core.verification.verdict import Check, Verdict
 from identity.verifier.answer import Declined, Presentations, read_answer
+from identity.verifier.asking import Ask, Asking
 from identity.verifier.evidence import EvidenceReader
 from identity.verifier.ports import Registry, RequestStore, StoredRequest
 from identity.verifier.records import RecordJudge, take_credential
@@ -60,6 +63,10 @@ class StateMismatch(NotPermitted):
     """The answer belongs to another request."""
 
 
+class OtherSession(NotPermitted):
+    """The answer was given in another browser session than the one that asked."""
+
+
 class Rendezvous(Protocol):
     """Where a citizen's wallet waits for a link; see `identity.rendezvous`."""
 
@@ -84,7 +91,17 @@ class OpenedRequest:
     request_uri: str
     link: str
     result_secret: str
+    client_id: str
+    matching_code: str  # shown on both screens
     expires_in: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of an answer: the verdict (None: the wallet declined), and where to go next."""
+
+    verdict: Verdict | None
+    redirect_uri: str  # empty across devices
 
 
 class VerifierService:
@@ -104,7 +121,7 @@ class VerifierService:
     ) -> None:
         """`verifiers` by slug; `now` is aware and in UTC; `random` gives fresh bytes."""
         self._verifiers = dict(verifiers)
-        self._registry = registry
+        self._asking = Asking(registry=registry, catalogue=world.catalogue)
         self._records = RecordJudge(evidence=evidence, world=world)
         self._requests = requests
         self._rendezvous = rendezvous
@@ -120,92 +137,74 @@ class VerifierService:
         """
         return self._verifier(slug).party
 
-    def open_request(
-        self,
-        slug: str,
-        *,
-        purpose: str,
-        credential_format: CredentialFormat,
-        reference: str,
-        encrypted: bool,
-    ) -> OpenedRequest:
-        """Ask for what `purpose` needs; `reference` is empty, or a waiting wallet's.
-
-        With `encrypted` only an answer by `direct_post.jwt` is taken.
+    def open_request(self, slug: str, ask: Ask) -> OpenedRequest:
+        """Ask a wallet.
 
         Raises:
             PurposeUnknown, AsksTooMuch: the party may not ask that.
-            NotFound: nobody waits under that reference.
+            ClientIdNotAvailable, ProfileDemandsMore, AskMalformed: not in this way.
+            NotFound: nobody waits under the reference.
             Unavailable: the registration cannot be proven now.
         """
         party = self._verifier(slug).party
-        asked = presentation_request.purpose_of(party, purpose)
-        presentation_request.refuse_over_asking(asked, self._registry.relying_party(party.did))
-        query = presentation_request.build_query(asked, self._world.catalogue, credential_format)
-        parse_dcql(query)
+        query = self._asking.query(party, ask)
         now = self._seconds()
         secret = self._random(sealed_result.SECRET_BYTES)
+        number = base64url_encode(self._random(_ID_BYTES))
+        name = self._asking.name(party, ask, number)
         request = StoredRequest(
-            request=base64url_encode(self._random(_ID_BYTES)),
+            request=number,
             party=slug,
-            purpose=purpose,
+            purpose=ask.purpose,
             query=canonical_json(query).decode(),
             nonce=base64url_encode(self._random(_ID_BYTES)),
             state=base64url_encode(self._random(_ID_BYTES)),
             status="pending",
             secret_digest=sealed_result.secret_digest(secret),
             result_key=sealed_result.result_key(secret),
-            answer_key=new_answer_key(self._random).scalar if encrypted else b"",
+            answer_key=new_answer_key(self._random).scalar if ask.encrypted else b"",
             sealed=None,
+            client_id=name.value,
+            delivery=ask.delivery,
+            return_to=ask.return_to,
+            response_code=b"",
             created_at=now,
             expires_at=now + REQUEST_SECONDS,
         )
+        link = self._asking.link(party, request)
         self._requests.purge(now=now)
         self._requests.add(request, delete_after=request.expires_at + RESULT_SECONDS)
-        uri = f"{party.verifier_url}/requests/{request.request}/object"
-        link = presentation_request.request_link(party.did, uri)
-        if reference:
-            self._rendezvous.post(reference, link)
+        if ask.reference:
+            self._rendezvous.post(ask.reference, link)
         return OpenedRequest(
-            request=request.request,
-            request_uri=uri,
+            request=number,
+            request_uri=self._asking.request_uri(party, number),
             link=link,
             result_secret=base64url_encode(secret),
+            client_id=name.value,
+            matching_code=presentation_request.matching_code(name.value, request.nonce),
             expires_in=REQUEST_SECONDS,
         )
 
-    def request_object(self, slug: str, request: str, *, wallet_nonce: str) -> str:
+    def request_object(
+        self, slug: str, request: str, *, wallet_nonce: str, wallet_metadata: str
+    ) -> str:
         """The signed request object; wallets may fetch it more than once.
 
         Raises:
             NoSuchRequest, RequestExpired, AlreadyAnswered: as they say.
             AsksTooMuch: the registration was taken back meanwhile.
+            WalletMetadataMalformed, WalletCannot: the wallet says of itself that it cannot answer.
         """
         party = self._verifier(slug).party
         stored = self._open(slug, request)
-        purpose = presentation_request.purpose_of(party, stored.purpose)
-        registration = presentation_request.refuse_over_asking(
-            purpose, self._registry.relying_party(party.did)
-        )
-        return presentation_request.request_object(
-            party=party,
-            purpose=purpose,
-            registration=registration,
-            query=parse_json_object(stored.query),
-            ids=RequestIds(
-                request_uri=f"{party.verifier_url}/requests/{request}/object",
-                response_uri=f"{party.verifier_url}/requests/{request}/response",
-                nonce=stored.nonce,
-                state=stored.state,
-                expires_at=stored.expires_at,
-            ),
-            issued_at=self._seconds(),
-            wallet_nonce=wallet_nonce,
-            answer_jwk=AnswerKey(stored.answer_key).jwk if stored.answer_key else None,
-        )
+        if stored.delivery != Delivery.URI:
+            raise NoSuchRequest("this request was passed in its link; there is no object to fetch")
+        self._asking.hear_wallet(stored, wallet_metadata)
+        return self._asking.signed(party, stored, wallet_nonce=wallet_nonce)
 
-    def take_answer(self, slug: str, request: str, form: Mapping[str, str]) -> Verdict | None:
-        """Read and judge a wallet's answer and keep the verdict, sealed; None when it declined.
+    def take_answer(self, slug: str, request: str, form: Mapping[str, str]) -> Taken:
+        """Read and judge a wallet's answer, and keep the verdict, sealed.
 
         A verdict of "no" uses the request up as well. What cannot be read does not.
 
@@ -225,6 +224,7 @@ class VerifierService:
             verdict = self._judge(self._verifier(slug), stored, answer)
             status, result = "answered", verdict.to_json()
         now = self._seconds()
+        code = base64url_encode(self._random(_ID_BYTES)) if stored.return_to else ""
         sealed = sealed_result.seal(
             canonical_json(result),
             public=stored.result_key,
@@ -232,17 +232,36 @@ class VerifierService:
             random=self._random,
         )
         if not self._requests.answer(
-            request, status=status, sealed=sealed, now=now, delete_after=now + RESULT_SECONDS
+            request,
+            status=status,
+            sealed=sealed,
+            response_code=code_digest(code) if code else b"",
+            now=now,
+            delete_after=now + RESULT_SECONDS,
         ):
             raise AlreadyAnswered("the request was answered meanwhile, or has expired")
-        return verdict
+        return Taken(
+            verdict=verdict,
+            redirect_uri=f"{stored.return_to}#response_code={code}" if code else "",
+        )
 
-    def result(self, slug: str, request: str, *, presented_secret: str | None) -> JsonObject:
+    def result(
+        self,
+        slug: str,
+        request: str,
+        *,
+        presented_secret: str | None,
+        response_code: str | None = None,
+    ) -> JsonObject:
         """State of a request, and the verdict, for the holder of its secret.
+
+        In the same device the verdict also needs the code that came back with the browser, so that
+        whoever made somebody else's wallet answer his own request is left without it.
 
         Raises:
             NoSuchRequest: there is none.
             SecretNotValid: somebody else asked.
+            OtherSession: the code is another's: the wallet came back to another browser.
         """
         secret = sealed_result.parse_secret(presented_secret)
         stored = self._requests.read(request, party=slug)
@@ -253,6 +272,13 @@ class VerifierService:
         now = self._seconds()
         if stored.sealed is None:
             return {"state": "pending" if now < stored.expires_at else "expired"}
+        if stored.response_code:
+            if response_code is None:
+                return {"state": "returning"}
+            if not hmac.compare_digest(stored.response_code, code_digest(response_code)):
+                raise OtherSession(
+                    "the wallet came back to another session than the one that asked"
+                )
         result = parse_json(
             sealed_result.open_sealed(stored.sealed, secret=secret, context=request.encode())
         )
@@ -297,12 +323,9 @@ class VerifierService:
 
     def _judge(self, verifier: Verifier, stored: StoredRequest, answer: Presentations) -> Verdict:
         query = parse_dcql(parse_json_object(stored.query))
-        purpose = presentation_request.purpose_of(verifier.party, stored.purpose)
+        purpose = purpose_of(verifier.party, stored.purpose)
         now = self._now()
-        binding = {
-            "audience": presentation_request.client_id(verifier.party.did),
-            "nonce": stored.nonce,
-        }
+        binding = {"audience": stored.client_id, "nonce": stored.nonce}
         try:
             cases = {
                 query_id: [
@@ -313,6 +336,7 @@ class VerifierService:
                             query=query_called(query_id, query),
                             require=purpose.require,
                             binding=binding,
+                            haip=verifier.party.haip,
                         ),
                         policy=verifier.policy,
                         now=now,

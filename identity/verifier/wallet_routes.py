@@ -147,13 +147,14 @@ def build_wallet_router(service: VerifierService) -> APIRouter:
     def take_answer(party: Slug, request_id: RequestId, form: Form) -> JSONResponse:
         """The wallet's one answer."""
         try:
-            verdict = service.take_answer(party, request_id, parse_form(form))
+            taken = service.take_answer(party, request_id, parse_form(form))
         except Refusal as refusal:
             return _refused(refusal)
-        if verdict is None or verdict.is_verified:
-            return JSONResponse({}, headers=NO_STORE)
+        if taken.verdict is None or taken.verdict.is_verified:
+            body = {"redirect_uri": taken.redirect_uri} if taken.redirect_uri else {}
+            return JSONResponse(body, headers=NO_STORE)
         return JSONResponse(
-            {"error": "invalid_request", "error_description": _told(verdict)},
+            {"error": "invalid_request", "error_description": _told(taken.verdict)},
             400,
             headers=NO_STORE,
         )
@@ -163,8 +164,12 @@ def build_wallet_router(service: VerifierService) -> APIRouter:
 
 def _object(service: VerifierService, party: str, request_id: str, form: FormBody) -> Response:
     try:
+        fields = parse_form(form)
         text = service.request_object(
-            party, request_id, wallet_nonce=parse_form(form).get("wallet_nonce", "")
+            party,
+            request_id,
+            wallet_nonce=fields.get("wallet_nonce", ""),
+            wallet_metadata=fields.get("wallet_metadata", ""),
         )
     except Refusal as refusal:
         return _refused(refusal)

@@ -1,6 +1,6 @@
 """Reading the ledger without trusting the node that answers."""
 
-from registry.client.client import BatchProof, ProvenBatch, RegistryClient
+from registry.client.client import BatchProof, ProvenBatch, RegistryClient, RelyingPartyProof
 from registry.client.errors import NodeNotTrusted
 from registry.client.transport import Answer, AsgiTransport, HttpTransport, Transport
 
@@ -12,5 +12,6 @@ __all__ = [
     "NodeNotTrusted",
     "ProvenBatch",
     "RegistryClient",
+    "RelyingPartyProof",
     "Transport",
 ]

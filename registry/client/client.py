@@ -92,6 +92,15 @@ class BatchProof:
     head: str  # checkpoint text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelyingPartyProof:
+    """A relying party's record, its proof in JSON, and the head it was proven under."""
+
+    record: RelyingParty
+    proof: JsonObject
+    head: str  # checkpoint text
+
+
 @dataclass(frozen=True, slots=True)
 class _Proven:
     """Bytes of a record, or their absence, with what proves it."""
@@ -307,6 +316,16 @@ class RegistryClient:
     def compromised_keys(self, did: str) -> CompromisedKeys | None:
         """Keys of a DID that were declared stolen."""
         return self._record(compromise_key(read_did(did, "DID")), CompromisedKeys.parse)
+
+    def relying_party_proof(self, did: str) -> RelyingPartyProof | None:
+        """As `relying_party`, with what proves it to others."""
+        proven = self._read(relying_party_key(read_did(did, "DID")))
+        if proven.value is None:
+            return None
+        record = _parsed(RelyingParty.parse, proven.value)
+        return RelyingPartyProof(
+            record=record, proof=map_proof_json(proven.proof), head=proven.head
+        )
 
     def network_record(self) -> NetworkRecord | None:
         """The network and its members."""

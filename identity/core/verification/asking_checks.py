@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from identity.core import haip
 from identity.core.dcql import CredentialFormat
 from identity.core.dcql_answer import Candidate, keep_only, matches
 from identity.core.verification.case import AnyCredential, Case
@@ -9,6 +10,7 @@ from identity.core.verification.did_documents import is_self_describing
 from identity.core.verification.failure import CheckFailed, NothingToCheck
 from identity.core.verification.holder import Freshness, binding_of, verify_holder
 from identity.core.verification.policy import Rule, Trust
+from identity.core.verification.presented import UnverifiedSdJwtVc
 from identity.core.verification.proof import expanded_types
 from identity.core.verification.verdict import Check
 from registry.core.encoding import JsonObject
@@ -61,6 +63,8 @@ def check_policy(case: Case) -> str:
     query = case.expectation.query
     if isinstance(query, AnyCredential):
         return "nothing particular was asked"
+    if case.expectation.haip and isinstance(case.unverified, UnverifiedSdJwtVc):
+        haip.check_signing_header(case.unverified.sd_jwt.jws.header)
     matches(query, candidate_of(case))
     claims = subject_of(case)
     for name, value in case.expectation.require.items():
@@ -100,10 +104,11 @@ def subject_of(case: Case) -> JsonObject:
     if isinstance(query, AnyCredential):
         return credential.claims
     kept: Any = keep_only(query.paths, credential.root)
-    if query.format is CredentialFormat.LDP_VC:
+    if query.format.is_w3c:
         kept = kept.get("credentialSubject", {})
     return kept if isinstance(kept, dict) else {}
 
 
 def _subject_depth(credential_format: CredentialFormat) -> int:
-    return 1 if credential_format is CredentialFormat.LDP_VC else 0  # below `credentialSubject`
+    """Below `credentialSubject`, or below the name space of an mdoc."""
+    return 0 if credential_format is CredentialFormat.SD_JWT_VC else 1

@@ -111,11 +111,13 @@ class Expectation:
         query: what was asked.
         require: claims whose value decides, by name; each must be among those that were asked.
         binding: `audience` and `nonce` that the holder must have signed for.
+        haip: the credential must be as the High Assurance profile wants it.
     """
 
     query: CredentialQuery | AnyCredential
     require: Mapping[str, str | int | bool]
     binding: Mapping[str, str]
+    haip: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

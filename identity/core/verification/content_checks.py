@@ -5,7 +5,6 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from identity.core.dcql import CredentialFormat
 from identity.core.json_schema import NotJudged, check_schema_of
 from identity.core.verification.case import Case
 from identity.core.verification.failure import CannotTell, CheckFailed, NothingToCheck
@@ -43,7 +42,7 @@ def _check_published(case: Case) -> str:
     schema = canonical_json(kind.schema)
     if sha256(schema) != case.evidence.schema_digest:  # 2
         raise CheckFailed("schema_not_on_ledger", "the ledger has another schema for this type")
-    if credential.format is CredentialFormat.LDP_VC:
+    if credential.format.is_w3c:
         named = credential.root.get("credentialSchema", [])
         for entry in named if isinstance(named, list) else [named]:
             if not isinstance(entry, dict) or entry.get("id") != kind.schema_url:  # 3
@@ -67,7 +66,7 @@ def _check_named(case: Case) -> str:
     credential = case.credential
     named = credential.root.get("credentialSchema", [])
     entries = named if isinstance(named, list) else [named]
-    if credential.format is not CredentialFormat.LDP_VC or not entries:
+    if not credential.format.is_w3c or not entries:
         raise NothingToCheck("schema_missing", "the credential names no schema")
     if len(entries) > MAX_SCHEMAS:
         raise CheckFailed("too_many_schemas", f"a credential names at most {MAX_SCHEMAS} schemas")

@@ -131,6 +131,22 @@ def open_secured(subtype: str, text: str, *, member: str) -> Envelope:
     )
 
 
+def open_jwt(text: object, *, member: str) -> Envelope:
+    """A credential or presentation of data model 1.1 as a bare JWT (`jwt_vc_json`).
+
+    Args:
+        text: the compact JWS.
+        member: `vc` or `vp`.
+
+    Raises:
+        EnvelopeMalformed: no text, too long, or no document in the claim.
+        Malformed: no compact JWS.
+    """
+    if not isinstance(text, str) or len(text) > MAX_ENVELOPE_CHARS:
+        raise EnvelopeMalformed("a JWT is a text of bounded length")
+    return open_secured("jwt", text, member=member)
+
+
 def verify_envelope(envelope: Envelope, *, key: PublicKey, now: int) -> None:
     """Check type, algorithm and signature, and that claims do not contradict the document.
 

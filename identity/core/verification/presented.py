@@ -45,10 +45,14 @@ class UnverifiedLinkedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedEnveloped:
-    """A W3C credential secured from outside, and the presentation it came in, if any."""
+    """A W3C credential secured from outside, and the presentation it came in, if any.
+
+    `format` is `jwt_vc_json` for the bare JWT of data model 1.1, else `ldp_vc`.
+    """
 
     envelope: Envelope
     presentation: JsonObject | Envelope | None
+    format: CredentialFormat = CredentialFormat.LDP_VC
 
     @property
     def credential(self) -> JsonObject:
@@ -166,6 +170,30 @@ def credentials_in(
     return credentials
 
 
+def parse_jwt_presentation(
+    value: object,
+) -> tuple[UnverifiedLinkedData | UnverifiedEnveloped, ...]:
+    """Take a presentation of data model 1.1 as a bare JWT apart into its credentials.
+
+    Raises:
+        PresentationMalformed: no credential in it, too many, or one that is no JWT.
+        Malformed: no JWT.
+    """
+    presentation = envelopes.open_jwt(value, member="vp")
+    held = presentation.document.get("verifiableCredential", [])
+    values = held if isinstance(held, list) else [held]
+    if not 1 <= len(values) <= MAX_CREDENTIALS:
+        raise PresentationMalformed(f"a presentation holds 1 to {MAX_CREDENTIALS} credentials")
+    return tuple(
+        UnverifiedEnveloped(
+            envelope=envelopes.open_jwt(text, member="vc"),
+            presentation=presentation,
+            format=CredentialFormat.JWT_VC_JSON,
+        )
+        for text in values
+    )
+
+
 def parse_presentation(
     value: object, credential_format: CredentialFormat
 ) -> tuple[Unverified, ...]:
@@ -176,7 +204,12 @@ def parse_presentation(
     """
     if credential_format is CredentialFormat.SD_JWT_VC:
         return (parse_sd_jwt_vc(value),)
-    credentials = parse_linked_presentation(value)
+    if credential_format is CredentialFormat.JWT_VC_JSON:
+        credentials = parse_jwt_presentation(value)
+    elif credential_format is CredentialFormat.LDP_VC:
+        credentials = parse_linked_presentation(value)
+    else:
+        raise PresentationMalformed("presentations in this format are not read")
     if len(credentials) != 1:
         raise PresentationMalformed("a presentation in a vp_token holds one credential")
     return credentials
@@ -201,16 +234,17 @@ def hints(unverified: Unverified) -> Hints:
             issued_at=payload.get("iat"),
         )
     credential = unverified.credential
-    content = credential
+    content, credential_format = credential, CredentialFormat.LDP_VC
     if isinstance(unverified, UnverifiedEnveloped):
-        content, since = unverified.envelope.signed, credential.get("validFrom")
+        content, since = unverified.envelope.signed, _begins(unverified)
         named = unverified.envelope.key_id
+        credential_format = unverified.format
     else:
         proof = _first_proof(credential)
         named, since = proof.get("verificationMethod"), proof.get("created")
     entries = status_list.parse_bitstring_entries(credential)
     return _hints(
-        credential_format=CredentialFormat.LDP_VC,
+        credential_format=credential_format,
         method=_method_of(named, _issuer_id(credential)),
         types=names_of(credential.get("type")),
         content=content,
@@ -263,6 +297,12 @@ def _method_of(named: object, issuer: object) -> str:
     if not isinstance(named, str) or not named.startswith("did:") or len(named) > 2048:
         raise PresentationMalformed("the issuer's key is not named by a DID URL")
     return named
+
+
+def _begins(unverified: UnverifiedEnveloped) -> object:
+    """The date that an enveloped credential begins with, by either version of the data model."""
+    credential = unverified.credential
+    return credential.get("validFrom") or credential.get("issuanceDate")
 
 
 def _issuer_id(credential: JsonObject) -> object:

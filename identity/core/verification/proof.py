@@ -106,7 +106,7 @@ def prove(
 
 def expanded_types(proven: Proven, catalogue: Catalogue) -> frozenset[str]:
     """Type identifiers as DCQL compares them: the `vct`, or IRIs for the published W3C types."""
-    if proven.format is CredentialFormat.SD_JWT_VC:
+    if proven.format is not CredentialFormat.LDP_VC:
         return frozenset(proven.types)
     iris = {kind.vc_type: type_iri(kind.context, kind.vc_type) for kind in catalogue}
     iris["VerifiableCredential"] = VC_IRI
@@ -202,6 +202,7 @@ def _prove_enveloped(
         stated=stated_in(envelope),
         issued_at=issued_at(claims),
     )
+    proven = replace(proven, format=unverified.format)
     # The JWT's own dates are promises of the issuer as well; the narrower period counts.
     ends = [numeric_date(claims, "exp"), proven.expires_at]
     begins = [numeric_date(claims, "nbf"), proven.not_before]

@@ -69,7 +69,7 @@ def list_digest(body: bytes, credential_format: CredentialFormat) -> bytes:
 
 def _entries(case: Case) -> tuple[_Entry, ...]:
     credential = case.credential
-    if credential.format is CredentialFormat.SD_JWT_VC:
+    if not credential.format.is_w3c:
         reference = status_list.parse_token_reference(credential.content)
         return (_Entry(reference.uri, reference.index, "", 0),) if reference else ()
     return tuple(
@@ -154,7 +154,7 @@ def _status_key(method: object, case: Case) -> PublicKey:
 
 
 def _unverified_list(body: bytes, credential_format: CredentialFormat) -> bytes:
-    if credential_format is CredentialFormat.SD_JWT_VC:
+    if not credential_format.is_w3c:
         claims = jose.parse_compact(_ascii(body)).claims
         held = claims.get("status_list")
         encoded = held.get("lst") if isinstance(held, dict) else None

@@ -7,12 +7,20 @@ from datetime import UTC, datetime
 from hashlib import sha256, shake_256
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
 from identity.adapters.key_files import key_from_seed
 from identity.adapters.schema_files import load_catalogue, load_contexts
 from identity.core import data_integrity, jose, sd_jwt, sd_jwt_vc, status_list
+from identity.core.certificates import FixedChain
 from identity.core.credential_digest import AnchorClaim, credential_digest
 from identity.core.jsonld import ContextStore
 from identity.core.parties import AskedCredential, Purpose, RelyingParty
+from identity.core.presentation_request import ProvenRegistration
 from identity.core.signing import NamedSigner
 from identity.core.verification.case import World
 from identity.verifier.ports import OlderThanSeen, ProvenBatch
@@ -43,7 +51,7 @@ from registry.core.relying_party import AskedClaims, RegisteredPurpose
 from registry.core.relying_party import RelyingParty as Registration
 from registry.core.schemas import SchemaRecord
 from registry.core.signed_note import verifier_key
-from registry.core.sparse_map import EMPTY, map_changes, prove, update
+from registry.core.sparse_map import EMPTY, MapProof, map_changes, map_proof_json, prove, update
 from registry.core.status import StatusRecord
 from registry.core.transactions import (
     Accredit,
@@ -204,6 +212,11 @@ class StageLedger:
         found = self._read(key)
         if found is None:
             return None
+        proof, head = self.proven(key)
+        return ProvenBatch(record=BatchRecord.parse(found), proof=proof, head=head)
+
+    def proven(self, key: str) -> tuple[MapProof, str]:
+        """A proof about `key` in the state as it is, and the signed head it is under."""
         root, nodes = update(EMPTY, map_changes(self.state), {})
         head = Head(
             network=NETWORK,
@@ -213,15 +226,17 @@ class StageLedger:
             time=self.now,
             state_root=root,
         )
-        return ProvenBatch(
-            record=BatchRecord.parse(found),
-            proof=prove(root, key, nodes),
-            head=sign_head(head, [HeadKey()]),
-        )
+        return prove(root, key, nodes), sign_head(head, [HeadKey()])
 
-    def relying_party(self, did: str) -> Registration | None:
-        found = self._read(relying_party_key(did))
-        return None if found is None else Registration.parse(found)
+    def relying_party(self, did: str) -> ProvenRegistration | None:
+        key = relying_party_key(did)
+        found = self._read(key)
+        if found is None:
+            return None
+        proof, head = self.proven(key)
+        return ProvenRegistration(
+            record=Registration.parse(found), proof=map_proof_json(proof), head=head
+        )
 
     def compromised_keys(self, did: str) -> CompromisedKeys | None:
         found = self._read(compromise_key(did))
@@ -371,6 +386,38 @@ class Held:
     credential: Any
     holder: NamedSigner
     receipt: AnchorReceipt | None
+
+
+def certify(
+    key: PublicKey, *, common_name: str, hosts: Sequence[str] = (), is_root: bool = False
+) -> bytes:
+    """A certificate of the test root for `key`, DER; or the root itself."""
+    root = ec.derive_private_key(int.from_bytes(sha256(b"root").digest()), ec.SECP256R1())
+    subject = root.public_key() if is_root else public_key_object(key)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test root")])
+    alternative: list[x509.GeneralName] = [x509.DNSName(host) for host in hosts]
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(issuer if is_root else name)
+        .issuer_name(issuer)
+        .public_key(subject)
+        .serial_number(int.from_bytes(sha256(common_name.encode()).digest()[:8]))
+        .not_valid_before(_time(START - 86_400))
+        .not_valid_after(_time(START + 365 * 86_400))
+        .add_extension(x509.BasicConstraints(ca=is_root, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(subject), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key()), critical=False
+        )
+    )
+    if alternative:
+        builder = builder.add_extension(x509.SubjectAlternativeName(alternative), critical=False)
+    return builder.sign(root, SHA256()).public_bytes(Encoding.DER)
+
+
+def public_key_object(key: PublicKey) -> ec.EllipticCurvePublicKey:
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key.data)
 
 
 def holder_signer(name: str = "alice", key_type: KeyType = KeyType.P256) -> NamedSigner:
@@ -614,6 +661,9 @@ class Stage:
             did=did,
             verifier_url=VERIFIER_URL,
             request=NamedSigner(request, f"{did}#request-1"),
+            certificates=FixedChain(
+                (certify(request.key, common_name="The Bar", hosts=("id.example",)),)
+            ),
             purposes=(
                 _purpose("age-check", description, ("age_over_18",), {"age_over_18": True}),
                 _purpose("names", description, ("family_name",), {}),  # not registered

@@ -81,7 +81,9 @@ def test_the_request_object_has_what_wallets_need_and_nothing_that_confuses_them
     # Contracts, section 3: no `iss` beside a DID, no parameter of an earlier draft.
     for absent in ("iss", "redirect_uri", "client_id_scheme", "presentation_definition"):
         assert absent not in wanted
-    assert set(wanted["client_metadata"]["vp_formats_supported"]) == {"dc+sd-jwt", "ldp_vc"}
+    formats = wanted["client_metadata"]["vp_formats_supported"]
+    assert set(formats) == {"dc+sd-jwt", "ldp_vc", "jwt_vc_json", "mso_mdoc"}
+    assert all(values for described in formats.values() for values in described.values())
     assert wanted["dcql_query"]["credentials"] == [
         {
             "id": "resident-identity",

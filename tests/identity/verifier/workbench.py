@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -46,6 +47,15 @@ class Workbench:
         service = VerifierService(
             {
                 "bar": Verifier(party=self.stage.party, policy=self.policy),
+                "haip": Verifier(
+                    party=replace(
+                        self.stage.party,
+                        slug="haip",
+                        haip=True,
+                        verifier_url=f"{BASE}/verifiers/haip",
+                    ),
+                    policy=self.policy,
+                ),
                 "open": Verifier(party=self.stage.party, policy=conformance_policy("open")),
             },
             registry=self.stage.ledger,
@@ -62,7 +72,8 @@ class Workbench:
             now=lambda: self.stage.now,
             random=self.stage.random,
         )
-        keys = {f"verifier:{slug}": access_key_digest(ACCESS_KEY) for slug in ("bar", "open")}
+        slugs = ("bar", "haip", "open")
+        keys = {f"verifier:{slug}": access_key_digest(ACCESS_KEY) for slug in slugs}
         app = FastAPI()
         install(app)
         app.include_router(build_router(service, DigestAccessKeys(keys)))
@@ -70,11 +81,14 @@ class Workbench:
         return TestClient(app, base_url=BASE)
 
     def ask(self, **body: Any) -> JsonObject:
-        answer = self.client.post(
-            "/verifiers/bar/requests", json={"purpose": "age-check", **body}, headers=BEARER
-        )
+        answer = self.try_ask(**body)
         assert answer.status_code == 201, answer.text
         return answer.json()
+
+    def try_ask(self, party: str = "bar", **body: Any) -> Any:
+        return self.client.post(
+            f"/verifiers/{party}/requests", json={"purpose": "age-check", **body}, headers=BEARER
+        )
 
     def object(self, asked: Mapping[str, Any]) -> JsonObject:
         """The request object, as a wallet reads and checks it."""
@@ -102,10 +116,13 @@ class Workbench:
     ) -> Any:
         return (client or self.client).post(_path(wanted["response_uri"]), data=dict(form))
 
-    def result(self, asked: Mapping[str, Any], client: TestClient | None = None) -> Any:
+    def result(
+        self, asked: Mapping[str, Any], client: TestClient | None = None, **query: str
+    ) -> Any:
         return (client or self.client).get(
             f"/verifiers/bar/requests/{asked['request']}/result",
             headers={"Authorization": f"Bearer {asked['result_secret']}"},
+            params=query,
         )
 
 

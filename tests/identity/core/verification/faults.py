@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from identity.core import sd_jwt, status_list
+from identity.core.asking import build_query
 from identity.core.credential_digest import AnchorClaim
 from identity.core.dcql import CredentialFormat, CredentialQuery, parse_dcql
-from identity.core.presentation_request import build_query, client_id
 from identity.core.verification import pipeline, presented
 from identity.core.verification.case import AccreditationEvidence, Case, Evidence, Expectation
 from identity.core.verification.did_documents import IssuerDocument
@@ -50,7 +50,7 @@ class Trial:
 
     @property
     def audience(self) -> str:
-        return client_id(self.stage.party.did)
+        return f"decentralized_identifier:{self.stage.party.did}"
 
     @property
     def query(self) -> CredentialQuery:
