@@ -386,11 +386,12 @@ class _Builder:
         access: AccessKeys,
         certified: Certified,
     ) -> None:
+        asking = tuple(
+            certified.party(party)
+            for party in parties.open_relying_parties(self._ring, self._settings)
+        )
         verifier = build_verifier(
-            parties=tuple(
-                certified.party(party)
-                for party in parties.open_relying_parties(self._ring, self._settings)
-            ),
+            parties=asking,
             policies={party.slug: policy_of(party) for party in self._settings.verifiers},
             places=self._places(),
             local=self._read_own,
@@ -404,7 +405,16 @@ class _Builder:
             random=self._random,
             clock=self._clock,
         )
-        routers.append(verifier.router)
+        documents = build_did_router(
+            dids={
+                party.slug: (party.did, name)
+                for party in asking
+                if (name := web_did(party.verifier_url)) is not None
+            },
+            resolve=registry.resolve,
+            kind="verifiers",
+        )
+        routers += [verifier.router, documents]
         workers.append(Worker("verifier", verifier.purge, interval_seconds=PURGE_SECONDS))
 
     def _places(self) -> list[AllowedPlace]:

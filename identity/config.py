@@ -225,6 +225,7 @@ class VerifierSettings(_Section):
     purposes: tuple[PurposeSettings, ...] = ()
     certificate_chain: Path | None = None  # as an agency's
     open: bool = False  # no access key asked; conformance only
+    haip: bool = False  # asks by the High Assurance profile (HAIP 1.0), and takes no less
     policy: PolicySettings = PolicySettings()
 
 

@@ -180,7 +180,9 @@ def found(
                 Method("ledger-1", keys["ledger"], "capabilityInvocation"),
                 Method("request-1", keys["request"], "authentication"),
             ]
-            names = (_verifier_url(settings, verifier),)
+            verifier_url = _verifier_url(settings, verifier)
+            web_name = web_did(verifier_url)
+            names = (verifier_url,) if web_name is None else (verifier_url, web_name)
             dids[scope] = founder.create_did(methods, also_known_as=names)
         founder.register(dids[scope], verifier)
     write_document(ring.folder.parties, dids)
@@ -228,6 +230,7 @@ def _relying_party(ring: KeyRing, settings: Settings, verifier: VerifierSettings
         did=did,
         verifier_url=_verifier_url(settings, verifier),
         request=NamedSigner(keys["request"], f"{did}#request-1"),
+        haip=verifier.haip,
         purposes=tuple(
             Purpose(
                 code=purpose.code,

@@ -1,4 +1,4 @@
-"""The `did:web` documents of our agencies: the keys that the ledger holds, at a web address."""
+"""The `did:web` documents of our institutions: the keys that the ledger holds, at a web address."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,29 +14,33 @@ CACHE_SECONDS = 60  # a key that was rotated away is believed no longer than thi
 
 
 class NoWebDocument(NotFound):
-    """No agency of ours has a `did:web` document here."""
+    """No institution of ours has a `did:web` document here."""
 
 
 def build_router(
-    *, dids: Mapping[str, tuple[str, str]], resolve: Callable[[str], JsonObject | None]
+    *,
+    dids: Mapping[str, tuple[str, str]],
+    resolve: Callable[[str], JsonObject | None],
+    kind: str = "issuers",
 ) -> APIRouter:
-    """`/issuers/{agency}/did.json`.
+    """`/issuers/{slug}/did.json`, or the same under `/verifiers`.
 
     Args:
-        dids: `did:cairn` and `did:web` of each agency, by slug.
+        dids: `did:cairn` and `did:web` of each institution, by slug.
         resolve: the proven document of a `did:cairn`; None when the ledger has none.
+        kind: `issuers` or `verifiers`.
     """
-    router = APIRouter(tags=["issuers"])
+    router = APIRouter(tags=[kind])
 
-    @router.get("/issuers/{agency}/did.json", responses=responses(404, 503))
-    def read_did_document(agency: str) -> JSONResponse:
+    @router.get(f"/{kind}/{{slug}}/did.json", responses=responses(404, 503))
+    def read_did_document(slug: str) -> JSONResponse:
         """Read anew from the ledger, so that rotation and deactivation show at once."""
-        if agency not in dids:
-            raise NoWebDocument("no such agency")
-        ledger_did, web_did = dids[agency]
+        if slug not in dids:
+            raise NoWebDocument("no such institution")
+        ledger_did, web_did = dids[slug]
         document = resolve(ledger_did)
         if document is None or "verificationMethod" not in document:
-            raise NoWebDocument("the DID of the agency is deactivated")
+            raise NoWebDocument("the DID of the institution is deactivated")
         return JSONResponse(
             web_document(document, web_did),
             media_type="application/did+json",
