@@ -27,7 +27,6 @@ def derive(
     Raises:
         OptionMalformed: `selectivePointers` is not an array of texts.
         Malformed: no base proof, or a pointer that leads nowhere.
-        NotPermitted: a bbs-2023 base proof that does not verify.
     """
     pointers = pointers_of(options.get("selectivePointers", []))
     return derive_proof(base, selective_pointers=pointers, contexts=contexts, random=random)

@@ -14,7 +14,7 @@ from py_arkworks_bls12381 import Scalar
 from identity.core.bbs import blind
 from identity.core.bbs import proof as plain
 from identity.core.bbs import signature as core
-from identity.core.bbs.curve import scalar
+from identity.core.bbs.curve import BbsNotValid, scalar
 from identity.core.bbs.interface import MAX_MESSAGES, Random
 from identity.core.bbs.keys import BbsPublicKey, bbs_public_key
 from identity.core.data_integrity.bbs_values import (
@@ -225,9 +225,9 @@ def derive_bbs(
         contexts: where JSON-LD contexts come from.
 
     Raises:
-        ProofMalformed: no base proof, or one that does not fit the document.
+        ProofMalformed: no base proof, one that is not of this document, or other secrets than
+            those that it binds.
         PointerLeadsNowhere: a pointer names nothing.
-        BbsNotValid: the signature is not over this document, or not with these secrets.
     """
     base = parse_bbs_base_proof(proof.get("proofValue"))
     shown = part_for_deriving(
@@ -248,7 +248,10 @@ def derive_bbs(
         if secrets is None
         else blind.blind_statement(key, header=base.header, messages=messages, secrets=secrets)
     )
-    core.verify_statement(statement, base.signature)
+    try:
+        core.verify_statement(statement, base.signature)
+    except BbsNotValid as error:
+        raise ProofMalformed("base proof is not of this document") from error
     nym = None if secrets is None else secrets.nym
     context = holder.context_id if nym is not None else None
     derived = BbsDerivedProof(

@@ -130,7 +130,6 @@ def derive_proof(
     Raises:
         ProofMalformed: another proof, or one that does not fit the document.
         PointerLeadsNowhere: a pointer names nothing.
-        BbsNotValid: the base proof does not verify.
     """
     proof = document.get("proof")
     if isinstance(proof, list) and len(proof) == 1:

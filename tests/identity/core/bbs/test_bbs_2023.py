@@ -265,7 +265,7 @@ def test_only_a_base_proof_can_be_derived_from():
 def test_what_does_not_verify_is_not_derived_from():
     changed = copy.deepcopy(BASE)
     changed["credentialSubject"]["sailNumber"] = "Mars1"
-    with pytest.raises(BbsNotValid):
+    with pytest.raises(ProofMalformed):
         derive(["/credentialSubject/sailNumber"], changed)
     mandatory = {**BASE, "issuer": "https://vc.example/issuers/1"}
     with pytest.raises(ProofMalformed):
@@ -352,7 +352,7 @@ def runs(text: str, size: int) -> set[str]:
 
 
 def test_two_derived_credentials_share_nothing_but_what_is_disclosed():
-    """Five characters of base64url in common would happen by chance in one of 1,000 pairs."""
+    """Six bytes in common would happen by chance in one of 100,000,000 pairs."""
     pointers = ["/credentialSubject/sails/1"]
     first, second = derive(pointers), derive(pointers)
 
@@ -420,7 +420,7 @@ def test_a_credential_bound_to_a_secret_is_shown_by_nobody_else():
 
     with pytest.raises(ProofMalformed):
         derive(["/credentialSubject"], secured)
-    with pytest.raises(BbsNotValid):
+    with pytest.raises(ProofMalformed):
         derive(
             ["/credentialSubject"],
             secured,
