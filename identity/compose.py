@@ -46,11 +46,18 @@ from identity.installation.conformance import Instance
 from identity.installation.databases import open_identity_database, open_vault_database
 from identity.installation.folder import DataFolder
 from identity.installation.issuing import build_issuer
+from identity.installation.opening import GATE_KEYS, build_opening
 from identity.installation.parties import KeyRing
-from identity.installation.real_names import build_real_names, build_register, build_vault
+from identity.installation.real_names import (
+    build_real_names,
+    build_recovery,
+    build_register,
+    build_vault,
+)
 from identity.installation.verifying import build_verifier
 from identity.publishing.did_routes import build_router as build_did_router
 from identity.publishing.root_routes import build_router as build_root_router
+from identity.realname.ports import IdentitySealing
 from identity.realname.routes import build_router as build_realname_router
 from registry import problems
 from registry.api.app import create_app as create_registry_app
@@ -171,7 +178,18 @@ class _Builder:
                 Worker("certificates", certified.renew_due, interval_seconds=RENEW_SECONDS)
             )
         if "issuer" in self._services and engine is not None:
-            self._add_issuer(routers, workers, engine, registry, access, certified)
+            opening = build_opening(
+                self._settings.opening,
+                engine=engine,
+                gate_file=self._folder.keys / GATE_KEYS,
+                passphrase=self._passphrase,
+                registry=registry,
+                trust=trust,
+                random=self._random,
+                now=self._seconds,
+            )
+            routers += opening.routers
+            self._add_issuer(routers, workers, engine, registry, access, certified, opening.sealer)
         if "verifier" in self._services and engine is not None:
             self._add_verifier(routers, workers, engine, registry, trust, access, certified)
         app = create_app(self._settings, catalogue=self._catalogue, routers=routers)
@@ -307,6 +325,7 @@ class _Builder:
         registry: RegistryClient,
         access: AccessKeys,
         certified: Certified,
+        sealing: IdentitySealing | None,
     ) -> None:
         vault_engine = open_vault_database(self._settings, self._folder)
         self.closers.append(vault_engine.dispose)
@@ -323,7 +342,12 @@ class _Builder:
         if client is not None:
             self.closers.append(client.close)
         real_names = build_real_names(
-            engine=engine, vault=vault, register=register, random=self._random, now=self._seconds
+            engine=engine,
+            vault=vault,
+            register=register,
+            random=self._random,
+            now=self._seconds,
+            sealing=sealing,
         )
         agencies = tuple(
             certified.agency(agency) for agency in parties.open_agencies(self._ring, self._settings)
@@ -357,6 +381,7 @@ class _Builder:
         )
         routers += [
             build_realname_router(real_names=real_names, access=access),
+            build_recovery(engine, real_names=real_names, ending=issuer.resting, access=access),
             issuer.router,
             documents,
         ]

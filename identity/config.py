@@ -192,12 +192,11 @@ class InstanceSettings(_Section):
         "ecdsa-rdfc-2019",
         "ecdsa-jcs-2019",
         "ecdsa-sd-2023",
-        "bbs-2023",
         "vc+jwt",
         "vc+sd-jwt",
         "vc+cose",
     ]
-    key: Literal["Ed25519", "P-256", "P-384", "P-521", "BLS12-381"]
+    key: Literal["Ed25519", "P-256", "P-384", "P-521"]
     status: bool = False  # adds a BitstringStatusListEntry by itself
 
 
@@ -216,6 +215,23 @@ class SchemaSettings(_Section):
     """
 
     files: tuple[Path, ...] = ()
+
+
+class HolderSettings(_Section):
+    """An institution that holds a share of every sealed identity."""
+
+    institution: str  # its DID on the ledger
+    key: str  # as `cairn opening seal-keys` prints it
+
+
+class OpeningSettings(_Section):
+    """To whom identities are sealed at registration, and how many of them open one together.
+
+    A change holds for who is registered, or renamed, after it.
+    """
+
+    threshold: Annotated[int, Field(ge=2, le=15)]
+    holders: tuple[HolderSettings, ...] = Field(min_length=2, max_length=15)
 
 
 class VerifierSettings(_Section):
@@ -247,6 +263,7 @@ class Settings(BaseSettings):
     verifiers: tuple[VerifierSettings, ...] = ()
     foreign_schemas: SchemaSettings = SchemaSettings()
     conformance: ConformanceSettings | None = None  # only in conformance
+    opening: OpeningSettings | None = None  # not set: nobody is sealed, nobody can be opened
 
     @classmethod
     def settings_customise_sources(

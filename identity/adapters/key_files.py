@@ -184,7 +184,7 @@ class KeyFile:
             }
         )
         salt, nonce = random(16), random(12)
-        box = AESGCM(_stretch(passphrase, salt)).encrypt(nonce, inner, _KIND.encode())
+        box = AESGCM(stretch(passphrase, salt)).encrypt(nonce, inner, _KIND.encode())
         text = canonical_json(
             {
                 "type": _KIND,
@@ -213,7 +213,7 @@ class KeyFile:
                 base64url_decode(outer.get(part, "")) for part in ("salt", "nonce", "box")
             )
             inner = parse_json_object(
-                AESGCM(_stretch(passphrase, salt)).decrypt(nonce, box, _KIND.encode())
+                AESGCM(stretch(passphrase, salt)).decrypt(nonce, box, _KIND.encode())
             )
             keys = {}
             for name, kind in wanted.items():
@@ -277,7 +277,12 @@ def refuse_readable(path: Path) -> None:
         raise KeyFileReadable(f"{path.name} can be read by others: chmod 600 it")
 
 
-def _stretch(passphrase: str, salt: bytes) -> bytes:
+def stretch(passphrase: str, salt: bytes) -> bytes:
+    """The key of 32 bytes that a passphrase makes (Argon2id).
+
+    Raises:
+        WeakPassphrase: it is too short.
+    """
     if len(passphrase) < MIN_PASSPHRASE_CHARS:
         raise WeakPassphrase(f"the passphrase has fewer than {MIN_PASSPHRASE_CHARS} characters")
     return hash_secret_raw(

@@ -5,6 +5,7 @@ from sqlalchemy import MetaData
 from identity.adapters import (
     certificate_store,
     issuer_tables,
+    opening_store,
     realname_store,
     rendezvous_store,
     trust_cache,
@@ -19,6 +20,7 @@ __all__ = ["METADATA"]
 _DECLARING = (
     certificate_store,
     issuer_tables,
+    opening_store,
     realname_store,
     rendezvous_store,
     trust_cache,

@@ -15,6 +15,7 @@ from identity.cli import (
     issuer,
     monitor,
     offer,
+    opening,
     up,
     verify,
     witness,
@@ -40,6 +41,7 @@ app.command("access-key")(access.access_key)
 app.add_typer(did.app, name="did")
 app.add_typer(issuer.app, name="issuer")
 app.add_typer(governance.app, name="member")
+app.add_typer(opening.app, name="opening")
 app.command("vote")(governance.vote)
 app.command("proposals")(governance.proposals)
 

@@ -16,9 +16,10 @@ from identity.core.credential_types import Catalogue
 from identity.core.jsonld import ContextStore
 from identity.core.parties import Agency
 from identity.issuer.anchoring import Sealer
+from identity.issuer.life_events import RestingCredentials
 from identity.issuer.parts import IssuerParts
 from identity.issuer.routes import build_router
-from identity.issuer.status import StatusPublisher
+from identity.issuer.status import StatusDesk, StatusPublisher
 from identity.issuer.vc_api import VcApiProfile
 from identity.issuer.worker import IssuerWorker
 from identity.realname.service import RealNames
@@ -28,10 +29,11 @@ from registry.client import RegistryClient
 
 @dataclass(frozen=True, slots=True)
 class IssuerService:
-    """The issuer's routes and its background work."""
+    """The issuer's routes, its background work, and what ends everything of one person."""
 
     router: APIRouter
     worker: IssuerWorker
+    resting: RestingCredentials
 
 
 def build_issuer(
@@ -74,4 +76,5 @@ def build_issuer(
             parts=parts, publisher=publisher, access=access, clock=clock, profiles=profiles
         ),
         worker=IssuerWorker(parts, Sealer(parts), publisher),
+        resting=RestingCredentials(parts, StatusDesk(parts, publisher), clock=clock),
     )

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import httpx2
+from fastapi import APIRouter
 from sqlalchemy import Engine
 
 from identity.adapters.audit_sinks import FileAuditSink
@@ -14,8 +15,11 @@ from identity.adapters.stdnum_schemes import standard_schemes
 from identity.adapters.vault_keys import FileVaultKeys
 from identity.adapters.vault_store import DatabaseAuditSink, SqlVaultStore
 from identity.config import RegisterSettings
+from identity.core.access import AccessKeys
 from identity.installation.folder import DataFolder
-from identity.realname.ports import PopulationRegister
+from identity.realname.ports import IdentitySealing, PopulationRegister
+from identity.realname.recovery import EndsAll, RecoveryDesk
+from identity.realname.recovery_routes import build_router as build_recovery_router
 from identity.realname.service import RealNames
 from identity.vault.service import SealedVault
 from registry.core.keys import parse_multikey
@@ -51,6 +55,7 @@ def build_real_names(
     register: PopulationRegister,
     random: Callable[[int], bytes],
     now: Callable[[], int],
+    sealing: IdentitySealing | None,
 ) -> RealNames:
     """Enrolment and verified facts."""
     return RealNames(
@@ -60,7 +65,16 @@ def build_real_names(
         bindings=SqlBindingStore(engine),
         random=random,
         now=now,
+        sealing=sealing,
     )
+
+
+def build_recovery(
+    engine: Engine, *, real_names: RealNames, ending: EndsAll, access: AccessKeys
+) -> APIRouter:
+    """Routes for lost phones."""
+    desk = RecoveryDesk(real_names=real_names, bindings=SqlBindingStore(engine), ending=ending)
+    return build_recovery_router(recovery=desk, access=access)
 
 
 def build_register(

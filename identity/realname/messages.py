@@ -69,3 +69,11 @@ class EnrolmentAnswer(BaseModel):
     def of(cls, binding: Binding) -> "EnrolmentAnswer":
         """From a binding; nothing personal is in either."""
         return cls(subject=binding.subject, assurance_level=binding.assurance_level.value)
+
+
+class RecoveryAnswer(BaseModel):
+    """A person after a lost phone. `ended` counts credentials, at all agencies together."""
+
+    subject: str
+    assurance_level: Literal["IAL1", "IAL2", "IAL3"]
+    ended: int

@@ -120,3 +120,15 @@ class BindingStore(Protocol):
     def mark_deceased(self, person: str) -> None:
         """Close every binding of a person for good."""
         ...
+
+
+class IdentitySealing(Protocol):
+    """Seals an identity to the institutions that may open it; `identity.opening` does."""
+
+    def seal(self, person: str, identity: bytes, *, renew: bool) -> None:
+        """Seal and keep it durably, unless there is a seal and `renew` is not asked for.
+
+        Raises:
+            Unavailable: it could not be kept; the registration does not go on.
+        """
+        ...

@@ -27,14 +27,14 @@ def build_router(*, real_names: RealNames, access: AccessKeys) -> APIRouter:
     ) -> EnrolmentAnswer:
         """Proof a person by number, name, birth date and evidence; safe to repeat."""
         scope = f"issuer:{agency}"
-        access.check(scope, _bearer(authorization))
+        access.check(scope, bearer(authorization))
         enrolment = body.to_enrolment(agency, parse_date(body.birth_date))
         return EnrolmentAnswer.of(real_names.enrol(evidence=enrolment, actor=scope))
 
     return router
 
 
-def _bearer(authorization: str | None) -> str | None:
+def bearer(authorization: str | None) -> str | None:
     """The token of an `Authorization: Bearer` header (RFC 6750 §2.1)."""
     if authorization is None:
         return None

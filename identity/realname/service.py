@@ -12,6 +12,7 @@ from identity.realname.person_json import parse_person, person_members
 from identity.realname.ports import (
     Binding,
     BindingStore,
+    IdentitySealing,
     NoMatch,
     NotAlive,
     PopulationRegister,
@@ -66,8 +67,12 @@ class RealNames:
         random: Callable[[int], bytes],
         now: Callable[[], int],
         hooks: Sequence[LifeEventHook] = (),
+        sealing: IdentitySealing | None = None,
     ) -> None:
-        """Join the parts; `random` gives bytes, `now` unix seconds."""
+        """Join the parts; `random` gives bytes, `now` unix seconds.
+
+        With `sealing`, nobody gets a subject before her identity is sealed to the institutions.
+        """
         self._schemes = schemes
         self._register = register
         self._vault = vault
@@ -75,6 +80,7 @@ class RealNames:
         self._random = random
         self._now = now
         self._hooks = tuple(hooks)
+        self._sealing = sealing
 
     def enrol(self, *, evidence: Enrolment, actor: str) -> Binding:
         """Proof a person and bind her to a subject of this agency.
@@ -109,6 +115,7 @@ class RealNames:
             number, evidence.family_name, evidence.given_name, evidence.birth_date
         )
         ref = self._sealed(number, person, actor=actor)
+        self._seal_for_opening(ref, number, person, renew=False)
         binding = self._bindings.bind(
             Binding(
                 subject="prs_" + base64url_encode(self._random(16)),
@@ -191,6 +198,7 @@ class RealNames:
         known = parse_person(stored["person"])
         person = self._looked_up(number, family_name, given_name, known.birth_date)
         self._vault.replace(binding.person, data=_encoded(number, person))
+        self._seal_for_opening(binding.person, number, person, renew=True)
         self._tell(LifeEventKind.NAME_CHANGED, binding.person)
 
     def _looked_up(
@@ -236,6 +244,12 @@ class RealNames:
             self._vault.replace(registration.ref, data=data)
         return registration.ref
 
+    def _seal_for_opening(
+        self, ref: str, number: NationalNumber, person: RegisteredPerson, *, renew: bool
+    ) -> None:
+        if self._sealing is not None:
+            self._sealing.seal(ref, _identity(number, person), renew=renew)
+
     def _opened(self, person: str, *, purpose: str, actor: str) -> JsonObject:
         return parse_json_object(self._vault.open(person, purpose=purpose, actor=actor))
 
@@ -267,6 +281,19 @@ def _encoded(number: NationalNumber, person: RegisteredPerson) -> bytes:
             "scheme": number.scheme,
             "number": number.number,
             "person": person_members(person),
+        }
+    )
+
+
+def _identity(number: NationalNumber, person: RegisteredPerson) -> bytes:
+    """What an opening tells: who she is, and not where she lives."""
+    return canonical_json(
+        {
+            "country": number.country,
+            "number": number.number,
+            "family_name": person.family_name,
+            "given_name": person.given_name,
+            "birth_date": person.birth_date.isoformat(),
         }
     )
 

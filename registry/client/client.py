@@ -102,7 +102,7 @@ class RelyingPartyProof:
 
 
 @dataclass(frozen=True, slots=True)
-class _Proven:
+class ProvenBytes:
     """Bytes of a record, or their absence, with what proves it."""
 
     value: bytes | None
@@ -137,7 +137,7 @@ class RegistryClient:
         self._cache_seconds = cache_seconds
         self._heads = HeadMemory(trust, self._fetch_consistency)
         self._cache_lock = threading.Lock()
-        self._cache: dict[str, tuple[float, _Proven]] = {}
+        self._cache: dict[str, tuple[float, ProvenBytes]] = {}
         self._generation = 0  # grows at every write; what was asked for earlier is not cached
 
     @property
@@ -340,13 +340,17 @@ class RegistryClient:
         """The bytes under any state key, proven."""
         return self._read(key).value
 
+    def proven(self, key: str, *, fresh: bool = False) -> ProvenBytes:
+        """The bytes under any state key with their proof; `fresh` reads past the cache."""
+        return self._read(key, fresh=fresh)
+
     # --- proof
 
     def _record(self, key: str, parse: Callable[[object], R], *, fresh: bool = False) -> R | None:
         value = self._read(key, fresh=fresh).value
         return None if value is None else _parsed(parse, value)
 
-    def _read(self, key: str, *, fresh: bool = False) -> _Proven:
+    def _read(self, key: str, *, fresh: bool = False) -> ProvenBytes:
         """Ask for a record with its proof, and check both.
 
         Raises:
@@ -373,7 +377,7 @@ class RegistryClient:
             proof = parse_map_proof(found["proof"])
             value = None if found["record"] is None else canonical_json(found["record"])
             verify_map_proof(proof, key=key, value=value, root=head.state_root)
-        proven = _Proven(value, proof, note)
+        proven = ProvenBytes(value, proof, note)
         self._keep(key, proven, generation)
         return proven
 
@@ -404,7 +408,7 @@ class RegistryClient:
 
     # --- cache
 
-    def _cached(self, key: str) -> _Proven | None:
+    def _cached(self, key: str) -> ProvenBytes | None:
         with self._cache_lock:
             found = self._cache.get(key)
         # A clock that went back makes everything old rather than young for ever.
@@ -412,7 +416,7 @@ class RegistryClient:
             return None
         return found[1]
 
-    def _keep(self, key: str, proven: _Proven, generation: int) -> None:
+    def _keep(self, key: str, proven: ProvenBytes, generation: int) -> None:
         with self._cache_lock:
             if generation != self._generation:
                 return

@@ -1,5 +1,1 @@
-"""The consortium engine: CometBFT orders, the rules decide, the members sign together."""
-
-from registry.ledger.comet.engine import CometLedger
-
-__all__ = ["CometLedger"]
+"""The consortium engine: CometBFT orders, this application applies the rules and stores."""

@@ -1,0 +1,1 @@
+"""Accountable opening: seals at registration, orders, the gate, and the notice to the person."""
