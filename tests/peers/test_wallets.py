@@ -1,0 +1,163 @@
+"""Wallets that we did not write receive credentials of ours and present them to our verifiers."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from identity.adapters.schema_files import load_contexts
+from registry.core.encoding import JsonObject
+from tests.identity.verifier.stage import CATALOGUE
+from tests.peers import run_node
+from tests.scenarios.installation import Installation, person
+
+pytestmark = pytest.mark.slow
+
+W3C = load_contexts(CATALOGUE)
+
+
+class Counter:
+    """A citizen at the counter, with a wallet of others, and the bar that asks her."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.here = installation
+        root = installation.http.get(f"{installation.base}/.well-known/cairn-root.pem")
+        assert root.status_code == 200
+        self.around = {"resolver": installation.base, "rootPem": root.text}
+        self.people = 0
+
+    def offer(self) -> JsonObject:
+        subject = self.here.enrol(person(self.people))
+        self.people += 1
+        return self.here.offer(subject)
+
+    def receive(self, form: str, **options: Any) -> JsonObject:
+        """What the wallet of @openid4vc holds after an offer of a resident identity."""
+        made = self.offer()
+        return run_node(
+            "openid4vc_receive.mjs",
+            {
+                **self.around,
+                "offer": made["offer_uri"],
+                "txCode": made["tx_code"],
+                "configuration": f"resident-identity-{form}",
+                "copies": 2,
+                "binding": "jwk",
+                **options,
+            },
+        )
+
+    def ask(self, **body: Any) -> JsonObject:
+        asked = self.here.post("verifier:bar", "/requests", {"purpose": "age-check", **body})
+        return self.here.call(asked)
+
+    def present(self, cards: list[JsonObject], asked: JsonObject, **options: Any) -> JsonObject:
+        """The wallet of @openid4vc answers a request; its cards are anchored by now."""
+        return run_node(
+            "openid4vc_wallet.mjs",
+            {**self.around, "cards": cards, "link": asked["link"], **options},
+        )
+
+    def result(self, asked: JsonObject) -> JsonObject:
+        return self.here.call(
+            self.here.http.get(
+                f"{self.here.base}/verifiers/bar/requests/{asked['request']}/result",
+                headers={"Authorization": f"Bearer {asked['result_secret']}"},
+            )
+        )
+
+
+@pytest.fixture(scope="module")
+def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
+    """The demonstration installation, and nobody of ours as a wallet."""
+    made = Installation(tmp_path_factory.mktemp("peers"))
+    try:
+        made.start()
+        yield Counter(made)
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def sd_jwt_cards(counter: Counter) -> list[JsonObject]:
+    received = counter.receive("sd-jwt", notify=True)
+    assert received["notified"] is True
+    assert "originalDraft" not in received or received["originalDraft"] == "V1"
+    time.sleep(2)  # the batch is sealed within half a second, and no wallet of others staples
+    cards: list[JsonObject] = received["cards"]
+    return cards
+
+
+NAMES: list[dict[str, object]] = [
+    {"did": "jwk"},
+    {},
+    {"client_id_prefix": "x509_hash"},
+    {"client_id_prefix": "x509_hash", "delivery": "value"},
+    {"client_id_prefix": "x509_san_dns"},
+    {"client_id_prefix": "redirect_uri"},
+]
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+@pytest.mark.parametrize(
+    "name", NAMES, ids=lambda name: "-".join(map(str, name.values())) or "cairn"
+)
+def test_openid4vc_presents_an_sd_jwt_under_every_name_both_ways(
+    counter: Counter, sd_jwt_cards: list[JsonObject], name: JsonObject, encrypted: bool
+):
+    asked = counter.ask(**name, encrypted=encrypted)
+
+    sent = counter.present(sd_jwt_cards[:1], asked, enc="A256GCM" if encrypted else None)
+
+    assert (sent["status"], sent["body"]) == (200, {})
+    assert sent["version"] == 100  # it takes us for version 1.0 and for no draft
+    assert sent["responseMode"] == ("direct_post.jwt" if encrypted else "direct_post")
+    result = counter.result(asked)
+    assert result["verdict"]["verified"] is True, result
+    assert result["verdict"]["credentials"][0]["claims"] == {"age_over_18": True}
+
+
+def test_openid4vc_is_sent_back_to_the_page_in_the_same_device(
+    counter: Counter, sd_jwt_cards: list[JsonObject]
+):
+    asked = counter.ask(client_id_prefix="x509_hash", return_to="https://bar.example/done")
+
+    sent = counter.present(sd_jwt_cards[:1], asked)
+
+    assert sent["body"]["redirect_uri"].startswith("https://bar.example/done#response_code=")
+    assert counter.result(asked) == {"state": "returning"}
+
+
+def test_openid4vc_and_digital_bazaar_present_linked_data(counter: Counter):
+    received = counter.receive("ldp-vc", binding="did:key", crv="Ed25519", copies=1)
+    time.sleep(2)
+    (card,) = received["cards"]
+    asked = counter.ask(format="ldp_vc", did="jwk")
+    (wanted,) = _query(counter, asked)["credentials"]
+    (types,) = wanted["meta"]["type_values"]
+    card["types"] = types  # what expanding its own types would give
+
+    sent = counter.present([card], asked, contexts=_contexts(counter, card))
+
+    assert sent["status"] == 200, sent
+    assert counter.result(asked)["verdict"]["verified"] is True
+
+
+def _query(counter: Counter, asked: JsonObject) -> JsonObject:
+    from identity.core.jose import parse_compact
+
+    query: JsonObject = parse_compact(counter.here.http.get(asked["request_uri"]).text).claims[
+        "dcql_query"
+    ]
+    return query
+
+
+def _contexts(counter: Counter, card: JsonObject) -> JsonObject:
+    """Those of W3C from our bundle, and our own as it is served."""
+    addresses = [url for url in card["credential"]["@context"] if isinstance(url, str)]
+    addresses.append("https://w3id.org/security/data-integrity/v2")
+    return {
+        url: counter.here.http.get(url).json() if url.startswith(counter.here.base) else W3C[url]
+        for url in addresses
+    }
