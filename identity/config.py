@@ -192,11 +192,12 @@ class InstanceSettings(_Section):
         "ecdsa-rdfc-2019",
         "ecdsa-jcs-2019",
         "ecdsa-sd-2023",
+        "bbs-2023",
         "vc+jwt",
         "vc+sd-jwt",
         "vc+cose",
     ]
-    key: Literal["Ed25519", "P-256", "P-384", "P-521"]
+    key: Literal["Ed25519", "P-256", "P-384", "P-521", "BLS12-381"]
     status: bool = False  # adds a BitstringStatusListEntry by itself
 
 

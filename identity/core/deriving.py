@@ -1,6 +1,6 @@
 """`credentials/derive` of the VC API: a holder's part of a credential with a base proof."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from identity.core.data_integrity import derive_proof
@@ -15,7 +15,13 @@ class OptionMalformed(Malformed):
     """An option of the VC API is not of the form that is read here."""
 
 
-def derive(base: JsonObject, options: Mapping[str, Any], *, contexts: ContextStore) -> JsonObject:
+def derive(
+    base: JsonObject,
+    options: Mapping[str, Any],
+    *,
+    contexts: ContextStore,
+    random: Callable[[int], bytes],
+) -> JsonObject:
     """What `options.selectivePointers` select of a credential with a base proof.
 
     Raises:
@@ -23,7 +29,7 @@ def derive(base: JsonObject, options: Mapping[str, Any], *, contexts: ContextSto
         Malformed: no base proof, or a pointer that leads nowhere.
     """
     pointers = pointers_of(options.get("selectivePointers", []))
-    return derive_proof(base, selective_pointers=pointers, contexts=contexts)
+    return derive_proof(base, selective_pointers=pointers, contexts=contexts, random=random)
 
 
 def pointers_of(value: object) -> list[str]:

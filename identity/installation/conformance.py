@@ -8,6 +8,7 @@ outside the environment `conformance`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from identity.adapters.bbs_keys import BbsKey, bbs_key_from_seed
 from identity.adapters.key_files import FileKey, key_from_seed, seed_bytes
 from identity.config import AgencySettings, InstanceSettings, Settings
 from identity.core.parties import Agency
@@ -16,10 +17,12 @@ from identity.installation.parties import AGENCY_KEYS, KeyRing, founded_did
 from identity.issuer.vc_api import VcApiProfile
 from registry.core.hashing import labelled_hash
 from registry.core.keys import KeyType
+from registry.core.refusals import Malformed
 
 # The ledger takes status lists only from issuers accredited for something; the type itself is
 # never issued by an instance.
 _ACCREDITED_FOR = ("degree",)
+_BBS = "BLS12-381"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,7 @@ class Instance:
     """One instance with its key."""
 
     settings: InstanceSettings
-    signer: NamedSigner
+    signer: NamedSigner | BbsKey
 
     @property
     def did(self) -> str:
@@ -53,7 +56,7 @@ def open_instances(settings: Settings) -> tuple[Instance, ...]:
     return tuple(
         Instance(
             settings=instance,
-            signer=_named(known_key(seed, instance.slug, KeyType(instance.key))),
+            signer=_signer(seed, instance),
         )
         for instance in settings.conformance.instances
     )
@@ -61,13 +64,12 @@ def open_instances(settings: Settings) -> tuple[Instance, ...]:
 
 def known_key(public_seed: str, slug: str, key_type: KeyType) -> FileKey:
     """The key that everybody can compute: the same on every start and every machine."""
-    material = b"".join(
-        labelled_hash(
-            "cairn/conformance-key/v1", public_seed.encode(), f"{slug} {key_type} {part}".encode()
-        )
-        for part in (1, 2)
-    )
-    return key_from_seed(key_type, material[: seed_bytes(key_type)])
+    return key_from_seed(key_type, _material(public_seed, slug, key_type)[: seed_bytes(key_type)])
+
+
+def known_bbs_key(public_seed: str, slug: str) -> BbsKey:
+    """The same, for BBS."""
+    return bbs_key_from_seed(_material(public_seed, slug, _BBS))
 
 
 def status_agencies(settings: Settings) -> tuple[AgencySettings, ...]:
@@ -104,6 +106,8 @@ def open_status_agencies(
 
 def _agency(ring: KeyRing, settings: Settings, instance: Instance) -> Agency:
     slug = instance.settings.slug
+    if isinstance(instance.signer, BbsKey):
+        raise Malformed("an instance that keeps status lists cannot sign with BBS")
     keys = ring.open(f"issuer-{slug}", AGENCY_KEYS)
     return Agency(
         slug=slug,
@@ -114,6 +118,21 @@ def _agency(ring: KeyRing, settings: Settings, instance: Instance) -> Agency:
         ledger=NamedSigner(keys["ledger"], f"{founded_did(ring, f'issuer:{slug}')}#ledger-1"),
         data_integrity=instance.signer,
         jose=_named(keys["jose"]),
+    )
+
+
+def _signer(public_seed: str, instance: InstanceSettings) -> NamedSigner | BbsKey:
+    if instance.key == _BBS:
+        return known_bbs_key(public_seed, instance.slug)
+    return _named(known_key(public_seed, instance.slug, KeyType(instance.key)))
+
+
+def _material(public_seed: str, slug: str, key_type: str) -> bytes:
+    return b"".join(
+        labelled_hash(
+            "cairn/conformance-key/v1", public_seed.encode(), f"{slug} {key_type} {part}".encode()
+        )
+        for part in (1, 2)
     )
 
 

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from identity.core import cose, jose, sd_jwt
-from identity.core.data_integrity import add_base_proof, add_proof
+from identity.core.data_integrity import add_base_proof, add_bbs_base_proof, add_proof
+from identity.core.data_integrity.bbs_2023 import NAME as BBS_2023
+from identity.core.data_integrity.bbs_2023 import BbsSigner
 from identity.core.data_integrity.ecdsa_sd import DEFAULT_MANDATORY
 from identity.core.data_integrity.ecdsa_sd import NAME as ECDSA_SD
 from identity.core.data_integrity.selection import parse_pointer, select
@@ -27,7 +29,7 @@ ENVELOPES = frozenset({VC_JWT, VC_SD_JWT, VC_COSE})
 def secure(
     document: JsonObject,
     *,
-    signer: Signer,
+    signer: Signer | BbsSigner,
     securing: str,
     options: Mapping[str, Any],
     contexts: ContextStore,
@@ -45,6 +47,20 @@ def secure(
         OptionMalformed: `mandatoryPointers` is not an array of texts.
         Malformed: it cannot be secured this way.
     """
+    if isinstance(signer, BbsSigner):
+        if securing != BBS_2023:
+            raise Malformed("a BBS key secures in one way only")
+        return add_bbs_base_proof(
+            document,
+            signer=signer,
+            created=now,
+            purpose="assertionMethod",
+            contexts=contexts,
+            random=random,
+            mandatory_pointers=_mandatory(document, options),
+        )
+    if securing == BBS_2023:
+        raise Malformed("bbs-2023 needs a BBS key")
     if securing in ENVELOPES:
         return envelop(document, signer=signer, securing=securing, options=options, random=random)
     if securing != ECDSA_SD:
@@ -56,8 +72,6 @@ def secure(
             purpose="assertionMethod",
             contexts=contexts,
         )
-    asked = options.get("mandatoryPointers")
-    pointers = [] if asked is None else pointers_of(asked)
     return add_base_proof(
         document,
         signer=signer,
@@ -65,7 +79,7 @@ def secure(
         purpose="assertionMethod",
         contexts=contexts,
         random=random,
-        mandatory_pointers=pointers or _default_pointers(document),
+        mandatory_pointers=_mandatory(document, options),
     )
 
 
@@ -137,6 +151,11 @@ def with_proof_context(document: JsonObject) -> JsonObject:
     if DATA_INTEGRITY_V1 in contexts or DATA_INTEGRITY_V2 in contexts:
         return document
     return {**document, "@context": [*contexts, DATA_INTEGRITY_V2]}
+
+
+def _mandatory(document: JsonObject, options: Mapping[str, Any]) -> list[str]:
+    asked = options.get("mandatoryPointers")
+    return ([] if asked is None else pointers_of(asked)) or _default_pointers(document)
 
 
 def _default_pointers(document: JsonObject) -> list[str]:

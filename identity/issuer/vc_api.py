@@ -13,6 +13,7 @@ from typing import Any
 from identity.core.claim_rules import check_claims
 from identity.core.credential_digest import ANCHOR, SALT_BYTES, AnchorClaim, credential_digest
 from identity.core.credential_types import CredentialType
+from identity.core.data_integrity.bbs_2023 import BbsSigner
 from identity.core.deriving import derive
 from identity.core.issuance import CREDENTIALS_V2, CRYPTOSUITE, Format, status_entries
 from identity.core.parties import Agency
@@ -48,7 +49,7 @@ class VcApiProfile:
         add_status: add status entries; the instance is an agency then.
     """
 
-    signer: Signer
+    signer: Signer | BbsSigner
     issuer: str
     securing: str
     add_status: bool = False
@@ -103,7 +104,7 @@ class VcApiDesk:
         """
         if slug not in self._profiles:
             self._parts.agency(slug)
-        return derive(base, options, contexts=self._parts.contexts)
+        return derive(base, options, contexts=self._parts.contexts, random=self._parts.random)
 
     def _issue_any(
         self,

@@ -319,7 +319,7 @@ class VerifierService:
         """
         if not self._verifier(slug).policy.accepts_unbound_holders:
             raise NoSuchVerifier("this relying party derives nothing")
-        return derive(base, options, contexts=self._world.contexts)
+        return derive(base, options, contexts=self._world.contexts, random=self._random)
 
     def _judge(self, verifier: Verifier, stored: StoredRequest, answer: Presentations) -> Verdict:
         query = parse_dcql(parse_json_object(stored.query))

@@ -97,10 +97,19 @@ def parse_head(unverified: str | bytes) -> UnverifiedHead:
             sign, a leading zero or beyond 2^53; a root that is not base64 of 32 bytes.
     """
     note = parse_note(unverified)
-    lines = note.text.split("\n")
+    return UnverifiedHead(parse_head_text(note.text), note)
+
+
+def parse_head_text(text: str) -> Head:
+    """Read the six lines that are signed.
+
+    Raises:
+        Malformed: as `parse_head`.
+    """
+    lines = text.split("\n")
     if len(lines) != 7 or lines[6]:
         raise Malformed("a head has exactly six lines")
-    claimed = Head(
+    return Head(
         network=_after(_ORIGIN, lines[0]),
         tree_size=_number(lines[1]),
         log_root=base64_decode(lines[2]),
@@ -108,7 +117,6 @@ def parse_head(unverified: str | bytes) -> UnverifiedHead:
         time=_number(_after("time ", lines[4])),
         state_root=base64_decode(_after("state ", lines[5])),
     )
-    return UnverifiedHead(claimed, note)
 
 
 def verify_head(unverified: str | bytes, anchor: TrustAnchor) -> Head:

@@ -60,6 +60,10 @@ class LastMember(Conflict):
     """Without its last member nobody could change anything any more."""
 
 
+class LastValidator(Conflict):
+    """Without its last validator the consensus engine could not make another block."""
+
+
 class RuleUnchanged(Conflict):
     """The rule has this value."""
 
@@ -120,6 +124,7 @@ def _remove(change: RemoveMember, context: Context) -> dict[str, bytes]:
     member = _member(change.member, context)
     if len(listed.active) == 1:
         raise LastMember("the last member cannot be removed")
+    _check_validator_left(member, None, context)
     removed = replace(
         member, active=False, until_height=block.height, height=block.height, time=block.time
     )
@@ -138,6 +143,7 @@ def _set_validator_key(change: SetValidatorKey, context: Context) -> dict[str, b
     member = _member(change.member, context)
     others = [_member(did, context) for did in context.members.active]
     _check_validator_key(change.validator_key, others)
+    _check_validator_left(member, change.validator_key, context)
     changed = replace(
         member,
         validator_key=change.validator_key,
@@ -187,6 +193,15 @@ def _check_validator_key(key: PublicKey | None, others: list[Member]) -> None:
     # One key for two members would count as two votes in the consensus engine.
     if key is not None and any(other.validator_key == key for other in others):
         raise ValidatorKeyTaken("a member has this validator key")
+
+
+def _check_validator_left(member: Member, key: PublicKey | None, context: Context) -> None:
+    """A network that has validators keeps one. One without any needs none: one operator runs it."""
+    if member.validator_key is None or key is not None:
+        return
+    others = [_member(did, context) for did in context.members.active if did != member.did]
+    if all(other.validator_key is None for other in others):
+        raise LastValidator("no member with a validator key would be left")
 
 
 _EFFECTS: Mapping[type, Callable[[Any, Context], dict[str, bytes]]] = {

@@ -6,7 +6,18 @@ from registry.core.encoding import JsonObject, canonical_json
 from registry.core.fields import integer, token
 from registry.core.governance_changes import SOFTWARE_VERSION
 from registry.core.identifiers import TRANSACTION
-from registry.core.records import record_members, record_object
+from registry.core.records import (
+    UPGRADE_KEY,
+    StateReader,
+    read_record,
+    record_members,
+    record_object,
+)
+from registry.core.refusals import Unavailable
+
+
+class UpgradeNeeded(Unavailable):
+    """The members decided that from this height on nodes run a later version than this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +62,36 @@ class UpgradeRecord:
             height=integer(found["height"], "height"),
             time=integer(found["time"], "time"),
         )
+
+
+def verify_version(state: StateReader, *, height: int, version: str) -> None:
+    """Check that this version of the software may make the block of this height.
+
+    A release keeps the rules of all earlier heights, so a later version than the scheduled one may
+    run, before the height and after it: its own changes begin where the members schedule them.
+
+    Args:
+        state: the state before the block.
+        height: of the block that is to be made.
+        version: of this software, as three numbers with dots.
+
+    Raises:
+        UpgradeNeeded: it is older than what was scheduled for this height.
+    """
+    scheduled = read_record(state, UPGRADE_KEY, UpgradeRecord.parse)
+    if scheduled is None or height < scheduled.at_height:
+        return
+    if version_numbers(version) < version_numbers(scheduled.version):
+        raise UpgradeNeeded(
+            f"the members scheduled version {scheduled.version} from height "
+            f"{scheduled.at_height} on; this is {version}: install that version and start again"
+        )
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """The numbers of a version, for comparison.
+
+    Raises:
+        Malformed: not three numbers with dots.
+    """
+    return tuple(int(part) for part in token(version, "version", SOFTWARE_VERSION).split("."))

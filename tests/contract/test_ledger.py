@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from registry.core.checkpoint import Head, verify_head
 from registry.core.did_actions import DeactivateDid, UpdateDid
 from registry.core.did_record import DidRecord
+from registry.core.genesis import Genesis
 from registry.core.log_tree import NotInLog
 from registry.core.merkle_log import leaf_hash, verify_consistency, verify_inclusion
 from registry.core.records import NETWORK_KEY, did_key, transaction_key
@@ -20,6 +23,7 @@ from registry.core.transactions import Payload, Signature, encode_signed, parse_
 from registry.ledger.embedded import EmbeddedLedger
 from registry.ledger.entries import LogEntry
 from registry.ledger.port import MAX_ENTRIES, Ledger, NoSuchHead
+from tests.comet_network import network, verify_by_members
 from tests.registry.authors import (
     CREATED,
     NETWORK,
@@ -35,17 +39,38 @@ from tests.registry.authors import (
     trust_anchor,
 )
 
-ANCHOR = trust_anchor()
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine under test, how it begins, and how its heads are verified."""
+
+    ledger: Ledger
+    genesis: Genesis
+    verify: Callable[[str], Head]
 
 
-def embedded(directory: Path, now: Callable[[], int]) -> tuple[Ledger, Callable[[], None]]:
+@contextmanager
+def embedded(directory: Path, now: Callable[[], int]) -> Iterator[Engine]:
     ledger = EmbeddedLedger.open(
         directory / "ledger.db", genesis=genesis(), signer=UnsafeHeadSigner(), now=now
     )
-    return ledger, ledger.close
+    with closing(ledger):
+        yield Engine(ledger, genesis(), partial(verify_head, anchor=trust_anchor()))
 
 
-ENGINES = {"embedded": embedded}
+@contextmanager
+def comet(directory: Path, count: int) -> Iterator[Engine]:
+    with network(directory, count) as nodes:
+        began = nodes[0].genesis
+        yield Engine(nodes[0].ledger, began, partial(verify_by_members, genesis=began))
+
+
+ENGINES = {
+    "embedded": embedded,
+    "comet-1": lambda directory, _now: comet(directory, 1),
+    "comet-4": lambda directory, _now: comet(directory, 4),
+}
+ONE_OF_EACH = ("comet-1", "embedded")
 
 
 class Clock:
@@ -63,48 +88,56 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=sorted(ENGINES))
-def ledger(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
-    engine, close = ENGINES[request.param](tmp_path, clock)
-    yield engine
-    close()
+@pytest.fixture(params=ONE_OF_EACH)
+def engine(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Engine]:
+    with ENGINES[request.param](tmp_path, clock) as subject:
+        yield subject
 
 
-def head_of(ledger: Ledger, height: int | None = None) -> Head:
-    return verify_head(ledger.head(height), ANCHOR)
+@pytest.fixture
+def ledger(engine: Engine) -> Ledger:
+    return engine.ledger
 
 
-def proven(ledger: Ledger, key: str, height: int | None = None) -> bytes | None:
-    answer = ledger.read(key, prove=True, height=height)
+four = pytest.mark.parametrize("engine", [*ONE_OF_EACH, "comet-4"], indirect=True)
+
+
+def head_of(engine: Engine, height: int | None = None) -> Head:
+    return engine.verify(engine.ledger.head(height))
+
+
+def proven(engine: Engine, key: str, height: int | None = None) -> bytes | None:
+    answer = engine.ledger.read(key, prove=True, height=height)
     assert answer.proof is not None
-    root = verify_head(answer.head, ANCHOR).state_root
+    root = engine.verify(answer.head).state_root
     verify_map_proof(answer.proof, key=key, value=answer.value, root=root)
     return answer.value
 
 
-def test_a_new_ledger_holds_its_genesis_and_nothing_else(ledger: Ledger) -> None:
-    head = head_of(ledger)
+def test_a_new_ledger_holds_its_genesis_and_nothing_else(engine: Engine, ledger: Ledger) -> None:
+    head = head_of(engine)
 
     assert (head.height, head.tree_size, head.network, head.time) == (0, 1, NETWORK, CREATED)
     (entry,) = ledger.entries(0, MAX_ENTRIES)
-    assert LogEntry.parse(entry).genesis == genesis().to_object()
-    assert proven(ledger, NETWORK_KEY) is not None
-    assert proven(ledger, did_key(root_author().did)) is not None
+    assert LogEntry.parse(entry).genesis == engine.genesis.to_object()
+    assert proven(engine, NETWORK_KEY) is not None
+    assert proven(engine, did_key(root_author().did)) is not None
 
 
-def test_after_submit_every_read_shows_its_effect(ledger: Ledger) -> None:
+@four
+def test_after_submit_every_read_shows_its_effect(engine: Engine, ledger: Ledger) -> None:
     raw, author = new_did("alice")
 
     receipt = ledger.submit(raw)
 
     assert receipt.tx_id == parse_transaction(raw).id
-    value = proven(ledger, did_key(author.did))
+    value = proven(engine, did_key(author.did))
     assert value is not None
     assert DidRecord.parse(value).version == 1
-    assert proven(ledger, transaction_key(receipt.tx_id)) is not None
+    assert proven(engine, transaction_key(receipt.tx_id)) is not None
     (entry,) = ledger.entries(receipt.index, 1)
     assert LogEntry.parse(entry).transaction == parse_transaction(raw).to_object()
-    head = verify_head(receipt.head, ANCHOR)
+    head = engine.verify(receipt.head)
     assert head.height == receipt.height
     inclusion = ledger.inclusion(receipt.index, head.tree_size)
     assert inclusion.leaf == leaf_hash(entry)
@@ -165,6 +198,7 @@ def test_a_refused_transaction_changes_nothing(ledger: Ledger) -> None:
     assert ledger.health().size == 3
 
 
+@four
 def test_of_two_rivals_exactly_one_wins(ledger: Ledger) -> None:
     raw, author = new_did("alice")
     ledger.submit(raw)
@@ -188,6 +222,7 @@ def test_of_two_rivals_exactly_one_wins(ledger: Ledger) -> None:
     assert ledger.health().size == 3
 
 
+@four
 def test_many_submitters_of_one_transaction_get_one_receipt(ledger: Ledger) -> None:
     raw, _ = new_did("alice")
 
@@ -198,6 +233,7 @@ def test_many_submitters_of_one_transaction_get_one_receipt(ledger: Ledger) -> N
     assert ledger.health().size == 2
 
 
+@four
 def test_every_acknowledged_transaction_has_its_own_entry(ledger: Ledger) -> None:
     raws = [new_did(f"author {number}")[0] for number in range(60)]
 
@@ -211,14 +247,15 @@ def test_every_acknowledged_transaction_has_its_own_entry(ledger: Ledger) -> Non
         assert LogEntry.parse(entry).height == receipt.height
 
 
-def test_absence_is_proven(ledger: Ledger) -> None:
+def test_absence_is_proven(engine: Engine, ledger: Ledger) -> None:
     ledger.submit(new_did("alice")[0])
 
-    assert proven(ledger, did_key(new_did("nobody")[1].did)) is None
+    assert proven(engine, did_key(new_did("nobody")[1].did)) is None
     assert ledger.receipt("0" * 64) is None
 
 
-def test_reads_at_an_earlier_height_show_that_height(ledger: Ledger) -> None:
+@four
+def test_reads_at_an_earlier_height_show_that_height(engine: Engine, ledger: Ledger) -> None:
     raw, author = new_did("alice")
     created = ledger.submit(raw).height
     updated = ledger.submit(
@@ -226,7 +263,7 @@ def test_reads_at_an_earlier_height_show_that_height(ledger: Ledger) -> None:
     ).height
 
     def version_at(height: int) -> int | None:
-        value = proven(ledger, did_key(author.did), height)
+        value = proven(engine, did_key(author.did), height)
         return None if value is None else DidRecord.parse(value).version
 
     assert version_at(created - 1) is None
@@ -236,10 +273,10 @@ def test_reads_at_an_earlier_height_show_that_height(ledger: Ledger) -> None:
         ledger.read(did_key(author.did), prove=True, height=updated + 1)
 
 
-def test_heads_of_all_heights_are_signed_and_of_one_history(ledger: Ledger) -> None:
+def test_heads_of_all_heights_are_signed_and_of_one_history(engine: Engine, ledger: Ledger) -> None:
     for number in range(9):
         ledger.submit(new_did(f"author {number}")[0])
-    heads = [head_of(ledger, height) for height in range(ledger.health().height + 1)]
+    heads = [head_of(engine, height) for height in range(ledger.health().height + 1)]
 
     assert [head.height for head in heads] == list(range(10))
     for older in heads:
@@ -254,14 +291,15 @@ def test_heads_of_all_heights_are_signed_and_of_one_history(ledger: Ledger) -> N
             )
 
 
-def test_time_of_blocks_never_goes_back(ledger: Ledger, clock: Clock) -> None:
+@pytest.mark.parametrize("engine", ["embedded"], indirect=True)  # the others have no clock of ours
+def test_time_of_blocks_never_goes_back(engine: Engine, ledger: Ledger, clock: Clock) -> None:
     clock.seconds += 100
     ledger.submit(new_did("alice")[0])
-    high = head_of(ledger).time
+    high = head_of(engine).time
     clock.seconds -= 1000
     ledger.submit(new_did("bob")[0])
 
-    assert (high, head_of(ledger).time) == (CREATED + 110, CREATED + 110)
+    assert (high, head_of(engine).time) == (CREATED + 110, CREATED + 110)
 
 
 @pytest.mark.parametrize(("start", "count"), [(-1, 1), (0, 0), (0, -5), (0, MAX_ENTRIES + 1)])

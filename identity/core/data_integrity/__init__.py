@@ -1,6 +1,6 @@
 """Verifiable Credential Data Integrity 1.0 (https://www.w3.org/TR/vc-data-integrity/)."""
 
-from identity.core.data_integrity.disclosure import add_base_proof, derive_proof
+from identity.core.data_integrity.disclosure import add_base_proof, add_bbs_base_proof, derive_proof
 from identity.core.data_integrity.proofs import (
     MAX_PROOFS,
     ResolveKey,
@@ -20,6 +20,7 @@ __all__ = [
     "ResolveKey",
     "VerifiedProof",
     "add_base_proof",
+    "add_bbs_base_proof",
     "add_proof",
     "derive_proof",
     "verify_proofs",

@@ -4,9 +4,7 @@ The issuer signs each statement by itself under a key made for this credential, 
 that may not be left out. The holder passes on the signatures of what it shows.
 """
 
-import hashlib
-import hmac
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
@@ -14,26 +12,26 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from identity.core import jsonld
 from identity.core.data_integrity.ecdsa_sd_values import (
-    HMAC_KEY_BYTES,
     MAX_STATEMENTS,
     BaseProof,
     DerivedProof,
     parse_base_proof,
     parse_derived_proof,
 )
-from identity.core.data_integrity.selection import (
-    LabelMap,
-    group,
-    relabelled,
-    select,
+from identity.core.data_integrity.sd_document import (
+    configuration_hash,
+    hmac_labels,
+    mandatory_hash,
+    part_for_deriving,
+    part_for_signing,
+    part_for_verifying,
 )
-from identity.core.data_integrity.suite import ProofMalformed, ProofNotValid, unsigned_config
+from identity.core.data_integrity.sd_values import HMAC_KEY_BYTES
+from identity.core.data_integrity.suite import ProofMalformed, ProofNotValid, SuiteKey
 from identity.core.jsonld import ContextStore
-from identity.core.rdf_canon import canonicalise, line
 from identity.core.signing import Signer
-from registry.core.encoding import JsonObject, base64url_encode
+from registry.core.encoding import JsonObject
 from registry.core.keys import KeyType, PublicKey, public_key, verify_signature
 
 NAME = "ecdsa-sd-2023"
@@ -61,35 +59,30 @@ class EcdsaSdSuite:
         raise ProofMalformed("ecdsa-sd-2023 proofs are made with add_base_proof")
 
     def verify(
-        self, document: JsonObject, proof: JsonObject, *, key: PublicKey, contexts: ContextStore
+        self, document: JsonObject, proof: JsonObject, *, key: SuiteKey, contexts: ContextStore
     ) -> None:
         """Verify a derived proof (§3.5.9); a base proof is refused, it would disclose all."""
-        if key.type is not KeyType.P256:
+        if not isinstance(key, PublicKey) or key.type is not KeyType.P256:
             raise ProofNotValid("the key is of a type that the cryptosuite does not use")
         derived = parse_derived_proof(proof.get("proofValue"))
         proof_key = _public_key(derived.public_key)
-        quads = jsonld.to_quads(document, contexts)
-        canonical = canonicalise(quads)
-        labels = {}
-        for came_in, name in canonical.identifiers.items():
-            if name[2:] not in derived.labels:
-                raise ProofNotValid("proof has no label for a node of the document")
-            labels[came_in] = "_:" + derived.labels[name[2:]]
-        if len(labels) != len(derived.labels):
-            raise ProofNotValid("proof has a label for a node that is not there")
-        lines = sorted({line(relabelled(quad, labels)) for quad in quads})
-        indexes = set(derived.mandatory_indexes)
-        if not indexes <= set(range(len(lines))):
-            raise ProofNotValid("proof counts statements that are not there")
-        mandatory = [text for index, text in enumerate(lines) if index in indexes]
-        others = [text for index, text in enumerate(lines) if index not in indexes]
-        if len(others) != len(derived.signatures):
+        lines = part_for_verifying(
+            document,
+            labels=derived.labels,
+            mandatory_indexes=derived.mandatory_indexes,
+            contexts=contexts,
+        )
+        if len(lines.others) != len(derived.signatures):
             raise ProofNotValid("proof has not one signature for each statement")
         message = signed_message(
-            document, proof, public_key=derived.public_key, mandatory=mandatory, contexts=contexts
+            document,
+            proof,
+            public_key=derived.public_key,
+            mandatory=lines.mandatory,
+            contexts=contexts,
         )
         verify_signature(key, message=message, signature=derived.base_signature)
-        for text, signature in zip(others, derived.signatures, strict=True):
+        for text, signature in zip(lines.others, derived.signatures, strict=True):
             verify_signature(proof_key, message=text.encode("utf-8"), signature=signature)
 
 
@@ -123,29 +116,26 @@ def create_base_proof(
     scalar = int.from_bytes(random(32) + random(32), "big") % (_P256_ORDER - 1) + 1
     private = ec.derive_private_key(scalar, ec.SECP256R1())
     point = private.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-    grouped = group(
+    lines = part_for_signing(
         document,
-        groups={"mandatory": mandatory_pointers},
+        mandatory_pointers=mandatory_pointers,
         relabel=hmac_labels(hmac_key),
         contexts=contexts,
     )
-    chosen = set(grouped.groups["mandatory"])
-    mandatory = [text for index, text in enumerate(grouped.lines) if index in chosen]
-    others = [text for index, text in enumerate(grouped.lines) if index not in chosen]
-    if len(others) > MAX_STATEMENTS:
+    if len(lines.others) > MAX_STATEMENTS:
         raise ProofMalformed("document has too many statements")
     message = signed_message(
         document,
         config,
         public_key=_P256_MULTICODEC + point,
-        mandatory=mandatory,
+        mandatory=lines.mandatory,
         contexts=contexts,
     )
     return BaseProof(
         base_signature=signer.sign(message),
         public_key=_P256_MULTICODEC + point,
         hmac_key=hmac_key,
-        signatures=tuple(_sign(private, text.encode("utf-8")) for text in others),
+        signatures=tuple(_sign(private, text.encode("utf-8")) for text in lines.others),
         mandatory_pointers=tuple(mandatory_pointers),
     ).encode()
 
@@ -170,54 +160,23 @@ def derive(
         PointerLeadsNowhere: a pointer names nothing.
     """
     base = parse_base_proof(proof.get("proofValue"))
-    combined = list(dict.fromkeys([*base.mandatory_pointers, *selective_pointers]))
-    if not combined:
-        raise ProofMalformed("nothing is selected")
-    grouped = group(
+    shown = part_for_deriving(
         document,
-        groups={
-            "mandatory": base.mandatory_pointers,
-            "selective": selective_pointers,
-            "combined": combined,
-        },
+        mandatory_pointers=base.mandatory_pointers,
+        selective_pointers=selective_pointers,
         relabel=hmac_labels(base.hmac_key),
         contexts=contexts,
     )
-    mandatory, selective = set(grouped.groups["mandatory"]), set(grouped.groups["selective"])
-    others = [index for index in range(len(grouped.lines)) if index not in mandatory]
-    if len(others) != len(base.signatures):
+    if len(shown.lines.others) != len(base.signatures):
         raise ProofMalformed("base proof has not one signature for each statement")
-    signatures = [
-        signature
-        for index, signature in zip(others, base.signatures, strict=True)
-        if index in selective
-    ]
-    # The verifier sees other canonical names, since it sees less: tell it which is which.
-    seen = canonicalise(grouped.quads["combined"]).identifiers
     derived = DerivedProof(
         base_signature=base.base_signature,
         public_key=base.public_key,
-        signatures=tuple(signatures),
-        labels={name[2:]: grouped.labels[came_in][2:] for came_in, name in seen.items()},
-        mandatory_indexes=tuple(
-            place for place, index in enumerate(grouped.groups["combined"]) if index in mandatory
-        ),
+        signatures=tuple(base.signatures[place] for place in shown.selected_indexes),
+        labels=shown.labels,
+        mandatory_indexes=shown.mandatory_indexes,
     )
-    revealed = select(document, combined)
-    revealed["proof"] = {**proof, "proofValue": derived.encode()}
-    return revealed
-
-
-def hmac_labels(key: bytes) -> Callable[[Mapping[str, str]], LabelMap]:
-    """Labels that tell nothing about what is left out (§3.4.7)."""
-
-    def relabel(identifiers: Mapping[str, str]) -> LabelMap:
-        return {
-            came_in: "_:u" + base64url_encode(hmac.digest(key, name[2:].encode("ascii"), "sha256"))
-            for came_in, name in identifiers.items()
-        }
-
-    return relabel
+    return {**shown.revealed, "proof": {**proof, "proofValue": derived.encode()}}
 
 
 def signed_message(
@@ -229,12 +188,10 @@ def signed_message(
     contexts: ContextStore,
 ) -> bytes:
     """hash(proof configuration) ‖ public key ‖ hash(mandatory statements) (§3.5.4)."""
-    configuration = {**unsigned_config(config), "@context": document.get("@context")}
-    canonical = jsonld.canonicalise(configuration, contexts).nquads
     return (
-        hashlib.sha256(canonical.encode("utf-8")).digest()
+        configuration_hash(document, config, contexts=contexts)
         + public_key
-        + hashlib.sha256("".join(mandatory).encode("utf-8")).digest()
+        + mandatory_hash(mandatory)
     )
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from identity.core.data_integrity.suite import ProofMalformed, ProofNotValid
-from identity.core.data_integrity.suites import find_cryptosuite
+from identity.core.bbs.keys import BbsPublicKey
+from identity.core.data_integrity.suite import ProofMalformed, ProofNotValid, SuiteKey
+from identity.core.data_integrity.suites import BBS_2023, find_cryptosuite
 from identity.core.date_time import (
     NotADateTimeStamp,
     format_date_time_stamp,
@@ -35,6 +36,14 @@ _OPTIONS = frozenset({"id", "expires", "domain", "challenge", "nonce", "previous
 ResolveKey = Callable[[str, str], PublicKey]
 """(verification method, proof purpose) -> key authorised for it; raises a `Refusal`."""
 
+ResolveBbsKey = Callable[[str, str], BbsPublicKey]
+"""The same for BBS keys, which are admitted for `bbs-2023` and nothing else."""
+
+
+def no_bbs_keys(method: str, purpose: str) -> BbsPublicKey:  # noqa: ARG001
+    """For callers who take no BBS proofs: refuses."""
+    raise ProofNotValid("no BBS proof is taken here")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedProof:
@@ -42,7 +51,7 @@ class VerifiedProof:
 
     proof: JsonObject
     verification_method: str
-    key: PublicKey
+    key: SuiteKey
     cryptosuite: str
     purpose: str
     created: datetime | None
@@ -78,7 +87,7 @@ def add_proof(
     suite = find_cryptosuite(cryptosuite)
     secured, config, unsecured = prepare(
         document,
-        signer=signer,
+        method=signer.verification_method,
         cryptosuite=cryptosuite,
         created=created,
         purpose=purpose,
@@ -91,7 +100,7 @@ def add_proof(
 def prepare(
     document: JsonObject,
     *,
-    signer: Signer,
+    method: str,
     cryptosuite: str,
     created: datetime,
     purpose: str,
@@ -106,7 +115,7 @@ def prepare(
         "type": DATA_INTEGRITY_PROOF,
         "cryptosuite": cryptosuite,
         "created": format_date_time_stamp(created),
-        "verificationMethod": signer.verification_method,
+        "verificationMethod": method,
         "proofPurpose": purpose,
         **(options or {}),
     }
@@ -131,6 +140,7 @@ def verify_proofs(
     now: datetime,
     domain: str | None,
     challenge: str | None,
+    resolve_bbs_key: ResolveBbsKey = no_bbs_keys,
 ) -> list[VerifiedProof]:
     """Verify every proof of a document: a single one, a set or a chain (§4.4, §4.5).
 
@@ -142,6 +152,7 @@ def verify_proofs(
         now: aware; a proof whose `expires` has passed is refused.
         domain: what `domain` of each proof must be, or None for proofs that are bound to none.
         challenge: what `challenge` of each proof must be, or None likewise.
+        resolve_bbs_key: the same as `resolve_key` for bbs-2023 proofs; by default none is taken.
 
     Returns:
         One entry a proof, in the document's order; never empty.
@@ -169,7 +180,8 @@ def verify_proofs(
             raise ProofNotValid("proof answers another challenge")
         # A chain: the proofs before are part of what this one signs, and verify in this loop too.
         unsecured = _input_document(document, proof, by_id)
-        key = resolve_key(method, purpose)
+        resolve = resolve_bbs_key if suite is BBS_2023 else resolve_key
+        key = resolve(method, purpose)
         suite.verify(unsecured, proof, key=key, contexts=contexts)
         verified.append(
             VerifiedProof(

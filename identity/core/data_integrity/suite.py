@@ -5,11 +5,15 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
+from identity.core.bbs.keys import BbsPublicKey
 from identity.core.jsonld import ContextStore
 from identity.core.signing import Signer
 from registry.core.encoding import JsonObject, base58_encode, multibase_decode
 from registry.core.keys import KeyType, PublicKey, verify_signature
 from registry.core.refusals import Malformed, NotPermitted
+
+SuiteKey = PublicKey | BbsPublicKey
+"""What a proof is verified under; each suite refuses the kinds that it does not use."""
 
 
 class ProofMalformed(Malformed):
@@ -39,7 +43,7 @@ class Cryptosuite(Protocol):
     ) -> str: ...
 
     def verify(
-        self, document: JsonObject, proof: JsonObject, *, key: PublicKey, contexts: ContextStore
+        self, document: JsonObject, proof: JsonObject, *, key: SuiteKey, contexts: ContextStore
     ) -> None: ...
 
 
@@ -98,8 +102,10 @@ class HashedSuite:
         return "z" + base58_encode(signer.sign(message))
 
     def verify(
-        self, document: JsonObject, proof: JsonObject, *, key: PublicKey, contexts: ContextStore
+        self, document: JsonObject, proof: JsonObject, *, key: SuiteKey, contexts: ContextStore
     ) -> None:
+        if not isinstance(key, PublicKey):
+            raise ProofNotValid("the key is of a type that the cryptosuite does not use")
         signature = decode_base58_proof_value(proof)
         if self.own_context and "@context" in proof:
             document = {**document, "@context": _leading_context(document, proof["@context"])}

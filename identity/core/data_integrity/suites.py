@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from identity.core import jsonld
+from identity.core.data_integrity.bbs_2023 import Bbs2023Suite
 from identity.core.data_integrity.ecdsa_sd import EcdsaSdSuite
 from identity.core.data_integrity.suite import Cryptosuite, HashedSuite
 from identity.core.jsonld import ContextStore
@@ -33,6 +34,7 @@ EDDSA_RDFC_2022 = HashedSuite("eddsa-rdfc-2022", _EDDSA, canonical_rdf, own_cont
 EDDSA_JCS_2022 = HashedSuite("eddsa-jcs-2022", _EDDSA, canonical_jcs, own_context=True)
 ECDSA_RDFC_2019 = HashedSuite("ecdsa-rdfc-2019", _ECDSA, canonical_rdf, own_context=False)
 ECDSA_SD_2023 = EcdsaSdSuite()
+BBS_2023 = Bbs2023Suite()
 ECDSA_JCS_2019 = HashedSuite("ecdsa-jcs-2019", _ECDSA, canonical_jcs, own_context=True)
 
 CRYPTOSUITES: Mapping[str, Cryptosuite] = MappingProxyType(
@@ -44,6 +46,7 @@ CRYPTOSUITES: Mapping[str, Cryptosuite] = MappingProxyType(
             ECDSA_RDFC_2019,
             ECDSA_JCS_2019,
             ECDSA_SD_2023,
+            BBS_2023,
         )
     }
 )

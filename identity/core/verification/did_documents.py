@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from identity.core.bbs.keys import (
+    BbsPublicKey,
+    is_bbs_multikey,
+    parse_bbs_did_key,
+    parse_bbs_multikey,
+)
 from identity.core.verification.failure import CheckFailed
 from registry.core.encoding import JsonObject, base64url_decode, parse_json_object
 from registry.core.keys import PublicKey, parse_did_key, parse_jwk, parse_multikey
@@ -62,6 +68,19 @@ def key_of(method: str) -> PublicKey:
     raise Malformed("the DID does not describe itself")
 
 
+@lru_cache(maxsize=256)
+def bbs_key_of(method: str) -> BbsPublicKey:
+    """The BBS key of `did:key:zUC7…#zUC7…`.
+
+    Raises:
+        Malformed: another method, another fragment, or a key that is not admitted.
+    """
+    did, _, fragment = method.partition("#")
+    if fragment != did.removeprefix("did:key:"):
+        raise Malformed("a did:key has one verification method, named by its key")
+    return parse_bbs_did_key(did)
+
+
 def self_description(method: str) -> IssuerDocument:
     """The DID document that a self-describing DID stands for, as far as checks read it.
 
@@ -69,6 +88,9 @@ def self_description(method: str) -> IssuerDocument:
         Malformed: as `key_of`.
     """
     did = method.partition("#")[0]
+    # A BBS key secures credentials and does nothing else: it authenticates nobody.
+    is_bbs = is_bbs_multikey(did.removeprefix("did:key:"))
+    multikey = bbs_key_of(method).multikey if is_bbs else key_of(method).multikey
     document = {
         "id": did,
         "verificationMethod": [
@@ -76,10 +98,10 @@ def self_description(method: str) -> IssuerDocument:
                 "id": method,
                 "type": "Multikey",
                 "controller": did,
-                "publicKeyMultibase": key_of(method).multikey,
+                "publicKeyMultibase": multikey,
             }
         ],
-        **{purpose: [method] for purpose in _PURPOSES},
+        **{purpose: [method] for purpose in (_PURPOSES[:1] if is_bbs else _PURPOSES)},
     }
     return IssuerDocument(document=document, start=0, end=None)
 
@@ -91,18 +113,19 @@ def find_key(documents: Sequence[IssuerDocument], method: str) -> PublicKey:
         MethodNotFound: no document has it, or under another controller than the document's DID.
         KeyNotAdmitted: it is no key that we let in.
     """
-    for version in documents:
-        document = version.document
-        for entry in _entries(document, "verificationMethod"):
-            if (
-                isinstance(entry, dict)
-                and entry.get("id") == method
-                and entry.get("controller") == document.get("id") == method.partition("#")[0]
-            ):
-                if "publicKeyMultibase" in entry:
-                    return parse_multikey(entry["publicKeyMultibase"])
-                return parse_jwk(entry.get("publicKeyJwk"))
-    raise MethodNotFound
+    entry = _find(documents, method)
+    if "publicKeyMultibase" in entry:
+        return parse_multikey(entry["publicKeyMultibase"])
+    return parse_jwk(entry.get("publicKeyJwk"))
+
+
+def find_bbs_key(documents: Sequence[IssuerDocument], method: str) -> BbsPublicKey:
+    """The BBS key called `method`, whatever it may be used for.
+
+    Raises:
+        MethodNotFound, KeyNotAdmitted: as `find_key`.
+    """
+    return parse_bbs_multikey(_find(documents, method).get("publicKeyMultibase"))
 
 
 def is_allowed(documents: Sequence[IssuerDocument], method: str, purpose: str) -> bool:
@@ -123,6 +146,19 @@ def also_known_as(documents: Sequence[IssuerDocument]) -> frozenset[str]:
         for name in _entries(version.document, "alsoKnownAs")
         if isinstance(name, str)
     )
+
+
+def _find(documents: Sequence[IssuerDocument], method: str) -> JsonObject:
+    for version in documents:
+        document = version.document
+        for entry in _entries(document, "verificationMethod"):
+            if (
+                isinstance(entry, dict)
+                and entry.get("id") == method
+                and entry.get("controller") == document.get("id") == method.partition("#")[0]
+            ):
+                return entry
+    raise MethodNotFound
 
 
 def _entries(document: JsonObject, name: str) -> list[Any]:

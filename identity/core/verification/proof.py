@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from identity.core import data_integrity, sd_jwt_vc, vcdm
+from identity.core.bbs.keys import BbsPublicKey
 from identity.core.credential_types import Catalogue
 from identity.core.dcql import CredentialFormat
 from identity.core.jsonld import ContextStore
 from identity.core.verification.did_documents import (
     IssuerDocument,
+    bbs_key_of,
+    find_bbs_key,
     find_key,
     is_self_describing,
     key_of,
@@ -163,10 +166,16 @@ def _prove_linked(
             return key_of(method)
         return find_key(documents, method)
 
+    def resolve_bbs(method: str, _purpose: str) -> BbsPublicKey:
+        if is_self_describing(method):
+            return bbs_key_of(method)
+        return find_bbs_key(documents, method)
+
     proofs = data_integrity.verify_proofs(
         credential,
         purpose="assertionMethod",
         resolve_key=resolve,
+        resolve_bbs_key=resolve_bbs,
         contexts=contexts,
         now=now,
         domain=stated.get("audience"),

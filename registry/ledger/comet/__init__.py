@@ -1,1 +1,5 @@
-"""The consortium engine: CometBFT orders, this application applies the rules and stores."""
+"""The consortium engine: CometBFT orders, the rules decide, the members sign together."""
+
+from registry.ledger.comet.engine import CometLedger
+
+__all__ = ["CometLedger"]

@@ -163,7 +163,7 @@ class EmbeddedLedger(StoredLedger):
 
     def health(self) -> Health:
         """As `Ledger.health`."""
-        head = self._newest.head
+        head = self._published.head
         return Health(
             writable=self._stopped is None,
             reason=self._stopped,
@@ -210,7 +210,7 @@ class EmbeddedLedger(StoredLedger):
             LedgerStopped: the state on disk is in doubt.
             Unavailable: the signer cannot reach its key; rolled back.
         """
-        head = self._newest.head
+        head = self._published.head
         try:
             with self._database.writing() as db:
                 rows = Rows(db, self._cache)
@@ -226,7 +226,7 @@ class EmbeddedLedger(StoredLedger):
                     return None
                 finished = finish(rows, block, network=head.network, newest=head)
                 sealed = seal(rows, finished, self._signer)
-                self._heads.prepare(expected=self._newest.note, head=sealed.note)
+                self._heads.prepare(expected=self._published.note, head=sealed.note)
             return sealed
         except apsw.FullError as error:
             raise LedgerFull("no room for the ledger on its disk") from error

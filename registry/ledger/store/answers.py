@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from registry.core.records import TransactionRecord, transaction_key
-from registry.core.refusals import Malformed, Refusal
+from registry.core.refusals import Malformed, Refusal, Unavailable
 from registry.ledger.port import (
     MAX_ENTRIES,
     ConsistencyProof,
@@ -41,19 +41,35 @@ class StoredLedger:
     """Answers of the `Ledger` port from a ledger file; any number of threads."""
 
     def __init__(
-        self, *, database: Database, cache: NodeCache, newest: SealedHead, check_head: HeadCheck
+        self,
+        *,
+        database: Database,
+        cache: NodeCache,
+        newest: SealedHead | None,
+        check_head: HeadCheck,
     ) -> None:
         """
         Args:
             database: the open file.
             cache: map nodes that were read already.
-            newest: the newest published head, checked.
+            newest: the newest published head, checked; None while there is none.
             check_head: checks a stored head; raises `LedgerDamaged`.
         """
         self._database = database
         self._cache = cache
         self._newest = newest  # replaced as a whole, so readers need no lock
         self._check_head = check_head
+
+    @property
+    def _published(self) -> SealedHead:
+        """The newest published head.
+
+        Raises:
+            Unavailable: there is none yet.
+        """
+        if self._newest is None:
+            raise Unavailable("the ledger has no signed head yet")
+        return self._newest
 
     def receipt(self, tx_id: str) -> TransactionReceipt | None:
         """As `Ledger.receipt`."""
@@ -75,7 +91,7 @@ class StoredLedger:
         """As `Ledger.entries`."""
         if start < 0 or not 1 <= count <= MAX_ENTRIES:
             raise Malformed(f"entries are asked for from 0 on, 1 to {MAX_ENTRIES} at once")
-        count = min(count, self._newest.head.tree_size - start)
+        count = min(count, self._published.head.tree_size - start)
         if count <= 0:
             return []
         with self._database.reading() as db:
@@ -100,7 +116,7 @@ class StoredLedger:
     # --- reading heads
 
     def _sealed(self, height: int | None) -> SealedHead:
-        newest = self._newest
+        newest = self._published
         if height is None or height == newest.head.height:
             return newest
         if not 0 <= height < newest.head.height:
@@ -116,7 +132,7 @@ class StoredLedger:
         return sealed
 
     def _of_size(self, size: int) -> SealedHead:
-        newest = self._newest
+        newest = self._published
         if size == newest.head.tree_size:
             return newest
         if not 0 < size < newest.head.tree_size:
@@ -135,7 +151,7 @@ class StoredLedger:
 
         Every block adds entries, so two heads that follow each other prove what is not between.
         """
-        low, high = 0, self._newest.head.height
+        low, high = 0, self._published.head.height
         while low < high:
             middle = (low + high) // 2
             if self._sealed(middle).head.tree_size < size:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from identity.core.data_integrity.bbs_values import parse_bbs_base_proof
 from identity.core.data_integrity.ecdsa_sd_values import parse_base_proof
 from registry.core.encoding import base64url_encode, multibase_decode
 from tests.contract.vc_api.suite import ABSENT, DATA_INTEGRITY, EXAMPLES, V1, V2, Answer, Suite
@@ -336,7 +337,10 @@ RDFC_AND_JCS = (
 )
 
 
-@pytest.mark.parametrize("instance", [*RDFC_AND_JCS, "ecdsa-sd-2023"])
+SD = ("ecdsa-sd-2023", "bbs-2023")
+
+
+@pytest.mark.parametrize("instance", [*RDFC_AND_JCS, *SD])
 def test_proofs(suite: Suite, instance: str):
     document = suite.issued(instance)
 
@@ -344,14 +348,15 @@ def test_proofs(suite: Suite, instance: str):
     assert proof["type"] == "DataIntegrityProof"
     assert proof["proofPurpose"] == "assertionMethod"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", proof["created"])
-    assert proof["proofValue"][0] == ("u" if instance == "ecdsa-sd-2023" else "z")
-    if instance != "ecdsa-sd-2023":
+    assert proof["proofValue"][0] == ("u" if instance in SD else "z")
+    if instance not in SD:
         size = 96 if instance.endswith("p384") else 64
         assert len(multibase_decode(proof["proofValue"])) == size
     if "jcs" in instance:
         assert proof["@context"] == document["@context"]
 
 
+@pytest.mark.parametrize("instance", SD)
 @pytest.mark.parametrize(
     ("asked", "present"),
     [
@@ -361,18 +366,22 @@ def test_proofs(suite: Suite, instance: str):
     ],
 )
 def test_sd_base_proofs_cbor_hmac_key_and_mandatory_pointers(
-    suite: Suite, asked: Any, present: tuple[str, ...]
+    suite: Suite, instance: str, asked: Any, present: tuple[str, ...]
 ):
     options = {} if asked is ABSENT else {"mandatoryPointers": asked}
-    document = suite.issue(
-        suite.credential("ecdsa-sd-2023"), "ecdsa-sd-2023", options=options
-    ).credential
+    document = suite.issue(suite.credential(instance), instance, options=options).credential
 
     value = multibase_decode(document["proof"]["proofValue"])
-    assert value[:3] == b"\xd9\x5d\x00"
-    base = parse_base_proof(document["proof"]["proofValue"])
+    assert value[:3] == (b"\xd9\x5d\x00" if instance == "ecdsa-sd-2023" else b"\xd9\x5d\x02")
+    parse = parse_base_proof if instance == "ecdsa-sd-2023" else parse_bbs_base_proof
+    base = parse(document["proof"]["proofValue"])
     assert len(base.hmac_key) == 32
     assert base.mandatory_pointers == present
+
+
+def test_a_bbs_proof_tells_the_day_and_no_second(suite: Suite):
+    """Every derived proof shows `created`; a second would tell credentials apart."""
+    assert suite.issued("bbs-2023")["proof"]["created"].endswith("T00:00:00Z")
 
 
 @pytest.mark.parametrize(
@@ -387,11 +396,10 @@ def test_sd_base_proofs_cbor_hmac_key_and_mandatory_pointers(
         ["/issuer"] * 1000,
     ],
 )
-def test_a_mandatory_pointer_that_points_to_nothing(suite: Suite, pointers: Any):
+@pytest.mark.parametrize("instance", SD)
+def test_a_mandatory_pointer_that_points_to_nothing(suite: Suite, instance: str, pointers: Any):
     suite.issue(
-        suite.credential("ecdsa-sd-2023"),
-        "ecdsa-sd-2023",
-        options={"mandatoryPointers": pointers},
+        suite.credential(instance), instance, options={"mandatoryPointers": pointers}
     ).must_refuse()
 
 

@@ -116,7 +116,14 @@ def test_several_credentials_of_both_models_and_every_kind_of_proof(suite: Suite
     base = suite.issued("ecdsa-sd-2023")
     derived = suite.derive(base, ["/credentialSubject"]).credential
     older = suite.issue(suite.older()).credential
-    credentials = [suite.issued("eddsa-jcs-2022"), derived, older, suite.issued("enveloped")]
+    unlinkable = suite.derive(suite.issued("bbs-2023"), ["/credentialSubject"]).credential
+    credentials = [
+        suite.issued("eddsa-jcs-2022"),
+        derived,
+        unlinkable,
+        older,
+        suite.issued("enveloped"),
+    ]
     presentation = suite.presentation(*credentials, **{"@context": [V2]})
 
     assert suite.verify_presentation(presentation, party).is_verified
@@ -215,19 +222,24 @@ def test_enveloped_presentations_that_are_refused(suite: Suite, party: str):
         assert not suite.verify_presentation(bad, party).is_verified
 
 
+SD = ("ecdsa-sd-2023", "bbs-2023")
 DERIVE_PATHS = [
     "/issuers/ecdsa-sd-2023",
+    "/issuers/bbs-2023",
     "/issuers/eddsa-rdfc-2022",
     "/verifiers/conformance",
     "/verifiers/proof-only",
 ]
 
 
+@pytest.mark.parametrize("instance", SD)
 @pytest.mark.parametrize("path", DERIVE_PATHS)
-def test_derive_on_both_paths_shows_what_is_selected_and_nothing_else(suite: Suite, path: str):
+def test_derive_on_both_paths_shows_what_is_selected_and_nothing_else(
+    suite: Suite, path: str, instance: str
+):
     base = suite.issue(
-        suite.credential("ecdsa-sd-2023", name="kept back"),
-        "ecdsa-sd-2023",
+        suite.credential(instance, name="kept back"),
+        instance,
         options={"mandatoryPointers": ["/issuer", "/validFrom"]},
     ).credential
 
@@ -245,15 +257,17 @@ def test_derive_on_both_paths_shows_what_is_selected_and_nothing_else(suite: Sui
     "pointers",
     [["/nothing"], ["issuer"], [4], "/issuer", {"a": 1}, ["/credentialSubject"] * 1000],
 )
-def test_derive_refuses_pointers_that_lead_nowhere(suite: Suite, pointers: Any):
-    base = suite.issued("ecdsa-sd-2023")
+@pytest.mark.parametrize("instance", SD)
+def test_derive_refuses_pointers_that_lead_nowhere(suite: Suite, instance: str, pointers: Any):
+    base = suite.issued(instance)
 
     for path in DERIVE_PATHS:
         suite.derive(base, pointers, path).must_refuse()
 
 
-def test_derive_refuses_what_has_no_base_proof(suite: Suite):
-    base = suite.issued("ecdsa-sd-2023")
+@pytest.mark.parametrize("instance", SD)
+def test_derive_refuses_what_has_no_base_proof(suite: Suite, instance: str):
+    base = suite.issued(instance)
     derived = suite.derive(base, ["/credentialSubject"]).credential
     for document in (
         suite.issued(),
@@ -267,8 +281,9 @@ def test_derive_refuses_what_has_no_base_proof(suite: Suite):
             suite.derive(document, ["/credentialSubject"], path).must_refuse()
 
 
-def test_derive_arrays_in_whole_and_in_part(suite: Suite):
-    base = suite.issued("ecdsa-sd-2023", credentialSubject={"marks": [{"n": 1}, {"n": 2}]})
+@pytest.mark.parametrize("instance", SD)
+def test_derive_arrays_in_whole_and_in_part(suite: Suite, instance: str):
+    base = suite.issued(instance, credentialSubject={"marks": [{"n": 1}, {"n": 2}]})
     for pointers in (
         ["/credentialSubject/marks"],
         ["/credentialSubject/marks/0/n"],

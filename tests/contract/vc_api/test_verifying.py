@@ -232,18 +232,22 @@ def test_proof_chains(suite: Suite, as_array: bool):
     assert not suite.verify(unchained).is_verified
 
 
-def base_of(suite: Suite, **changes: Any) -> Any:
-    return suite.issued("ecdsa-sd-2023", **changes)
+SD = ("ecdsa-sd-2023", "bbs-2023")
 
 
-def derived_of(suite: Suite) -> Any:
-    return suite.derive(base_of(suite), ["/credentialSubject"]).credential
+def base_of(suite: Suite, instance: str = "ecdsa-sd-2023", **changes: Any) -> Any:
+    return suite.issued(instance, **changes)
 
 
+def derived_of(suite: Suite, instance: str = "ecdsa-sd-2023") -> Any:
+    return suite.derive(base_of(suite, instance), ["/credentialSubject"]).credential
+
+
+@pytest.mark.parametrize("instance", SD)
 @pytest.mark.parametrize("party", VERIFIERS)
-def test_sd_base_proofs_are_refused(suite: Suite, party: str):
-    assert not suite.verify(base_of(suite), party).is_verified
-    assert suite.verify(derived_of(suite), party).is_verified
+def test_sd_base_proofs_are_refused(suite: Suite, party: str, instance: str):
+    assert not suite.verify(base_of(suite, instance), party).is_verified
+    assert suite.verify(derived_of(suite, instance), party).is_verified
 
 
 def recoded(value: str, change: Any) -> str:
@@ -284,6 +288,39 @@ CBOR = {
 }
 
 
+BBS_CBOR = {
+    "fewer elements": _drop(4),
+    "one element more": lambda parts: parts.append(b""),
+    "a BBS proof cut short": lambda parts: parts.__setitem__(0, parts[0][:-32]),
+    "a BBS proof that is none": _put(0, bytes(400)),
+    "a BBS proof that is no bytes": _put(0, "text"),
+    "a BBS proof made longer": lambda parts: parts.__setitem__(0, parts[0] + b"\1" * 32),
+    "labels no map": _put(1, []),
+    "a label that is no number": lambda parts: parts[1].__setitem__(0, "b0"),
+    "one label too many": lambda parts: parts[1].__setitem__(99, 99),
+    "indexes no array": _put(2, "0"),
+    "an index that is a text": lambda parts: parts[2].__setitem__(0, "0"),
+    "an index beyond the statements": lambda parts: parts[2].append(999),
+    "a negative index": lambda parts: parts[2].append(-1),
+    "selected indexes no array": _put(3, {}),
+    "a selected index beyond the messages": lambda parts: parts[3].append(999),
+    "a selected index twice": lambda parts: parts[3].append(parts[3][-1]),
+    "another presentation header": _put(4, b"x"),
+    "a presentation header that is no bytes": _put(4, "x"),
+    "a tag": lambda parts: parts.__setitem__(0, cbor2.CBORTag(64, parts[0])),
+}
+
+
+@pytest.mark.parametrize("name", BBS_CBOR)
+def test_bbs_wrong_cbor_elements_or_counts(suite: Suite, name: str):
+    document = derived_of(suite, "bbs-2023")
+    value = document["proof"]["proofValue"]
+    assert suite.verify(with_proof(document, proofValue=recoded(value, id))).is_verified
+    bad = with_proof(document, proofValue=recoded(value, BBS_CBOR[name]))
+
+    assert not suite.verify(bad).is_verified
+
+
 @pytest.mark.parametrize("name", CBOR)
 def test_sd_wrong_cbor_elements_or_counts(suite: Suite, name: str):
     document = derived_of(suite)
@@ -293,8 +330,9 @@ def test_sd_wrong_cbor_elements_or_counts(suite: Suite, name: str):
     assert not suite.verify(bad).is_verified
 
 
-def test_sd_wrong_header_or_prefix(suite: Suite):
-    document = derived_of(suite)
+@pytest.mark.parametrize("instance", SD)
+def test_sd_wrong_header_or_prefix(suite: Suite, instance: str):
+    document = derived_of(suite, instance)
     value = document["proof"]["proofValue"]
     data = multibase_decode(value)
     for bad in (
@@ -304,6 +342,9 @@ def test_sd_wrong_header_or_prefix(suite: Suite):
         value[:1] + value[4:],
         "u" + base64url_encode(b"\xd9\x5d\x00" + data[3:]),
         "u" + base64url_encode(b"\xd9\x5d\x02" + data[3:]),
+        "u" + base64url_encode(b"\xd9\x5d\x05" + data[3:]),
+        "u" + base64url_encode(b"\xd9\x5d\x07" + data[3:]),
+        "u" + base64url_encode(b"\xd9\x5d\x09" + data[3:]),
         "u" + base64url_encode(data[:3]),
         "u" + base64url_encode(data + b"\x00"),
         None,
@@ -312,8 +353,9 @@ def test_sd_wrong_header_or_prefix(suite: Suite):
         assert not suite.verify(with_proof(document, proofValue=bad)).is_verified
 
 
-def test_sd_modified_disclosures(suite: Suite):
-    document = derived_of(suite)
+@pytest.mark.parametrize("instance", SD)
+def test_sd_modified_disclosures(suite: Suite, instance: str):
+    document = derived_of(suite, instance)
     eve = {**document["credentialSubject"], "id": "urn:invalid"}
     for bad in (
         changed(document, credentialSubject=eve),
@@ -324,8 +366,9 @@ def test_sd_modified_disclosures(suite: Suite):
         assert not suite.verify(bad).is_verified
 
 
-def test_sd_refused_with_a_key_of_another_curve_or_issuer(suite: Suite):
-    document = derived_of(suite)
+@pytest.mark.parametrize("secured_by", SD)
+def test_sd_refused_with_a_key_of_another_curve_or_issuer(suite: Suite, secured_by: str):
+    document = derived_of(suite, secured_by)
     for instance in ("ecdsa-rdfc-2019-p256", "ecdsa-rdfc-2019-p384", "eddsa-rdfc-2022"):
         method = suite.signer(instance).verification_method
         assert not suite.verify(with_proof(document, verificationMethod=method)).is_verified

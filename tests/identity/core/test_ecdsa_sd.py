@@ -19,8 +19,9 @@ from identity.core.data_integrity import (
     derive_proof,
     verify_proofs,
 )
-from identity.core.data_integrity.ecdsa_sd import hmac_labels, signed_message
+from identity.core.data_integrity.ecdsa_sd import signed_message
 from identity.core.data_integrity.ecdsa_sd_values import parse_base_proof, parse_derived_proof
+from identity.core.data_integrity.sd_document import hmac_labels
 from identity.core.data_integrity.selection import PointerLeadsNowhere, group, select
 from registry.core.encoding import base64url_decode, base64url_encode
 from registry.core.keys import KeyType, SignatureNotValid, parse_multikey, verify_signature
@@ -156,7 +157,12 @@ def test_the_derived_document(example):
     expected = example.read("derivedRevealDocument")
     data = example.read("derivedDisclosureData")
 
-    derived = derive_proof(example.signed, selective_pointers=example.selective, contexts=bundled())
+    derived = derive_proof(
+        example.signed,
+        selective_pointers=example.selective,
+        contexts=bundled(),
+        random=counting_random(),
+    )
 
     proof = parse_derived_proof(derived["proof"]["proofValue"])
     assert [signature.hex() for signature in proof.signatures] == data["signatures"]
@@ -222,7 +228,12 @@ def base(mandatory=("/issuer",), document=DOCUMENT):
 
 
 def derive(pointers, secured=None):
-    return derive_proof(secured or base(), selective_pointers=pointers, contexts=bundled())
+    return derive_proof(
+        secured or base(),
+        selective_pointers=pointers,
+        contexts=bundled(),
+        random=counting_random(),
+    )
 
 
 def verify(document):

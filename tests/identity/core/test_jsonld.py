@@ -60,7 +60,7 @@ def test_the_bundled_contexts_are_the_published_bytes():
     v2 = hashlib.sha256((folder / "credentials-v2.jsonld").read_bytes()).hexdigest()
 
     assert v2 == "59955ced6697d61e03f2b2556febe5308ab16842846f5b586d7f1f7adec92734"
-    assert len(index) == 11
+    assert len(index) == 12
     for url, name in index.items():
         row = next(line for line in source.splitlines() if line.startswith(f"| {name} |"))
         digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()

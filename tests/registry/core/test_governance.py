@@ -512,6 +512,8 @@ def test_members_are_bounded(council: Council) -> None:
 def test_a_validator_key_is_set_and_taken_away(council: Council) -> None:
     key = pair("validator").key
     did = council.did["bob"]
+    other = SetValidatorKey(member=council.did["cat"], validator_key=pair("other").key)
+    council.decide(other, "ann", "bob", "cat")
 
     council.decide(SetValidatorKey(member=did, validator_key=key), "ann", "bob", "cat")
     assert council.member("bob").validator_key == key
