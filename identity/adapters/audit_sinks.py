@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from identity.vault.ports import AuditRecord
+from identity.vault.records import AuditRecord
 from registry.core.encoding import JsonObject, canonical_json, parse_json_object
 from registry.core.hashing import labelled_hash, sha256
 from registry.core.refusals import Conflict, Malformed, Unavailable

@@ -1,15 +1,19 @@
 """Vault keys in an encrypted file of their own, apart from every signing key.
 
 The file is readable by its owner only and opens with a passphrase: Argon2id (RFC 9106, second
-recommended option) makes the key of an AES-256-GCM box. Key-encryption keys are rotated by adding
-one; old ones stay to open old rows. The index key never changes: every blind index depends on it.
+recommended option) makes the key of an AES-256-GCM box. Keys are rotated by adding one; the old one
+stays until nothing depends on it any more (`identity.vault.rotation`), and is destroyed then.
+
+The file is for demonstrations and small installations: who has file and passphrase has the keys.
+With a token (`vault_token.py`) nobody has the index key, not even this process.
 """
 
+import fcntl
 import hashlib
 import hmac
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from argon2.low_level import Type, hash_secret_raw
@@ -23,44 +27,48 @@ from identity.adapters.key_files import (
     refuse_readable,
     write_private_file,
 )
-from identity.vault.ports import BlindIndex, VaultRowNotOpened, WrappedKey
+from identity.vault.ports import KeysUnavailable, VaultRowNotOpened
+from identity.vault.records import BlindIndex, WrappedKey
 from registry.core.encoding import (
     base64url_decode,
     base64url_encode,
     canonical_json,
     parse_json_object,
 )
-from registry.core.refusals import Conflict, Malformed
+from registry.core.refusals import Conflict, Malformed, NotPermitted
 
 MAX_FILE_BYTES = 1 << 16  # some hundred rotations
-_KIND = "cairn-vault-keys/1"
+_KIND = "cairn-vault-keys/2"
 _MEMORY_KIB, _PASSES, _LANES = 64 * 1024, 3, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Keyring:
-    """Keys by id, and the ids in use."""
+    """Keys by id, the newest first in `index`; and the key-encryption key in use."""
 
     wrapping: Mapping[str, bytes] = field(repr=False)
     current: str
-    index_id: str
-    index: bytes = field(repr=False)
+    index: Mapping[str, bytes] = field(repr=False)
 
     def encoded(self) -> bytes:
         return canonical_json(
             {
                 "wrapping": {name: base64url_encode(key) for name, key in self.wrapping.items()},
                 "current": self.current,
-                "index": {"id": self.index_id, "key": base64url_encode(self.index)},
+                "index": [[name, base64url_encode(key)] for name, key in self.index.items()],
             }
         )
 
 
 class FileVaultKeys:
-    """Keeps the promises of `VaultKeys` with keys in memory, read from a file at the start."""
+    """Keeps the promises of `VaultKeyring` with keys in memory, read from a file at the start."""
 
-    def __init__(self, keyring: _Keyring, *, random: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, keyring: _Keyring, *, path: Path, passphrase: str, random: Callable[[int], bytes]
+    ) -> None:
         self._keyring = keyring
+        self._path = path
+        self._passphrase = passphrase  # a rotation writes the file anew
         self._random = random
 
     def __repr__(self) -> str:
@@ -78,10 +86,10 @@ class FileVaultKeys:
         """
         kek_id, index_id = _new_id("kek", random), _new_id("index", random)
         keyring = _Keyring(
-            wrapping={kek_id: random(32)}, current=kek_id, index_id=index_id, index=random(32)
+            wrapping={kek_id: random(32)}, current=kek_id, index={index_id: random(32)}
         )
         write_private_file(path, _boxed(keyring, passphrase, random))
-        return cls(keyring, random=random)
+        return cls(keyring, path=path, passphrase=passphrase, random=random)
 
     @classmethod
     def open(
@@ -93,7 +101,7 @@ class FileVaultKeys:
             KeyFileReadable: others may read it.
             KeyFileNotOpened: wrong passphrase, or the file is missing, altered or of another kind.
         """
-        return cls(_read(path, passphrase), random=random)
+        return cls(_read(path, passphrase), path=path, passphrase=passphrase, random=random)
 
     @classmethod
     def open_or_create(
@@ -107,32 +115,72 @@ class FileVaultKeys:
                 pass  # somebody else is making it; theirs counts
         return cls.open(path, passphrase=passphrase, random=random)
 
-    @classmethod
-    def rotate(
-        cls, path: Path, *, passphrase: str, random: Callable[[int], bytes]
-    ) -> "FileVaultKeys":
-        """Add a new key-encryption key for rows to come; errors as `open`.
+    def wrapping_keys(self) -> tuple[str, ...]:
+        """As `VaultKeyring.wrapping_keys`."""
+        ring = self._keyring
+        return (ring.current, *(name for name in ring.wrapping if name != ring.current))
 
-        The file is replaced in one step, so a crash leaves the old or the new one.
-        """
-        old = _read(path, passphrase)
-        kek_id = _new_id("kek", random)
-        keyring = _Keyring(
-            wrapping={**old.wrapping, kek_id: random(32)},
-            current=kek_id,
-            index_id=old.index_id,
-            index=old.index,
+    def index_keys(self) -> tuple[str, ...]:
+        """As `VaultKeyring.index_keys`."""
+        return tuple(self._keyring.index)
+
+    def add_wrapping_key(self) -> str:
+        """As `VaultKeyring.add_wrapping_key`."""
+        key_id = _new_id("kek", self._random)
+        self._change(
+            lambda ring: replace(
+                ring, wrapping={**ring.wrapping, key_id: self._random(32)}, current=key_id
+            )
         )
-        successor = path.with_name(path.name + ".next")
-        successor.unlink(missing_ok=True)
-        write_private_file(successor, _boxed(keyring, passphrase, random))
-        os.replace(successor, path)
-        directory = os.open(path.parent, os.O_RDONLY)
+        return key_id
+
+    def add_index_key(self) -> str:
+        """As `VaultKeyring.add_index_key`."""
+        key_id = _new_id("index", self._random)
+        self._change(lambda ring: replace(ring, index={key_id: self._random(32), **ring.index}))
+        return key_id
+
+    def destroy(self, key_id: str) -> None:
+        """As `VaultKeyring.destroy`: the file is written without the key.
+
+        What the disk still holds of the earlier file is under the passphrase; where that is not
+        enough, use a token.
+        """
+
+        def without(ring: _Keyring) -> _Keyring:
+            index = {name: key for name, key in ring.index.items() if name != key_id}
+            wrapping = {name: key for name, key in ring.wrapping.items() if name != key_id}
+            if not index or ring.current not in wrapping:
+                raise Conflict("the last index key and the current key stay")
+            return replace(ring, index=index, wrapping=wrapping)
+
+        self._change(without)
+
+    def reload(self) -> None:
+        """As `VaultKeys.reload`.
+
+        Raises:
+            KeysUnavailable: the file does not open any more.
+        """
         try:
-            os.fsync(directory)
+            self._keyring = _read(self._path, self._passphrase)
+        except NotPermitted as error:
+            raise KeysUnavailable("the vault's key file cannot be opened now") from error
+
+    def _change(self, change: Callable[[_Keyring], _Keyring]) -> None:
+        """Replace the file in one step, so a crash leaves the old or the new one."""
+        lock = os.open(self._path.parent, os.O_RDONLY)  # two rotations at once lose no key
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            changed = change(_read(self._path, self._passphrase))
+            successor = self._path.with_name(self._path.name + ".next")
+            successor.unlink(missing_ok=True)
+            write_private_file(successor, _boxed(changed, self._passphrase, self._random))
+            os.replace(successor, self._path)
+            os.fsync(lock)
         finally:
-            os.close(directory)
-        return cls(keyring, random=random)
+            os.close(lock)
+        self._keyring = changed
 
     def wrap(self, data_key: bytes, *, context: bytes) -> WrappedKey:
         """As `VaultKeys.wrap`; AES-256-GCM with a random nonce before the box."""
@@ -153,10 +201,12 @@ class FileVaultKeys:
         except (InvalidTag, ValueError) as error:
             raise VaultRowNotOpened("the sealed record does not open") from error
 
-    def blind_index(self, identifier: bytes) -> BlindIndex:
-        """As `VaultKeys.blind_index`."""
-        digest = hmac.new(self._keyring.index, identifier, hashlib.sha256).digest()
-        return BlindIndex(key_id=self._keyring.index_id, digest=digest)
+    def blind_indices(self, identifier: bytes) -> tuple[BlindIndex, ...]:
+        """As `VaultKeys.blind_indices`."""
+        return tuple(
+            BlindIndex(key_id=name, digest=hmac.new(key, identifier, hashlib.sha256).digest())
+            for name, key in self._keyring.index.items()
+        )
 
 
 def _read(path: Path, passphrase: str) -> _Keyring:
@@ -175,10 +225,14 @@ def _read(path: Path, passphrase: str) -> _Keyring:
         keyring = _Keyring(
             wrapping={name: base64url_decode(key) for name, key in inner["wrapping"].items()},
             current=inner["current"],
-            index_id=inner["index"]["id"],
-            index=base64url_decode(inner["index"]["key"]),
+            index={name: base64url_decode(key) for name, key in inner["index"]},
         )
-        if keyring.current not in keyring.wrapping or len(keyring.index) != 32:
+        keys = (*keyring.wrapping.values(), *keyring.index.values())
+        if (
+            keyring.current not in keyring.wrapping
+            or not keyring.index
+            or any(len(key) != 32 for key in keys)
+        ):
             raise Malformed("vault key file lacks a key")
     except (InvalidTag, Malformed, LookupError, ValueError, TypeError, OSError) as error:
         raise KeyFileNotOpened(f"cannot open key file {path.name}") from error

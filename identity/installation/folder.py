@@ -53,6 +53,11 @@ class DataFolder:
         return self.vault / "vault.db"
 
     @property
+    def row_secrets(self) -> Path:
+        """Secrets of the vault's rows; kept out of every backup of the vault's database."""
+        return self.root / "row-secrets" / "secrets.db"
+
+    @property
     def vault_audit(self) -> Path:
         """The vault's second audit sink, a hash chain."""
         return self.vault / "audit.jsonl"
@@ -92,6 +97,7 @@ class DataFolder:
             self.head_store.parent,
             self.identity_database.parent,
             self.vault,
+            self.row_secrets.parent,
             self.genesis.parent,
         ):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

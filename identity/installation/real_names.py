@@ -11,6 +11,7 @@ from identity.adapters.audit_sinks import FileAuditSink
 from identity.adapters.embedded_register import EmbeddedRegister, invented_people
 from identity.adapters.http_register import CircuitBreaker, HttpRegister, register_client
 from identity.adapters.realname_store import SqlBindingStore
+from identity.adapters.row_secrets import SqliteRowSecrets
 from identity.adapters.stdnum_schemes import standard_schemes
 from identity.adapters.vault_keys import FileVaultKeys
 from identity.adapters.vault_store import DatabaseAuditSink, SqlVaultStore
@@ -21,6 +22,7 @@ from identity.realname.ports import IdentitySealing, PopulationRegister
 from identity.realname.recovery import EndsAll, RecoveryDesk
 from identity.realname.recovery_routes import build_router as build_recovery_router
 from identity.realname.service import RealNames
+from identity.vault.reconcile import Reconciler
 from identity.vault.service import SealedVault
 from registry.core.keys import parse_multikey
 from registry.core.refusals import Malformed
@@ -36,12 +38,19 @@ def build_vault(
     random: Callable[[int], bytes],
     now: Callable[[], int],
 ) -> SealedVault:
-    """The vault with its own keys and its two audit sinks."""
+    """The vault with its own keys and its two audit sinks.
+
+    Raises:
+        VaultRolledBack: database and row secrets are not of one time.
+    """
+    store, secrets = SqlVaultStore(engine), SqliteRowSecrets(folder.row_secrets)
+    Reconciler(store=store, secrets=secrets, now=now).refuse_rolled_back()
     return SealedVault(
-        store=SqlVaultStore(engine),
+        store=store,
         keys=FileVaultKeys.open_or_create(
             folder.keys / "vault.keys", passphrase=passphrase, random=random
         ),
+        secrets=secrets,
         audit=(DatabaseAuditSink(engine), FileAuditSink(folder.vault_audit)),
         random=random,
         now=now,

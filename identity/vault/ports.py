@@ -1,6 +1,6 @@
-"""What the vault offers, what it needs, and the promises on both sides."""
+"""What the vault offers, and its promises; what it needs is in `needs.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,65 +23,33 @@ class VaultRowChanged(Conflict):
     """The row was replaced or forgotten by somebody else in the meantime."""
 
 
+class IdentifierTaken(Conflict):
+    """The identifier leads to another row already."""
+
+
+class VaultRolledBack(Unavailable):
+    """Vault database and row secrets are not of one time: one of them is a restored backup."""
+
+
+class KeysUnavailable(Unavailable):
+    """The keys cannot be reached: no token, a token that does not answer, or a wrong PIN."""
+
+
 class IndexKeyChanged(Unavailable):
     """The store was indexed under another key: with this one, people would register twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WrappedKey:
-    """A data key under the key-encryption key called `key_id`."""
-
-    key_id: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlindIndex:
-    """Keyed digest of an identifier, 32 bytes; useless to whoever lacks the key."""
-
-    key_id: str
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedRow:
-    """One row as it is stored. `owner`, `kind`, `ref` and `version` are bound to the ciphertext."""
-
-    ref: str
-    owner: str
-    kind: str
-    version: int
-    wrapped_key: WrappedKey
-    nonce: bytes  # 12 bytes; the data key seals one version of one row and nothing else
-    ciphertext: bytes
-    sealed_at: int  # unix seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRecord:
-    """One line of the audit: who did what to which row, why and when. Never whose row it is.
-
-    `time` is in unix seconds; `action` is `open` or `forget`.
-    """
-
-    id: str
-    time: int
-    action: str
-    ref: str
-    actor: str
-    purpose: str
-
-    def members(self) -> Mapping[str, str | int]:
-        """The record as JSON members."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """Where the row of an identifier is; `new` when this call put it there."""
+    """Where the row of an identifier is.
+
+    `new` when this call put it there. With `similar`, nothing was written and `ref` is empty: rows
+    of people who may be the same person are in the way, and people must decide.
+    """
 
     ref: str
     new: bool
+    similar: tuple[str, ...] = ()
 
 
 class Vault(Protocol):
@@ -123,10 +91,28 @@ class Vault(Protocol):
 class IdentityVault(Vault, Protocol):
     """The vault as the real-name service sees it: one identifier, one row, also in a race."""
 
-    def seal_once(self, *, identifier: bytes, owner: str, kind: str, data: bytes) -> Registration:
+    def seal_once(
+        self,
+        *,
+        identifier: bytes,
+        owner: str,
+        kind: str,
+        data: bytes,
+        likeness: Sequence[bytes] = (),
+        distinct_from: Collection[str] = (),
+    ) -> Registration:
         """Store `data` under the blind index of `identifier`, unless a row is there already.
 
-        Index and row are written together or not at all; of rivals, exactly one is `new`.
+        Index and row are written together or not at all; of rivals, exactly one is `new`, whatever
+        mixture of identifiers and likenesses they come with.
+
+        Args:
+            identifier: what one person has once, as scheme and number.
+            owner: code of the feature whose row it is.
+            kind: code of what the row is.
+            data: what is sealed.
+            likeness: what similar people share, as name and birth date; at most 4.
+            distinct_from: references that people decided to be somebody else.
 
         Raises:
             Malformed: as `Vault.seal`, or an empty identifier.
@@ -138,80 +124,32 @@ class IdentityVault(Vault, Protocol):
         """Reference of the row under the blind index of `identifier`; reads no personal data."""
         ...
 
-    def replace(self, ref: str, *, data: bytes) -> None:
+    def replace(self, ref: str, *, data: bytes, likeness: Sequence[bytes] | None = None) -> None:
         """Seal new bytes under `ref` as its next version; the old version's key is destroyed.
+
+        `likeness`, when given, takes the place of what was there. The row is opened for what it
+        knows besides `data`, so this is on the audit record too.
 
         Raises:
             NothingSealed: nothing is stored under `ref`, or it was forgotten.
             VaultRowChanged: somebody else replaced it at the same time.
+            VaultNotAudited: the audit record could not be written; nothing was changed.
         """
         ...
 
-
-class VaultKeys(Protocol):
-    """Holds the key-encryption keys and the index key; no key bytes pass this seam.
-
-    - `context` is bound: a wrapped key unwraps under the context it was wrapped with, only.
-    - `unwrap` finds the key by `key_id`, so rows sealed before a rotation still open.
-    """
-
-    def wrap(self, data_key: bytes, *, context: bytes) -> WrappedKey:
-        """Wrap a data key of 32 bytes under the current key-encryption key.
+    def attach(self, ref: str, *, identifier: bytes) -> None:
+        """Let a further identifier lead to `ref`: people decided that it is hers. Repeatable.
 
         Raises:
-            Unavailable: the keys cannot be reached.
+            IdentifierTaken: it leads to another row.
+            NothingSealed, VaultRowChanged, VaultNotAudited: as `replace`.
         """
         ...
 
-    def unwrap(self, wrapped: WrappedKey, *, context: bytes) -> bytes:
-        """The data key.
+    def merge(self, ref: str, *, into: str) -> None:
+        """Let every identifier of `ref` lead to `into`, and forget `ref`. Repeatable.
 
         Raises:
-            VaultRowNotOpened: unknown `key_id`, altered bytes, or another context.
-            Unavailable: the keys cannot be reached.
+            NothingSealed, VaultRowChanged, VaultNotAudited: as `replace`.
         """
-        ...
-
-    def blind_index(self, identifier: bytes) -> BlindIndex:
-        """HMAC-SHA-256 of `identifier` under the index key."""
-        ...
-
-
-class VaultStore(Protocol):
-    """Stores sealed rows; sees no personal data. A method that returns has written durably."""
-
-    def add(self, row: SealedRow, *, index: BlindIndex | None) -> str:
-        """Store `row`, with `index` when given, in one transaction.
-
-        Returns:
-            The reference under `index`: that of `row`, or that of the row that is there already,
-            in which case nothing was written.
-
-        Raises:
-            IndexKeyChanged: the store has indices under another key; nothing was written.
-        """
-        ...
-
-    def find(self, index: BlindIndex) -> str | None:
-        """The reference under `index`."""
-        ...
-
-    def read(self, ref: str) -> SealedRow | None:
-        """The row, or None when there is none or it was forgotten."""
-        ...
-
-    def replace(self, row: SealedRow) -> bool:
-        """Put `row` in place of the version before it; False when another version is there."""
-        ...
-
-    def shred(self, ref: str, *, now: int) -> None:
-        """Destroy key, nonce and ciphertext of the row, and its index. Safe to repeat."""
-        ...
-
-
-class AuditSink(Protocol):
-    """Takes audit records. When `record` returns, the record is on disk; otherwise it raises."""
-
-    def record(self, entry: AuditRecord) -> None:
-        """Append one record."""
         ...

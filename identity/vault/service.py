@@ -1,44 +1,58 @@
 """Envelope encryption with bound rows, and the audit that comes before every read."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from identity.vault.envelope import (
+    MAX_IDENTIFIER_BYTES,
+    Envelope,
+    context_of,
+    open_content,
+    row_context,
+    seal_content,
+)
+from identity.vault.needs import AuditSink, RowSecrets, VaultKeys, VaultStore
 from identity.vault.ports import (
-    AuditRecord,
-    AuditSink,
-    BlindIndex,
+    IndexKeyChanged,
     NothingSealed,
     Registration,
-    SealedRow,
-    VaultKeys,
     VaultNotAudited,
     VaultRowChanged,
     VaultRowNotOpened,
-    VaultStore,
 )
+from identity.vault.records import AuditRecord, BlindIndex, SealedRow
 from registry.core.encoding import base64url_encode
-from registry.core.hashing import labelled_hash
 from registry.core.refusals import Malformed
 
-MAX_SEALED_BYTES = 256 << 10  # claims of one pending credential; a portrait does not belong here
 MIN_AUDIT_SINKS = 2  # one of them may be in the hands of whoever wants to read unseen
+ACTIONS = (
+    "open",
+    "replace",
+    "attach",
+    "merge",
+    "forget",
+    "reindex",
+    "break-glass-asked",
+    "break-glass",
+)
 
 _REF = re.compile(r"vlt_[A-Za-z0-9_-]{22}")
 # Audit lines hold codes, so nobody types a name into a purpose: no spaces, no foreign letters.
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/#@-]{0,127}")
+_T = TypeVar("_T")
 
 
 class SealedVault:
-    """Keeps the promises of `IdentityVault` over a store, a key provider and audit sinks."""
+    """Keeps the promises of `IdentityVault` over a store, keys, row secrets and audit sinks."""
 
     def __init__(
         self,
         *,
         store: VaultStore,
         keys: VaultKeys,
+        secrets: RowSecrets,
         audit: Sequence[AuditSink],
         random: Callable[[int], bytes],
         now: Callable[[], int],
@@ -48,6 +62,7 @@ class SealedVault:
         Args:
             store: where sealed rows lie.
             keys: wraps data keys and computes blind indices.
+            secrets: the half of each row's key that no backup of the store holds.
             audit: at least two sinks; each is written before anything is read.
             random: source of random bytes.
             now: unix seconds.
@@ -59,45 +74,112 @@ class SealedVault:
             raise Malformed("the vault needs two audit sinks")
         self._store = store
         self._keys = keys
+        self._secrets = secrets
         self._audit = tuple(audit)
         self._random = random
         self._now = now
 
     def seal(self, *, owner: str, kind: str, data: bytes) -> str:
         """As `Vault.seal`."""
-        row = self._sealed(ref=self._new_ref(), owner=owner, kind=kind, version=1, data=data)
-        return self._store.add(row, index=None)
+        row, _ = self._written(
+            Envelope(data=data),
+            ref=self._new_ref(),
+            owner=owner,
+            kind=kind,
+            version=1,
+            write=self._store.add,
+        )
+        self._secrets.settle(row.ref, 1)
+        return row.ref
 
-    def seal_once(self, *, identifier: bytes, owner: str, kind: str, data: bytes) -> Registration:
+    def seal_once(
+        self,
+        *,
+        identifier: bytes,
+        owner: str,
+        kind: str,
+        data: bytes,
+        likeness: Sequence[bytes] = (),
+        distinct_from: Collection[str] = (),
+    ) -> Registration:
         """As `IdentityVault.seal_once`."""
-        row = self._sealed(ref=self._new_ref(), owner=owner, kind=kind, version=1, data=data)
-        ref = self._store.add(row, index=self._index(identifier))
-        return Registration(ref=ref, new=ref == row.ref)
+        envelope = Envelope(data=data, identifiers=(identifier,), likeness=tuple(likeness))
+        if (found := self.find(identifier)) is not None:
+            return Registration(ref=found, new=False)
+        row, added = self._written(
+            envelope,
+            ref=self._new_ref(),
+            owner=owner,
+            kind=kind,
+            version=1,
+            write=lambda row: self._store.add(
+                row,
+                indices=self._indices("identifier", envelope.identifiers),
+                likeness=self._indices("likeness", envelope.likeness),
+                distinct_from=distinct_from,
+            ),
+        )
+        if added.ref != row.ref:
+            self._secrets.drop(row.ref, 1)
+            return Registration(ref=added.ref, new=False, similar=added.similar)
+        self._secrets.settle(row.ref, 1)
+        return Registration(ref=row.ref, new=True)
 
     def find(self, identifier: bytes) -> str | None:
         """As `IdentityVault.find`."""
-        return self._store.find(self._index(identifier))
+        if not 0 < len(identifier) <= MAX_IDENTIFIER_BYTES:
+            raise Malformed("an identifier is empty, or too long")
+        try:
+            return self._store.find(self._indices("identifier", (identifier,)))
+        except IndexKeyChanged:
+            self._keys.reload()
+        return self._store.find(self._indices("identifier", (identifier,)))
 
     def open(self, ref: str, *, purpose: str, actor: str) -> bytes:
         """As `Vault.open`."""
-        self._record("open", ref, purpose=purpose, actor=actor)
-        return self._opened(self._row(ref))
+        return self.opened("open", ref, purpose=purpose, actor=actor)[1].data
 
-    def replace(self, ref: str, *, data: bytes) -> None:
+    def replace(self, ref: str, *, data: bytes, likeness: Sequence[bytes] | None = None) -> None:
         """As `IdentityVault.replace`."""
-        old = self._row(ref)
-        row = self._sealed(
-            ref=ref, owner=old.owner, kind=old.kind, version=old.version + 1, data=data
+        old, envelope = self.opened("replace", ref, purpose="replace", actor="vault")
+        kept = envelope.likeness if likeness is None else tuple(likeness)
+        self._put(
+            old, replace(envelope, data=data, likeness=kept), relike=kept != envelope.likeness
         )
-        if not self._store.replace(row):
-            raise VaultRowChanged("the sealed record changed in the meantime")
+
+    def attach(self, ref: str, *, identifier: bytes) -> None:
+        """As `IdentityVault.attach`."""
+        old, envelope = self.opened("attach", ref, purpose="attach", actor="vault")
+        if identifier not in envelope.identifiers:
+            self._put(old, replace(envelope, identifiers=(*envelope.identifiers, identifier)))
+
+    def merge(self, ref: str, *, into: str) -> None:
+        """As `IdentityVault.merge`."""
+        if ref == into:
+            raise Malformed("a row cannot be merged into itself")
+        if self._store.read(into) is not None and self._store.read(ref) is None:
+            self._secrets.destroy(ref)  # an earlier call was cut short here
+            return
+        _, lost = self.opened("merge", ref, purpose="merge", actor="vault")
+        old, envelope = self.opened("merge", into, purpose="merge", actor="vault")
+        union = tuple(dict.fromkeys((*envelope.identifiers, *lost.identifiers)))
+        self._put(old, replace(envelope, identifiers=union), absorbed=ref)
+        self._secrets.destroy(ref)
 
     def forget(self, ref: str) -> None:
         """As `Vault.forget`."""
-        self._record("forget", ref, purpose="forget", actor="vault")
+        self.record("forget", ref, purpose="forget", actor="vault")
+        self._secrets.destroy(ref)  # from here on no copy of the row opens, wherever it lies
         self._store.shred(ref, now=self._now())
 
-    def _record(self, action: str, ref: str, *, purpose: str, actor: str) -> None:
+    def record(self, action: str, ref: str, *, purpose: str, actor: str) -> None:
+        """Put a record into every sink, or refuse; nothing is read before this returned.
+
+        Raises:
+            Malformed: `purpose` or `actor` is no code.
+            NothingSealed: `ref` is no reference of ours.
+            VaultNotAudited: a sink failed.
+        """
         _check_code("purpose", purpose)
         _check_code("actor", actor)
         if not _REF.fullmatch(ref):
@@ -116,51 +198,119 @@ class SealedVault:
             except Exception as error:  # whatever it was: without the record there is no read
                 raise VaultNotAudited("the audit record could not be written") from error
 
-    def _row(self, ref: str) -> SealedRow:
-        row = self._store.read(ref) if _REF.fullmatch(ref) else None
+    def opened(
+        self, action: str, ref: str, *, purpose: str, actor: str
+    ) -> tuple[SealedRow, Envelope]:
+        """A row and what is in it, after the record; the only place where a row is opened.
+
+        Raises:
+            Malformed, NothingSealed, VaultNotAudited, VaultRowNotOpened: as `Vault.open`.
+        """
+        self.record(action, ref, purpose=purpose, actor=actor)
+        row = self._store.read(ref)
         if row is None or row.ref != ref:
             raise NothingSealed("nothing is sealed under this reference")
-        return row
+        secret = self._secrets.read(ref, row.version)
+        if secret is None:
+            raise VaultRowNotOpened("the secret of the sealed record is gone")
+        data_key = self._unwrapped(row)
+        return row, open_content(row, data_key=data_key, secret=secret)
 
-    def _sealed(self, *, ref: str, owner: str, kind: str, version: int, data: bytes) -> SealedRow:
+    def _unwrapped(self, row: SealedRow) -> bytes:
+        """The data key; another process may have wrapped it under a key that is new to this one."""
+        context = context_of(row)
+        try:
+            return self._keys.unwrap(row.wrapped_key, context=context)
+        except VaultRowNotOpened:
+            self._keys.reload()
+        return self._keys.unwrap(row.wrapped_key, context=context)
+
+    def index_of(self, envelope: Envelope) -> tuple[list[BlindIndex], list[BlindIndex]]:
+        """Indices and likenesses of a row, each under every index key."""
+        return (
+            self._indices("identifier", envelope.identifiers),
+            self._indices("likeness", envelope.likeness),
+        )
+
+    def _put(
+        self,
+        old: SealedRow,
+        envelope: Envelope,
+        *,
+        relike: bool = False,
+        absorbed: str | None = None,
+    ) -> None:
+        """The next version of a row."""
+        row, written = self._written(
+            envelope,
+            ref=old.ref,
+            owner=old.owner,
+            kind=old.kind,
+            version=old.version + 1,
+            write=lambda row: self._store.replace(
+                row,
+                indices=self._indices("identifier", envelope.identifiers),
+                likeness=self._indices("likeness", envelope.likeness) if relike else None,
+                absorbed=absorbed,
+            ),
+        )
+        if not written:
+            self._secrets.drop(row.ref, row.version)
+            raise VaultRowChanged("the sealed record changed in the meantime")
+        self._secrets.settle(row.ref, row.version)
+
+    def _sealed(
+        self, envelope: Envelope, *, ref: str, owner: str, kind: str, version: int
+    ) -> SealedRow:
         _check_code("owner", owner)
         _check_code("kind", kind)
-        if not 0 < len(data) <= MAX_SEALED_BYTES:
-            raise Malformed(f"sealed data has 1 to {MAX_SEALED_BYTES} bytes")
         context = row_context(ref=ref, owner=owner, kind=kind, version=version)
-        data_key, nonce = self._random(32), self._random(12)
-        return SealedRow(
+        data_key, nonce, secret = self._random(32), self._random(12), self._random(32)
+        row = SealedRow(
             ref=ref,
             owner=owner,
             kind=kind,
             version=version,
             wrapped_key=self._keys.wrap(data_key, context=context),
             nonce=nonce,
-            ciphertext=AESGCM(data_key).encrypt(nonce, data, context),
+            ciphertext=seal_content(
+                envelope, data_key=data_key, secret=secret, nonce=nonce, context=context
+            ),
             sealed_at=self._now(),
         )
+        self._secrets.put(ref, version, secret)
+        return row
 
-    def _opened(self, row: SealedRow) -> bytes:
-        context = row_context(ref=row.ref, owner=row.owner, kind=row.kind, version=row.version)
-        data_key = self._keys.unwrap(row.wrapped_key, context=context)
+    def _written(
+        self,
+        envelope: Envelope,
+        *,
+        ref: str,
+        owner: str,
+        kind: str,
+        version: int,
+        write: Callable[[SealedRow], _T],
+    ) -> tuple[SealedRow, _T]:
+        """Seal and write; when keys were rotated elsewhere, look for the new ones and do it again.
+
+        A write whose outcome is not known leaves its secret behind, so that the row opens if it is
+        there; `identity.vault.reconcile` sweeps it if it is not.
+        """
+        row = self._sealed(envelope, ref=ref, owner=owner, kind=kind, version=version)
         try:
-            return AESGCM(data_key).decrypt(row.nonce, row.ciphertext, context)
-        except (InvalidTag, ValueError) as error:
-            raise VaultRowNotOpened("the sealed record does not open") from error
+            return row, write(row)
+        except IndexKeyChanged:
+            self._keys.reload()
+        row = self._sealed(envelope, ref=ref, owner=owner, kind=kind, version=version)
+        return row, write(row)
 
-    def _index(self, identifier: bytes) -> BlindIndex:
-        if not identifier:
-            raise Malformed("an empty identifier has no index")
-        return self._keys.blind_index(identifier)
+    def _indices(self, use: str, values: Sequence[bytes]) -> list[BlindIndex]:
+        """Under every index key; an identifier and a likeness of equal bytes differ."""
+        label = use.encode() + b"|"
+        return [index for value in values for index in self._keys.blind_indices(label + value)]
 
     def _new_ref(self) -> str:
         return "vlt_" + base64url_encode(self._random(16))
-
-
-def row_context(*, ref: str, owner: str, kind: str, version: int) -> bytes:
-    """The associated data that binds a ciphertext and its key to one version of one row."""
-    parts = (owner, kind, ref, str(version))
-    return labelled_hash("cairn/vault-row/v1", *(part.encode("utf-8") for part in parts))
 
 
 def _check_code(name: str, value: str) -> None:

@@ -1,55 +1,92 @@
 """What every vault store and every key provider promises, and with them the vault."""
 
 import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from identity.adapters.row_secrets import SqliteRowSecrets
 from identity.adapters.vault_keys import FileVaultKeys
 from identity.adapters.vault_store import SqlVaultStore
+from identity.vault.needs import RowSecrets, VaultKeyring, VaultStore
 from identity.vault.ports import (
-    BlindIndex,
+    IdentifierTaken,
     IndexKeyChanged,
     NothingSealed,
-    VaultKeys,
+    Registration,
     VaultNotAudited,
     VaultRowChanged,
     VaultRowNotOpened,
-    VaultStore,
 )
+from identity.vault.records import BlindIndex
 from identity.vault.service import SealedVault
-from registry.core.refusals import Malformed
+from registry.core.refusals import Conflict, Malformed
 from tests.identity.vault.parts import (
     NOW,
+    MemoryRowSecrets,
     MemorySink,
     MemoryVaultKeys,
     MemoryVaultStore,
     vault_engine,
     vault_engine_at,
 )
+from tests.softhsm import this_process_token
 
 DATA = b'{"family_name":"canary"}'
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> VaultStore:
-    if request.param == "memory":
+# Each kind of part at least once, with the others that it meets in an installation.
+KINDS = {
+    "memory": ("memory", "memory", "memory"),
+    "demonstration": ("sqlite", "sqlite", "file"),
+    "production": ("postgresql", "sqlite", "token"),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kinds(request: pytest.FixtureRequest) -> tuple[str, str, str]:
+    return KINDS[request.param]
+
+
+@pytest.fixture
+def store(
+    kinds: tuple[str, str, str], request: pytest.FixtureRequest, tmp_path: Path
+) -> VaultStore:
+    if kinds[0] == "memory":
         return MemoryVaultStore()
-    if request.param == "sqlite":
+    if kinds[0] == "sqlite":
         return SqlVaultStore(vault_engine(tmp_path / "vault.db"))
     return SqlVaultStore(vault_engine_at(request.getfixturevalue("postgresql").new_database()))
 
 
-@pytest.fixture(scope="module", params=["memory", "file"])  # opening a key file is slow on purpose
-def keys(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> VaultKeys:
-    if request.param == "memory":
-        return MemoryVaultKeys()
-    return FileVaultKeys.create(
-        tmp_path_factory.mktemp("keys") / "vault.keys",
-        passphrase="correct horse battery",
-        random=secrets.token_bytes,
-    )
+@pytest.fixture
+def row_secrets(kinds: tuple[str, str, str], tmp_path: Path) -> RowSecrets:
+    if kinds[1] == "memory":
+        return MemoryRowSecrets()
+    return SqliteRowSecrets(tmp_path / "secrets" / "rows.db")
+
+
+# Opening a key file is slow on purpose, and a token is one for the process: once for all tests.
+@pytest.fixture(scope="module")
+def keys(
+    kinds: tuple[str, str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[VaultKeyring]:
+    if kinds[2] == "memory":
+        yield MemoryVaultKeys()
+    elif kinds[2] == "file":
+        yield FileVaultKeys.create(
+            tmp_path_factory.mktemp("keys") / "vault.keys",
+            passphrase="correct horse battery",
+            random=secrets.token_bytes,
+        )
+    else:
+        token = this_process_token().emptied().keys()
+        token.create_keys()
+        yield token
+        token.close()
 
 
 @pytest.fixture
@@ -58,9 +95,22 @@ def sinks() -> list[MemorySink]:
 
 
 @pytest.fixture
-def vault(store: VaultStore, keys: VaultKeys, sinks: list[MemorySink]) -> SealedVault:
+def vault(
+    store: VaultStore, keys: VaultKeyring, row_secrets: RowSecrets, sinks: list[MemorySink]
+) -> SealedVault:
+    return made(store, keys, row_secrets, sinks)
+
+
+def made(
+    store: object, keys: object, row_secrets: object, sinks: Sequence[MemorySink]
+) -> SealedVault:
     return SealedVault(
-        store=store, keys=keys, audit=sinks, random=secrets.token_bytes, now=lambda: NOW
+        store=store,  # type: ignore[arg-type]
+        keys=keys,  # type: ignore[arg-type]
+        secrets=row_secrets,  # type: ignore[arg-type]
+        audit=sinks,
+        random=secrets.token_bytes,
+        now=lambda: NOW,
     )
 
 
@@ -100,7 +150,7 @@ def test_each_open_is_recorded_in_every_sink_with_codes_alone(
 
 @pytest.mark.parametrize("broken", [0, 1])
 def test_when_a_sink_fails_nothing_is_read(
-    store: VaultStore, keys: VaultKeys, sinks: list[MemorySink], broken: int
+    store: VaultStore, keys: VaultKeyring, sinks: list[MemorySink], broken: int
 ):
     reads: list[str] = []
 
@@ -110,13 +160,7 @@ def test_when_a_sink_fails_nothing_is_read(
                 reads.append(name)
             return getattr(store, name)
 
-    vault = SealedVault(
-        store=Watched(),  # type: ignore[arg-type]
-        keys=keys,
-        audit=sinks,
-        random=secrets.token_bytes,
-        now=lambda: NOW,
-    )
+    vault = made(Watched(), keys, MemoryRowSecrets(), sinks)
     ref = vault.seal(owner="a", kind="b", data=DATA)
     assert vault.open(ref, purpose="p", actor="a") == DATA
     assert reads == ["read"]
@@ -132,11 +176,9 @@ def test_when_a_sink_fails_nothing_is_read(
     assert vault.open(ref, purpose="p", actor="a") == DATA
 
 
-def test_one_sink_is_not_enough(store: VaultStore, keys: VaultKeys):
+def test_one_sink_is_not_enough(store: VaultStore, keys: VaultKeyring):
     with pytest.raises(Malformed):
-        SealedVault(
-            store=store, keys=keys, audit=[MemorySink()], random=secrets.token_bytes, now=int
-        )
+        made(store, keys, MemoryRowSecrets(), [MemorySink()])
 
 
 def test_forgotten_is_gone_and_the_key_destroyed(vault: SealedVault, store: VaultStore):
@@ -181,7 +223,7 @@ def test_with_another_index_key_nobody_registers(vault: SealedVault, store: Vaul
     # A restored database beside a key file that was made anew: two registrations of one person.
     stranger = BlindIndex(key_id="index-of-a-new-file", digest=bytes(32))
     with pytest.raises(IndexKeyChanged):
-        store.add(replace(row, ref="vlt_" + "B" * 22), index=stranger)
+        store.add(replace(row, ref="vlt_" + "B" * 22), indices=[stranger])
     assert store.read("vlt_" + "B" * 22) is None
     assert not vault.seal_once(identifier=b"cn|1", owner="r", kind="p", data=b"two").new
 
@@ -208,19 +250,13 @@ def test_of_two_rival_replacements_one_is_told(vault: SealedVault, store: VaultS
 
 
 def test_a_rival_replacement_is_a_conflict(
-    store: VaultStore, keys: VaultKeys, sinks: list[MemorySink]
+    store: VaultStore, keys: VaultKeyring, sinks: list[MemorySink]
 ):
     class Late:
         def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
-            return (lambda _row: False) if name == "replace" else getattr(store, name)
+            return (lambda _row, **_more: False) if name == "replace" else getattr(store, name)
 
-    vault = SealedVault(
-        store=Late(),  # type: ignore[arg-type]
-        keys=keys,
-        audit=sinks,
-        random=secrets.token_bytes,
-        now=lambda: NOW,
-    )
+    vault = made(Late(), keys, MemoryRowSecrets(), sinks)
     ref = vault.seal(owner="a", kind="b", data=DATA)
     with pytest.raises(VaultRowChanged):
         vault.replace(ref, data=b"x")
@@ -239,12 +275,10 @@ def test_a_rival_replacement_is_a_conflict(
     ],
 )
 def test_an_altered_row_does_not_open(
-    keys: VaultKeys, sinks: list[MemorySink], change: dict[str, object]
+    keys: VaultKeyring, sinks: list[MemorySink], change: dict[str, object]
 ):
     store = MemoryVaultStore()
-    vault = SealedVault(
-        store=store, keys=keys, audit=sinks, random=secrets.token_bytes, now=lambda: NOW
-    )
+    vault = made(store, keys, MemoryRowSecrets(), sinks)
     ref = vault.seal(owner="a", kind="b", data=DATA)
     row = store.rows[ref]
     assert row
@@ -256,11 +290,9 @@ def test_an_altered_row_does_not_open(
     assert vault.open(ref, purpose="p", actor="a") == DATA
 
 
-def test_rows_and_keys_cannot_be_swapped(keys: VaultKeys, sinks: list[MemorySink]):
+def test_rows_and_keys_cannot_be_swapped(keys: VaultKeyring, sinks: list[MemorySink]):
     store = MemoryVaultStore()
-    vault = SealedVault(
-        store=store, keys=keys, audit=sinks, random=secrets.token_bytes, now=lambda: NOW
-    )
+    vault = made(store, keys, MemoryRowSecrets(), sinks)
     mine, hers = (vault.seal(owner="a", kind="b", data=data) for data in (b"mine", b"hers"))
     one, two = store.rows[mine], store.rows[hers]
     assert one
@@ -300,7 +332,7 @@ def test_nothing_and_too_much_are_refused(vault: SealedVault, data: bytes):
         vault.seal(owner="a", kind="b", data=data)
 
 
-def test_keys_bind_the_context_and_name_themselves(keys: VaultKeys):
+def test_keys_bind_the_context_and_name_themselves(keys: VaultKeyring):
     wrapped = keys.wrap(bytes(range(32)), context=b"row")
 
     assert keys.unwrap(wrapped, context=b"row") == bytes(range(32))
@@ -315,8 +347,151 @@ def test_keys_bind_the_context_and_name_themselves(keys: VaultKeys):
             keys.unwrap(bad, context=context)
 
 
-def test_a_blind_index_is_stable_and_keyed(keys: VaultKeys):
-    assert keys.blind_index(b"1") == keys.blind_index(b"1")
-    assert keys.blind_index(b"1") != keys.blind_index(b"2")
-    assert MemoryVaultKeys().blind_index(b"1").digest != keys.blind_index(b"1").digest
-    assert len(keys.blind_index(b"1").digest) == 32
+def test_a_blind_index_is_stable_and_keyed(keys: VaultKeyring):
+    (index,) = keys.blind_indices(b"1")
+    assert (index,) == keys.blind_indices(b"1")
+    assert index.digest != keys.blind_indices(b"2")[0].digest
+    assert MemoryVaultKeys().blind_indices(b"1")[0].digest != index.digest
+    assert len(index.digest) == 32
+
+
+def test_keys_are_added_used_newest_first_and_destroyed(keys: VaultKeyring):
+    old_kek, old_index = keys.wrapping_keys()[0], keys.index_keys()[0]
+    wrapped, index = keys.wrap(bytes(32), context=b"c"), keys.blind_indices(b"1")[0]
+
+    kek, index_key = keys.add_wrapping_key(), keys.add_index_key()
+
+    assert keys.wrapping_keys()[:2] == (kek, old_kek)
+    assert keys.index_keys() == (index_key, old_index)
+    assert keys.wrap(bytes(32), context=b"c").key_id == kek
+    assert keys.unwrap(wrapped, context=b"c") == bytes(32)
+    assert keys.blind_indices(b"1")[1] == index
+    with pytest.raises(Conflict):
+        keys.destroy(kek)  # it is in use
+    keys.destroy(old_kek)
+    keys.destroy(old_kek)  # safe to repeat
+    keys.destroy(old_index)
+    with pytest.raises(Conflict):
+        keys.destroy(index_key)
+    keys.reload()
+    assert (keys.wrapping_keys(), keys.index_keys()) == ((kek,), (index_key,))
+    with pytest.raises(VaultRowNotOpened):
+        keys.unwrap(wrapped, context=b"c")
+    assert index not in keys.blind_indices(b"1")
+
+
+def test_who_looks_like_somebody_is_not_registered_before_people_decide(vault: SealedVault):
+    def register(identifier: bytes, **more: Any) -> Registration:
+        return vault.seal_once(
+            identifier=identifier, owner="r", kind="p", data=DATA, likeness=[b"lin|1991"], **more
+        )
+
+    first = register(b"cn|1")
+    held = register(b"pass|7")
+    again = register(b"cn|1")
+
+    assert (first.new, first.similar) == (True, ())
+    assert (held.ref, held.new, held.similar) == ("", False, (first.ref,))
+    assert (again.ref, again.new) == (first.ref, False)
+    assert vault.find(b"pass|7") is None
+    other = register(b"pass|7", distinct_from=[first.ref])
+    assert other.new
+    assert register(b"id|9", distinct_from=[first.ref]).similar == (other.ref,)
+    assert not vault.seal_once(
+        identifier=b"lin|1991", owner="r", kind="p", data=DATA
+    ).similar  # an identifier of the same bytes is no likeness
+
+
+def test_a_further_identifier_leads_to_the_same_row(vault: SealedVault):
+    ref = vault.seal_once(identifier=b"cn|1", owner="r", kind="p", data=DATA).ref
+    other = vault.seal_once(identifier=b"cn|2", owner="r", kind="p", data=DATA).ref
+    vault.attach(ref, identifier=b"pass|7")
+    vault.attach(ref, identifier=b"pass|7")
+
+    assert vault.find(b"pass|7") == vault.find(b"cn|1") == ref
+    assert vault.open(ref, purpose="p", actor="a") == DATA
+    with pytest.raises(IdentifierTaken):
+        vault.attach(ref, identifier=b"cn|2")
+    assert vault.find(b"cn|2") == other
+    vault.replace(ref, data=b"newer")
+    assert vault.find(b"pass|7") == ref
+    assert not vault.seal_once(identifier=b"pass|7", owner="r", kind="p", data=DATA).new
+
+
+def test_merged_rows_are_one_and_the_other_is_forgotten(vault: SealedVault):
+    kept = vault.seal_once(identifier=b"cn|1", owner="r", kind="p", data=b"kept").ref
+    lost = vault.seal_once(identifier=b"cn|2", owner="r", kind="p", data=b"lost").ref
+    vault.attach(lost, identifier=b"pass|7")
+
+    vault.merge(lost, into=kept)
+    vault.merge(lost, into=kept)  # safe to repeat
+
+    assert {vault.find(name) for name in (b"cn|1", b"cn|2", b"pass|7")} == {kept}
+    assert vault.open(kept, purpose="p", actor="a") == b"kept"
+    with pytest.raises(NothingSealed):
+        vault.open(lost, purpose="p", actor="a")
+    with pytest.raises(Malformed):
+        vault.merge(kept, into=kept)
+
+
+@pytest.mark.parametrize("call", ["replace", "attach", "merge"])
+def test_what_opens_a_row_to_change_it_is_on_record_first(
+    vault: SealedVault, sinks: list[MemorySink], call: str
+):
+    ref = vault.seal_once(identifier=b"cn|1", owner="r", kind="p", data=DATA).ref
+    other = vault.seal_once(identifier=b"cn|2", owner="r", kind="p", data=DATA).ref
+
+    def act() -> None:
+        if call == "replace":
+            vault.replace(ref, data=b"x")
+        elif call == "attach":
+            vault.attach(ref, identifier=b"pass|7")
+        else:
+            vault.merge(other, into=ref)
+
+    sinks[1].failing = True
+    with pytest.raises(VaultNotAudited):
+        act()
+    assert vault.find(b"pass|7") is None
+    assert vault.find(b"cn|2") == other
+    sinks[1].failing = False
+    act()
+    assert {entry.action for entry in sinks[1].records} == {call}
+
+
+def test_a_row_opens_with_its_own_secret_alone(
+    store: VaultStore, keys: VaultKeyring, row_secrets: RowSecrets, sinks: list[MemorySink]
+):
+    vault = made(store, keys, row_secrets, sinks)
+    ref, other = (vault.seal(owner="a", kind="b", data=DATA) for _ in range(2))
+    vault.replace(ref, data=b"newer")
+
+    assert row_secrets.read(ref, 1) is None  # the version before opens for nobody
+    assert row_secrets.read(ref, 2) != row_secrets.read(other, 1)
+    row_secrets.destroy(ref)
+    with pytest.raises(VaultRowNotOpened):
+        vault.open(ref, purpose="p", actor="a")
+    assert vault.open(other, purpose="p", actor="a") == DATA
+    state = row_secrets.state(ref)
+    assert state
+    assert state.destroyed
+    assert not state.settled
+
+
+def test_secrets_are_settled_dropped_and_listed(row_secrets: RowSecrets):
+    row_secrets.put("vlt_a", 1, b"one")
+    row_secrets.put("vlt_b", 1, b"two")
+    row_secrets.settle("vlt_b", 1)
+    row_secrets.drop("vlt_b", 1)  # settled: it stays
+    row_secrets.put("vlt_b", 2, b"three")
+    row_secrets.put("vlt_c", 1, b"four")
+    row_secrets.drop("vlt_c", 1)
+
+    first, second = row_secrets.states(after="", limit=9)
+    assert (first.ref, first.settled, first.pending) == ("vlt_a", 0, (1,))
+    assert (second.ref, second.settled, second.pending) == ("vlt_b", 1, (2,))
+    assert row_secrets.states(after="vlt_a", limit=1) == [second]
+    assert [row_secrets.read("vlt_b", version) for version in (1, 2, 3)] == [b"two", b"three", None]
+    row_secrets.settle("vlt_b", 2)
+    assert row_secrets.read("vlt_b", 1) is None
+    assert row_secrets.state("vlt_d") is None

@@ -16,7 +16,7 @@ from identity.adapters.audit_sinks import (
     FileAuditSink,
     verify_audit_file,
 )
-from identity.vault.ports import AuditRecord
+from identity.vault.records import AuditRecord
 
 
 def entry(name: str) -> AuditRecord:

@@ -10,6 +10,7 @@ from threading import Barrier
 from sqlalchemy import func, select
 
 from identity.adapters.database import transaction
+from identity.adapters.row_secrets import SqliteRowSecrets
 from identity.adapters.vault_keys import FileVaultKeys
 from identity.adapters.vault_store import SqlVaultStore, VaultIndex, VaultRow
 from identity.vault.ports import Registration
@@ -49,6 +50,7 @@ def rival_process(directory: str, number: int) -> list[tuple[str, bool]]:
         keys=FileVaultKeys.open(
             path / "keys", passphrase="correct horse battery", random=secrets.token_bytes
         ),
+        secrets=SqliteRowSecrets(path / "secrets" / "rows.db"),
         audit=[MemorySink(), MemorySink()],
         random=secrets.token_bytes,
         now=lambda: NOW,
