@@ -79,9 +79,7 @@ def new_token(folder: Path) -> SoftToken:
     label = "vault-" + secrets.token_hex(4)
     token = SoftToken(folder=folder, module=module, label=label)
     subprocess.run(
-        (f"softhsm2-util --init-token --free --label {label} --so-pin {PIN} --pin {PIN}")
-
-        .split(),
+        (f"softhsm2-util --init-token --free --label {label} --so-pin {PIN} --pin {PIN}").split(),
         check=True,
         env={**os.environ, **token.environment},
         stdout=subprocess.DEVNULL,
