@@ -9,8 +9,14 @@ from pathlib import Path
 import pytest
 
 from identity.core.data_integrity import add_proof, verify_proofs
-from identity.core.data_integrity.suite import HashedSuite, hash_name_for
-from identity.core.data_integrity.suites import find_cryptosuite
+from identity.core.data_integrity.proofs import _input_document
+from identity.core.data_integrity.suite import (
+    HashedSuite,
+    ProofMalformed,
+    decode_base58_proof_value,
+    hash_name_for,
+)
+from identity.core.data_integrity.suites import canonical_rdf, find_cryptosuite
 from registry.core.encoding import base58_encode
 from registry.core.keys import KeyType, verify_signature
 from tests.identity.core.contexts import bundled
@@ -234,5 +240,78 @@ def test_published_sets_and_chains_verify(name, count):
     assert len(verify(json.loads(json.dumps(document)))) == count
 
 
+@pytest.mark.parametrize(
+    ("name", "after"), [("proofSet", "signedProofSet"), ("proofChain", "signedProofChain")]
+)
+@pytest.mark.parametrize("number", [1, 2])
+def test_each_proof_by_itself(name, after, number):
+    signed = read_vector(CHAIN / f"proof{name}ConfigSigned{number}.json")
+    config = read_vector(CHAIN / f"proof{name}Config{number}.json")
+    proofs = read_vector(CHAIN / f"signedProof{name}{number}.json")["proof"]
+    last = proofs[-1] if isinstance(proofs, list) else proofs
+
+    assert signed == last
+    assert {k: v for k, v in signed.items() if k != "proofValue"} == {
+        k: v for k, v in config.items() if k != "@context"
+    }
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_a_proof_of_a_chain_signs(number):
+    """Data Integrity §4.5: the document with just the proofs that the new one continues."""
+    published = read_vector(CHAIN / f"proofChainTempDoc{number}.json")
+    signed = read_vector(CHAIN / f"proofChainConfigSigned{number}.json")
+    chain = read_vector(CHAIN / f"signedProofChain{number}.json")
+    by_id = {proof["id"]: proof for proof in chain["proof"] if "id" in proof}
+    config = {name: value for name, value in signed.items() if name != "proofValue"}
+
+    unsecured = _input_document(chain, signed, by_id)
+    message = find_cryptosuite("eddsa-rdfc-2022").hash_data(
+        published, config, key_type=KeyType.ED25519, contexts=bundled()
+    )
+
+    assert unsecured == published
+    verify_signature(
+        chain_signer(number + 2).key,
+        message=message,
+        signature=decode_base58_proof_value(signed),
+    )
+
+
 def test_every_file_of_the_sets_and_chains_is_used():
     assert len(list(CHAIN.glob("*.json"))) == 16
+
+
+# The deprecated suite: every step comes out, and the proof is refused for its type.
+
+OLD = EDDSA / "Ed25519Signature2020"
+
+
+def old(step: str) -> str:
+    return (OLD / f"{step}EdSig.txt").read_text("utf-8")
+
+
+def test_each_step_of_ed25519_signature_2020():
+    assert len(list(OLD.iterdir())) == 9
+    signed = read_vector(OLD / "signedEdSig.json")
+    document = {name: value for name, value in signed.items() if name != "proof"}
+    config = read_vector(OLD / "proofConfigEdSig.json")
+    canonical, configuration = (
+        canonical_rdf(part, contexts=bundled(), hash_name="sha256") for part in (document, config)
+    )
+    digests = [hashlib.sha256(part).digest() for part in (configuration, canonical)]
+    signature = bytes.fromhex(old("sigHex"))
+
+    assert canonical.decode("utf-8") == old("canonDoc")
+    assert configuration.decode("utf-8") == old("proofCanon")
+    assert [digest.hex() for digest in digests] == [old("proofHash"), old("docHash")]
+    assert b"".join(digests).hex() == old("combinedHash")
+    assert "z" + base58_encode(signature) == old("sigBTC58") == signed["proof"]["proofValue"]
+    key = resolve_did_key(config["verificationMethod"], "assertionMethod")
+    assert key == signer_of_vector(read_vector(EDDSA / "keyPair.json")["privateKeyMultibase"]).key
+    verify_signature(key, message=b"".join(digests), signature=signature)
+
+
+def test_a_proof_of_the_deprecated_suite_is_refused():
+    with pytest.raises(ProofMalformed):
+        verify(read_vector(OLD / "signedEdSig.json"))

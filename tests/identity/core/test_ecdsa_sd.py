@@ -21,7 +21,7 @@ from identity.core.data_integrity import (
 )
 from identity.core.data_integrity.ecdsa_sd import signed_message
 from identity.core.data_integrity.ecdsa_sd_values import parse_base_proof, parse_derived_proof
-from identity.core.data_integrity.sd_document import hmac_labels
+from identity.core.data_integrity.sd_document import hmac_labels, part_for_verifying
 from identity.core.data_integrity.selection import PointerLeadsNowhere, group, select
 from registry.core.encoding import base64url_decode, base64url_encode
 from registry.core.keys import KeyType, SignatureNotValid, parse_multikey, verify_signature
@@ -66,6 +66,18 @@ each_example = pytest.mark.parametrize("example", EXAMPLES, ids=["prc", "employ"
 def test_the_vectors_are_here():
     for example in EXAMPLES:
         assert len(list(example.folder.iterdir())) == 20
+
+
+@pytest.mark.parametrize(
+    ("example", "name"),
+    [(EXAMPLES[0], "prCredUnsigned"), (EXAMPLES[1], "employmentAuth")],
+    ids=["prc", "employ"],
+)
+def test_the_document_is_the_one_that_came_in(example, name):
+    unsigned = read_vector(ROOT / f"{name}.json")
+
+    assert set(unsigned) == set(example.document)
+    assert {key for key in unsigned if unsigned[key] != example.document[key]} <= {"description"}
 
 
 @each_example
@@ -172,6 +184,95 @@ def test_the_derived_document(example):
         "derivedUnsignedReveal"
     )
     assert derived == expected
+
+
+@each_example
+def test_the_values_that_pointers_name(example):
+    published = example.read("addPointerValues")
+
+    assert [entry["pointer"] for entry in published] == example.mandatory
+    for entry in published:
+        found = select(example.document, [entry["pointer"]])
+        for step in entry["pointer"].split("/")[1:]:
+            found = found[0] if isinstance(found, list) else found[step]
+        assert found == entry["value"]
+
+
+@each_example
+def test_all_that_deriving_groups(example):
+    published = example.read("derivedAllGroupData")
+    grouped = example.grouped()
+    lines = grouped.lines
+
+    assert list(lines) == published["nquads"]
+    assert len(published["deskolemizedNQuads"]) == len(lines)
+    assert sorted(label for _, label in published["labelMap"]["value"]) == sorted(
+        label[2:] for label in grouped.labels.values()
+    )
+    for name, group_of in published["groups"].items():
+        chosen = grouped.groups[name]
+        assert [[index, lines[index]] for index in chosen] == group_of["matching"]["value"]
+        assert [
+            [index, text] for index, text in enumerate(lines) if index not in chosen
+        ] == group_of["nonMatching"]["value"]
+        assert len(group_of["deskolemizedNQuads"]) == len(chosen)
+
+
+@each_example
+def test_what_the_holder_takes_from_the_base_proof(example):
+    recovered = example.read("derivedRecoveredBaseData")
+    base = parse_base_proof(example.signed["proof"]["proofValue"])
+    derived = parse_derived_proof(example.read("derivedRevealDocument")["proof"]["proofValue"])
+    signatures = example.read("derivedAdjSignatures")
+    indexes = example.read("derivedAdjMandatoryIndexes")["adjMandatoryIndexes"]
+
+    assert base.base_signature.hex() == recovered["baseSignature"]
+    assert base.public_key == base64url_free(recovered["proofPublicKey"])
+    assert base.hmac_key.hex() == recovered["hmacKey"]
+    assert [signature.hex() for signature in base.signatures] == recovered["signatures"]
+    assert list(base.mandatory_pointers) == recovered["mandatoryPointers"]
+    assert [
+        base.signatures[index].hex() for index in signatures["adjSignatureIndexes"]
+    ] == signatures["filteredSignatures"]
+    assert [s.hex() for s in derived.signatures] == signatures["filteredSignatures"]
+    assert list(derived.mandatory_indexes) == indexes
+
+
+@each_example
+def test_what_the_verifier_reads(example):
+    revealed = example.read("derivedRevealDocument")
+    proof = revealed.pop("proof")
+    value = parse_derived_proof(proof["proofValue"])
+    published = example.read("verifyDerivedProofValue")
+    data = example.read("verifyCreateVerifyData")
+
+    lines = part_for_verifying(
+        revealed,
+        labels=value.labels,
+        mandatory_indexes=value.mandatory_indexes,
+        contexts=bundled(),
+    )
+
+    quads = example.read("verifyNQuads")
+    places = set(value.mandatory_indexes)
+    assert list(lines.mandatory) == [text for at, text in enumerate(quads) if at in places]
+    assert list(lines.others) == [text for at, text in enumerate(quads) if at not in places]
+    assert list(lines.others) == data["nonMandatory"]
+    for step in (published, data):
+        assert value.base_signature.hex() == step["baseSignature"]
+        assert value.public_key == base64url_free(step["publicKey"])
+        assert [signature.hex() for signature in value.signatures] == step["signatures"]
+    assert sorted(value.labels.items()) == sorted(map(tuple, published["labelMap"]))
+    assert list(value.mandatory_indexes) == published["mandatoryIndexes"]
+    message = signed_message(
+        revealed,
+        proof,
+        public_key=value.public_key,
+        mandatory=lines.mandatory,
+        contexts=bundled(),
+    )
+    assert message[:32].hex() == data["proofHash"]
+    assert message[-32:].hex() == data["mandatoryHash"]
 
 
 @each_example
