@@ -175,7 +175,7 @@ def _receipts(receipt: AnchorReceipt) -> dict[str, Figure]:
     form, anchor = receipt_json(receipt), trust_anchor()
     return {
         "receipts parsed and checked": measure(
-            lambda _: verify_receipt(parse_receipt(form), digest=BATCH[500], anchor=anchor)
+            lambda _: verify_receipt(parse_receipt(form), digest=BATCH[500], anchor=anchor, now=0)
         )
     }
 

@@ -65,10 +65,10 @@ from registry.api.docs_page import install_docs
 from registry.api.resolution_routes import build_resolution_router
 from registry.api.routes import build_router as build_registry_router
 from registry.client import AsgiTransport, HttpTransport, RegistryClient, Transport
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.cosignature import parse_witness_key
 from registry.core.did_web import MAX_DOCUMENT_BYTES, web_did
 from registry.core.refusals import Malformed, Refusal, Unavailable
-from registry.core.trust_anchor import TrustAnchor
 from registry.ledger.embedded.engine import EmbeddedLedger
 from registry.witness.collector import Collector, WitnessEndpoint
 from registry.witness.cosigned import CosignedHeadStore
@@ -85,7 +85,7 @@ class Composition:
 
     settings: Settings
     folder: DataFolder
-    trust: TrustAnchor
+    trust: AnyTrustAnchor
     app: FastAPI
     workers: list[Worker] = field(default_factory=list)
     closers: list[Callable[[], None]] = field(default_factory=list)
@@ -230,7 +230,7 @@ class _Builder:
                 more_agencies=conformance.status_agencies(self._settings),
             )
 
-    def _founding_client(self, transport: Transport, trust: TrustAnchor) -> RegistryClient:
+    def _founding_client(self, transport: Transport, trust: AnyTrustAnchor) -> RegistryClient:
         """Founding reads what it has just written, which no witness can have seen yet.
 
         The ledger in this process is its own; one elsewhere is believed under its witnesses only.
@@ -240,7 +240,7 @@ class _Builder:
         return RegistryClient(transport, trust, time.monotonic, random=self._random)
 
     def _open_witnesses(
-        self, ledger: EmbeddedLedger, trust: TrustAnchor, workers: list[Worker]
+        self, ledger: EmbeddedLedger, trust: AnyTrustAnchor, workers: list[Worker]
     ) -> CosignedHeadStore | None:
         """Have every head co-signed, where the trust anchor names witnesses."""
         if trust.witnesses is None:
@@ -259,7 +259,7 @@ class _Builder:
 
     def _open_registry(
         self, routers: list[APIRouter], workers: list[Worker]
-    ) -> tuple[Transport, TrustAnchor]:
+    ) -> tuple[Transport, AnyTrustAnchor]:
         settings = self._settings
         if "registry" not in self._services:
             if settings.ledger.registry_url is None or settings.ledger.trust_anchor is None:
@@ -407,7 +407,7 @@ class _Builder:
         workers: list[Worker],
         engine: Engine,
         registry: RegistryClient,
-        trust: TrustAnchor,
+        trust: AnyTrustAnchor,
         access: AccessKeys,
         certified: Certified,
     ) -> None:

@@ -4,13 +4,15 @@ The same rules that wrote the ledger read it again: `registry.core.transitions`.
 that does not fit is named, and the audit ends there, since everything after it stands on it.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from registry.audit_source import AuditSource, FileSource, PortSource
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.checkpoint import Head, verify_unwitnessed_head
 from registry.core.refusals import Refusal
-from registry.core.trust_anchor import TrustAnchor
 from registry.ledger.port import Ledger
 from registry.replay import HistoryFault, Replay
 
@@ -31,7 +33,12 @@ class AuditReport:
         return self.fault is None
 
 
-def audit(ledger: Path | Ledger | AuditSource, *, trust: TrustAnchor) -> AuditReport:
+def audit(
+    ledger: Path | Ledger | AuditSource,
+    *,
+    trust: AnyTrustAnchor,
+    clock: Callable[[], float] = time.time,
+) -> AuditReport:
     """Replay a ledger and compare all of it.
 
     Steps, for each block in order:
@@ -39,28 +46,29 @@ def audit(ledger: Path | Ledger | AuditSource, *, trust: TrustAnchor) -> AuditRe
     1. Its entries are canonical; they name its height and its time.
     2. Entry 0 is a genesis, whose members are the anchor's roots. Every other entry is a
        transaction that the rules accept in the state before it.
-    3. Log root and state root are those of its head, which the anchor's keys signed, and which
-       follows the head before.
+    3. Log root and state root are those of its head, which is signed (`verify_past_head`), and
+       which follows the head before.
     4. What it changed is stored, also where a later block changed it again: history is proven too.
 
     And at the end:
 
-    5. The newest head ends the log.
+    5. The newest head, which the anchor's keys or validators signed, ends the log.
     6. Every record of the state is stored as the replay made it, and nothing damaged its proof.
 
     Args:
         ledger: a ledger file, also one that is in use; an engine; or another source.
         trust: whose heads are believed.
+        clock: Unix seconds; a consortium's anchor does not hold for ever.
     """
     if isinstance(ledger, Path):
         try:
             with FileSource.open(ledger) as file:
-                return audit(file, trust=trust)
+                return audit(file, trust=trust, clock=clock)
         except Refusal as refusal:
             return AuditReport(fault=refusal.detail, entries=0, height=None, records=0, head=None)
     source = ledger if isinstance(ledger, AuditSource) else PortSource(ledger)
     replay = Replay(trust)
-    run = _Audit(source, replay)
+    run = _Audit(source, replay, int(clock()))
     try:
         head = run.run()
     except Refusal as refusal:
@@ -78,6 +86,7 @@ def audit(ledger: Path | Ledger | AuditSource, *, trust: TrustAnchor) -> AuditRe
 class _Audit:
     source: AuditSource
     replay: Replay
+    now: int  # Unix seconds
     good: Head | None = None  # of the last block whose records are stored as they must be
 
     def report(self, fault: str) -> AuditReport:
@@ -92,7 +101,7 @@ class _Audit:
 
     def run(self) -> Head:
         replay = self.replay
-        newest = verify_unwitnessed_head(self.source.head(None), replay.trust)
+        newest = verify_unwitnessed_head(self.source.head(None), replay.trust, now=self.now)
         while replay.log.size < newest.tree_size:
             batch = self.source.entries(replay.log.size, newest.tree_size - replay.log.size)
             if not batch:

@@ -1,18 +1,19 @@
 """Checks an export: no network, no database, nothing but the file and a pinned trust anchor."""
 
 import hashlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from registry.core.checkpoint import Head, parse_head
+from registry.core.any_trust_anchor import AnyTrustAnchor, parse_trust_anchor
+from registry.core.checkpoint import Head, parse_head, verify_unwitnessed_head
 from registry.core.cosignature import HeadNotWitnessed, verify_cosignatures
 from registry.core.encoding import JsonObject, canonical_json, parse_json_object
 from registry.core.fields import choice, integer, members
 from registry.core.refusals import Malformed, NotFound, Refusal
 from registry.core.signed_note import MAX_NOTE_BYTES
-from registry.core.trust_anchor import TrustAnchor, parse_trust_anchor
 from registry.export import END, ENTRY, HEAD, TYPE
 from registry.ledger.entries import MAX_ENTRY_BYTES
 from registry.replay import HistoryFault, Replay
@@ -42,7 +43,9 @@ class CheckReport:
         return self.fault is None
 
 
-def check_export(file: Path, *, trust: TrustAnchor) -> CheckReport:
+def check_export(
+    file: Path, *, trust: AnyTrustAnchor, clock: Callable[[], float] = time.time
+) -> CheckReport:
     """Replay an export and recompute all of it.
 
     Steps, line by line:
@@ -51,7 +54,8 @@ def check_export(file: Path, *, trust: TrustAnchor) -> CheckReport:
     2. The first names a trust anchor with the network and the roots of the given one, which alone
        is believed.
     3. Entries are applied by the rules, from the genesis on; each block ends with its head, signed
-       by the given anchor's keys, with the log root and the state root of the replay.
+       (`verify_past_head`), with the log root and the state root of the replay. The last head is
+       signed by the given anchor's keys or validators.
     4. When the given anchor names witnesses, at least one head has their quorum. It speaks for all
        heads before it; what comes after it is not witnessed yet.
     5. The last line has the counts and the SHA-256 of everything before it, and ends the file.
@@ -59,11 +63,12 @@ def check_export(file: Path, *, trust: TrustAnchor) -> CheckReport:
     Args:
         file: the export.
         trust: whose heads are believed; from another hand than the file.
+        clock: Unix seconds; a consortium's anchor does not hold for ever.
 
     Raises:
         NoExportFile: there is no file to check.
     """
-    check = _Check(trust)
+    check = _Check(trust, int(clock()))
     try:
         with file.open("rb") as opened:
             check.run(opened)
@@ -76,10 +81,12 @@ def check_export(file: Path, *, trust: TrustAnchor) -> CheckReport:
 
 @dataclass(slots=True)
 class _Check:
-    trust: TrustAnchor
+    trust: AnyTrustAnchor
+    now: int  # Unix seconds
     line: int = 0
     heads: int = 0
     witnessed: Head | None = None
+    newest: str = ""  # checkpoint text
     replay: Replay = field(init=False)
 
     def __post_init__(self) -> None:
@@ -146,6 +153,7 @@ class _Check:
             raise HistoryFault("a head without entries before it")
         head = self.replay.close_block(note)
         self.heads += 1
+        self.newest = note
         if self.trust.witnesses is not None:
             try:
                 verify_cosignatures(parse_head(note).note, self.trust.witnesses)
@@ -158,6 +166,7 @@ class _Check:
             raise HistoryFault("the last block has no head, or there is no block")
         if self.trust.witnesses is not None and self.witnessed is None:  # 4
             raise HistoryFault("no head of the export has the quorum of the witnesses")
+        verify_unwitnessed_head(self.newest, self.trust, now=self.now)
         end = members(_canonical(data), "last line", required=("end",))["end"]
         found = members(end, "end", required=("entries", "heads", "sha256"))
         counts = (integer(found["entries"], "entries"), integer(found["heads"], "heads"))

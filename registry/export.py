@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from registry.core.any_trust_anchor import AnyTrustAnchor, trust_anchor_json
 from registry.core.checkpoint import parse_head
 from registry.core.encoding import JsonObject, canonical_json
 from registry.core.refusals import Conflict, Unavailable
-from registry.core.trust_anchor import TrustAnchor, trust_anchor_json
 from registry.ledger.entries import LogEntry
 from registry.ledger.port import MAX_ENTRIES, LedgerDamaged
 
@@ -51,7 +51,7 @@ class Exported:
     bytes: int
 
 
-def export(source: HistorySource, trust: TrustAnchor, out: Path) -> Exported:
+def export(source: HistorySource, trust: AnyTrustAnchor, out: Path) -> Exported:
     """Write the history up to the newest head to `out`; the file is there whole, or not at all.
 
     Nothing is verified here but that each block ends with its head: `check_export` does the rest,
@@ -74,7 +74,7 @@ def export(source: HistorySource, trust: TrustAnchor, out: Path) -> Exported:
     return Exported(entries=writer.entries, heads=writer.heads, bytes=writer.file.written)
 
 
-def _write(source: HistorySource, trust: TrustAnchor, out: Path) -> "_Writer":
+def _write(source: HistorySource, trust: AnyTrustAnchor, out: Path) -> "_Writer":
     """Write beside `out`, sync, and link into place."""
     partial = out.with_name(out.name + ".partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -123,7 +123,7 @@ class _Writer:
     entries: int = 0
     heads: int = 0
 
-    def history(self, source: HistorySource, trust: TrustAnchor) -> None:
+    def history(self, source: HistorySource, trust: AnyTrustAnchor) -> None:
         self._object({"type": TYPE, "trust_anchor": trust_anchor_json(trust)})
         newest = parse_head(source.head(None)).claimed
         block: tuple[int, int] | None = None

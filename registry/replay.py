@@ -8,7 +8,8 @@ after it stands on it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from registry.core.checkpoint import Head, verify_head_follows, verify_unwitnessed_head
+from registry.core.any_trust_anchor import AnyTrustAnchor
+from registry.core.checkpoint import Head, verify_head_follows, verify_past_head
 from registry.core.encoding import canonical_json
 from registry.core.genesis import genesis_changes, parse_genesis
 from registry.core.log_tree import NodeId
@@ -19,7 +20,6 @@ from registry.core.refusals import Malformed, NotPermitted, Refusal
 from registry.core.sparse_map import EMPTY, map_changes, update
 from registry.core.transactions import parse_transaction
 from registry.core.transitions import apply
-from registry.core.trust_anchor import TrustAnchor
 from registry.ledger.entries import LogEntry
 
 
@@ -106,11 +106,14 @@ class LiveNodes:
 class Replay:
     """A history under replay. `trust` says whose heads are believed; witnesses do not matter here.
 
+    What is replayed stands when a head that is trusted *now* ends it: see `verify_past_head`. The
+    caller verifies the newest one.
+
     Call `opens_block` before each `add_entry`; when it says so, `close_block` with the head of the
     block that is open.
     """
 
-    trust: TrustAnchor
+    trust: AnyTrustAnchor
     log: LogEdge = field(default_factory=LogEdge)
     state: dict[str, bytes] = field(default_factory=dict)
     nodes: LiveNodes = field(default_factory=LiveNodes)
@@ -122,7 +125,7 @@ class Replay:
 
     @classmethod
     def resume(
-        cls, trust: TrustAnchor, *, note: str, edge: Sequence[bytes], state: Mapping[str, bytes]
+        cls, trust: AnyTrustAnchor, *, note: str, edge: Sequence[bytes], state: Mapping[str, bytes]
     ) -> "Replay":
         """Go on behind the head `note`, from what a replay knew there. All of it is checked.
 
@@ -136,7 +139,7 @@ class Replay:
             Malformed, NotProven: `note` is no signed head of this network.
             HistoryFault: the edge or the state is not that of the head.
         """
-        head = verify_unwitnessed_head(note, trust)
+        head = verify_past_head(note, trust)
         log = LogEdge.of(head.tree_size, edge)
         nodes = LiveNodes()
         state_root, fresh = update(EMPTY, map_changes(state), nodes)
@@ -213,7 +216,7 @@ class Replay:
         )
         self.nodes.replace(self.fresh)
         self.before = {}
-        head = verify_unwitnessed_head(note, self.trust)
+        head = verify_past_head(note, self.trust)
         if (head.height, head.time, head.tree_size) != (height, time, self.log.size):
             raise HistoryFault(f"the head of height {height} is not that of its block")
         if head.log_root != self.log.root:

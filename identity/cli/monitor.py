@@ -12,7 +12,7 @@ import typer
 from identity.installation.parties import read_trust_anchor
 from registry.client import HttpTransport
 from registry.client.transport import NodeUnreachable
-from registry.core.trust_anchor import TrustAnchor
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.monitor.alarm import Alarm
 from registry.monitor.follow import Monitor, Sighting
 from registry.monitor.memory import Memory
@@ -93,7 +93,7 @@ def _tell(told: dict[str, Any], *, as_json: bool) -> None:
     typer.echo(f"{outcome.upper() if outcome == 'alarm' else outcome}: {rest}")
 
 
-def _write_evidence(alarm: Alarm, anchor: TrustAnchor, folder: Path) -> Path:
+def _write_evidence(alarm: Alarm, anchor: AnyTrustAnchor, folder: Path) -> Path:
     """Write it durably to a name of its own; earlier evidence is never replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     seen_at = _now()

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import httpx2
 
 from identity.demo.holder import HeldCopy, Holder, digest_of
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.encoding import JsonObject
 from registry.core.receipt import parse_receipt, verify_receipt
 from registry.core.refusals import Refusal
-from registry.core.trust_anchor import TrustAnchor
 
 PATIENCE_SECONDS = 30.0  # how long the story waits for a receipt
 
@@ -41,7 +41,7 @@ class Stage:
     http: httpx2.Client
     keys: Mapping[str, str]
     person: Person
-    trust: TrustAnchor
+    trust: AnyTrustAnchor
     random: Callable[[int], bytes]
     now: Callable[[], int]
     clock: Callable[[], float] = time.perf_counter
@@ -139,7 +139,10 @@ class Story:
                 raise StoryFailed(f"no receipt after {PATIENCE_SECONDS:.0f} s")
             self._stage.sleep(0.1)
         return verify_receipt(
-            parse_receipt(receipt), digest=digest_of(copy), anchor=self._stage.trust
+            parse_receipt(receipt),
+            digest=digest_of(copy),
+            anchor=self._stage.trust,
+            now=int(time.time()),
         ).height
 
     def _show_age(self) -> list[str]:

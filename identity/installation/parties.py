@@ -11,13 +11,18 @@ from identity.core.parties import Agency, AskedCredential, Purpose, RelyingParty
 from identity.core.signing import NamedSigner, PrivateKey
 from identity.installation.folder import DataFolder, founded_dids, read_document, write_document
 from identity.installation.founding import Founder, FoundingRegistry, Method
+from registry.core.any_trust_anchor import (
+    AnyTrustAnchor,
+    parse_trust_anchor,
+    trust_anchor_json,
+)
 from registry.core.cosignature import Witnesses, parse_witness_key
 from registry.core.did_web import web_did
 from registry.core.genesis import Genesis, GenesisMember, genesis_member, parse_genesis
 from registry.core.keys import KeyType, PublicKey
 from registry.core.refusals import Conflict, NotFound
 from registry.core.signed_note import VerifierKey
-from registry.core.trust_anchor import TrustAnchor, parse_trust_anchor, trust_anchor_json
+from registry.core.trust_anchor import TrustAnchor
 
 OPERATOR_KEYS = {"head": KeyType.ED25519}
 ROOT_KEYS = {"governance": KeyType.ED25519}
@@ -98,7 +103,7 @@ def open_genesis(ring: KeyRing, settings: Settings, *, now: Callable[[], int]) -
     return genesis
 
 
-def open_trust_anchor(ring: KeyRing, settings: Settings, genesis: Genesis) -> TrustAnchor:
+def open_trust_anchor(ring: KeyRing, settings: Settings, genesis: Genesis) -> AnyTrustAnchor:
     """What this installation pins; written for others to copy."""
     if settings.ledger.trust_anchor is not None:
         return read_trust_anchor(settings.ledger.trust_anchor)
@@ -121,7 +126,7 @@ def _witnesses(settings: LedgerSettings) -> Witnesses | None:
     return Witnesses(keys, settings.witness_threshold or len(keys) // 2 + 1)
 
 
-def read_trust_anchor(path: Path) -> TrustAnchor:
+def read_trust_anchor(path: Path) -> AnyTrustAnchor:
     """A pinned trust anchor from its file.
 
     Raises:

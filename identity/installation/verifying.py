@@ -26,8 +26,8 @@ from identity.verifier.evidence import EvidenceReader
 from identity.verifier.routes import build_router
 from identity.verifier.service import Verifier, VerifierService
 from registry.client import RegistryClient
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.encoding import JsonObject
-from registry.core.trust_anchor import TrustAnchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def build_verifier(
     catalogue: Catalogue,
     schemas: Mapping[str, JsonObject],
     contexts: ContextStore,
-    trust: TrustAnchor,
+    trust: AnyTrustAnchor,
     engine: Engine,
     registry: RegistryClient,
     access: AccessKeys,

@@ -4,15 +4,20 @@ from fastapi import FastAPI
 
 from registry import problems
 from registry.api.docs_page import install_docs
+from registry.api.ports import LightBlocks
 from registry.api.resolution_routes import build_resolution_router
 from registry.api.routes import build_router
-from registry.core.trust_anchor import TrustAnchor
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.ledger.port import Ledger
 from registry.witness.cosigned import CosignedHeads
 
 
 def create_app(
-    ledger: Ledger, trust: TrustAnchor, *, cosigned: CosignedHeads | None = None
+    ledger: Ledger,
+    trust: AnyTrustAnchor,
+    *,
+    cosigned: CosignedHeads | None = None,
+    light_blocks: LightBlocks | None = None,
 ) -> FastAPI:
     """Registry, DID resolution and a page that describes both."""
     app = FastAPI(
@@ -23,7 +28,7 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
-    app.include_router(build_router(ledger, trust, cosigned=cosigned))
+    app.include_router(build_router(ledger, trust, cosigned=cosigned, light_blocks=light_blocks))
     app.include_router(build_resolution_router(ledger))
     install_docs(app)
     return app

@@ -17,6 +17,23 @@ class WebDocuments(Protocol):
         ...
 
 
+class LightBlocks(Protocol):
+    """Light blocks of the engine; only the engine of a consortium has them."""
+
+    def light_block(self, height: int | None) -> bytes:
+        """The light block of an engine height, None for the newest that is committed.
+
+        Returns:
+            Bytes as `registry.core.light_client.encodings.light_block_bytes` writes them; settled,
+            as `registry.core.light_client.commit.settled` does it.
+
+        Raises:
+            NotFound: that height is not reached, or not kept any more.
+            Unavailable: the engine does not answer.
+        """
+        ...
+
+
 class SubmissionLimit(Protocol):
     """How many DIDs one client may create in a while; anybody may create one."""
 

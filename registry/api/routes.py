@@ -9,6 +9,7 @@ from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from registry.api.governance_routes import build_governance_router
+from registry.api.light_routes import build_light_router
 from registry.api.messages import (
     AccreditationsAnswer,
     ConsistencyAnswer,
@@ -19,8 +20,9 @@ from registry.api.messages import (
     RecordAnswer,
     TransactionAnswer,
 )
-from registry.api.ports import SubmissionLimit
+from registry.api.ports import LightBlocks, SubmissionLimit
 from registry.core.accreditation import AccreditationList
+from registry.core.any_trust_anchor import AnyTrustAnchor, trust_anchor_json
 from registry.core.checkpoint import parse_head
 from registry.core.encoding import parse_json_object
 from registry.core.fields import MAX_INTEGER
@@ -36,7 +38,6 @@ from registry.core.records import (
 )
 from registry.core.refusals import NotFound
 from registry.core.sparse_map import MAX_KEY_BYTES
-from registry.core.trust_anchor import TrustAnchor, trust_anchor_json
 from registry.ledger.port import MAX_ENTRIES, Ledger
 from registry.problems import responses
 from registry.witness.cosigned import CosignedHeads, NotWitnessed
@@ -72,10 +73,11 @@ class NoSuchTransaction(NotFound):
 
 def build_router(
     ledger: Ledger,
-    trust: TrustAnchor,
+    trust: AnyTrustAnchor,
     *,
     new_dids: SubmissionLimit | None = None,
     cosigned: CosignedHeads | None = None,
+    light_blocks: LightBlocks | None = None,
 ) -> APIRouter:
     """All routes below `/registry`.
 
@@ -84,12 +86,14 @@ def build_router(
         trust: handed out for convenience; a reader pins its own copy.
         new_dids: bounds what one network address may create; None for callers of our own.
         cosigned: heads that have their quorum of witnesses; None when no witnesses are asked.
+        light_blocks: of the consortium's engine; None on any other.
     """
     router = APIRouter(prefix="/registry")
     _add_records(router, ledger)
     _add_log(router, ledger)
     _add_transactions(router, ledger, new_dids)
     router.include_router(build_governance_router(ledger))
+    router.include_router(build_light_router(light_blocks))
 
     @router.get(
         "/head",

@@ -6,6 +6,7 @@ proven is `NodeNotTrusted`: a reader that fails here has no answer, and must say
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -15,9 +16,11 @@ from registry.client.errors import NodeNotTrusted, checked, refusal_of
 from registry.client.governance import Governance
 from registry.client.heads import HeadMemory
 from registry.client.transport import Answer, NodeUnreachable, Transport
+from registry.client.trust import HeadTrust, TrustStore
 from registry.core.accreditation import Accreditation, AccreditationList, is_accredited
 from registry.core.anchors import BatchRecord
-from registry.core.checkpoint import Head, verify_unwitnessed_head
+from registry.core.any_trust_anchor import AnyTrustAnchor
+from registry.core.checkpoint import Head
 from registry.core.compromise import CompromisedKeys
 from registry.core.did_document import did_document
 from registry.core.did_record import DidRecord, version_at
@@ -52,7 +55,6 @@ from registry.core.transactions import (
     parse_transaction,
     signing_message,
 )
-from registry.core.trust_anchor import TrustAnchor
 
 CACHE_SECONDS = 2.0  # far below the minute after which a revocation must be seen everywhere
 MAX_CACHED = 4096  # records
@@ -116,11 +118,13 @@ class RegistryClient:
     def __init__(
         self,
         transport: Transport,
-        trust: TrustAnchor,
+        trust: AnyTrustAnchor,
         now: Callable[[], float],
         *,
         random: Callable[[int], bytes],
         cache_seconds: float = CACHE_SECONDS,
+        clock: Callable[[], float] = time.time,
+        store: TrustStore | None = None,
     ) -> None:
         """
         Args:
@@ -129,13 +133,16 @@ class RegistryClient:
             now: seconds from any fixed point, for the cache alone; a monotonic clock is best.
             random: gives that many random bytes, for nonces.
             cache_seconds: how long a proven record is answered again without asking.
+            clock: Unix seconds, by which a consortium's heads are judged.
+            store: keeps how far a consortium's validators were followed.
         """
         self._transport = transport
         self._trust = trust
         self._now = now
         self._random = random
         self._cache_seconds = cache_seconds
-        self._heads = HeadMemory(trust, self._fetch_consistency)
+        self._head_trust = HeadTrust(trust, clock=clock, fetch=self._fetch_light_block, store=store)
+        self._heads = HeadMemory(self._head_trust, self._fetch_consistency)
         self._cache_lock = threading.Lock()
         self._cache: dict[str, tuple[float, ProvenBytes]] = {}
         self._generation = 0  # grows at every write; what was asked for earlier is not cached
@@ -149,6 +156,11 @@ class RegistryClient:
     def roots(self) -> tuple[str, ...]:
         """DIDs where accreditation begins."""
         return self._trust.roots
+
+    @property
+    def trust(self) -> AnyTrustAnchor:
+        """What is trusted now; a consortium's anchor moves on with every head."""
+        return self._head_trust.anchor
 
     # --- writing
 
@@ -183,7 +195,7 @@ class RegistryClient:
             head = (
                 self._heads.accept(receipt.head, floor=None)
                 if self._trust.witnesses is None
-                else verify_unwitnessed_head(receipt.head, self._trust)
+                else self._head_trust.verify(receipt.head, witnessed=False)
             )
             if receipt.tx_id != transaction.id or receipt.index >= head.tree_size:
                 raise NodeNotTrusted("the receipt is for another transaction or head")
@@ -398,6 +410,9 @@ class RegistryClient:
             required=("first", "second", "path"),
         )
         return parse_path(found["path"], most=MAX_PATH)
+
+    def _fetch_light_block(self, height: int) -> bytes:
+        return self._get(f"/registry/light-blocks/{height}").body
 
     def _get(self, path: str) -> Answer:
         answer = self._transport.get(path)

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from registry.core.checkpoint import Head, HeadWentBack, verify_head, verify_head_follows
+from registry.client.trust import HeadTrust
+from registry.core.checkpoint import Head, HeadWentBack, verify_head_follows
 from registry.core.merkle_log import verify_consistency
-from registry.core.trust_anchor import TrustAnchor
 
 MAX_KNOWN_TEXTS = 64  # verified texts kept, so that one head is not verified for every answer
 
@@ -15,10 +15,10 @@ FetchConsistency = Callable[[int, int], Sequence[bytes]]
 class HeadMemory:
     """Accepts heads that are signed, of this network, and of one history. Any thread."""
 
-    def __init__(self, trust: TrustAnchor, fetch_consistency: FetchConsistency) -> None:
+    def __init__(self, trust: HeadTrust, fetch_consistency: FetchConsistency) -> None:
         """
         Args:
-            trust: who signs heads.
+            trust: who vouches for heads.
             fetch_consistency: asks the node for the path from one log size to a larger one.
         """
         self._trust = trust
@@ -37,7 +37,7 @@ class HeadMemory:
 
         Steps:
 
-        1. It is signed by enough keys of the trust anchor, for its network.
+        1. Those whom the reader trusts vouch for it, for its network.
         2. It is not older than `floor`: what had been seen when the question was asked. A node may
            have moved on since, another thread may have seen it, and the answer still be good.
         3. It and the newest head are of one history: by their numbers, and by a consistency proof
@@ -47,7 +47,7 @@ class HeadMemory:
             NotProven, Malformed, Conflict: a step fails.
             Unavailable: the node does not give the consistency proof.
         """
-        head = self._known.get(text) or verify_head(text, self._trust)  # 1
+        head = self._known.get(text) or self._trust.verify(text)  # 1
         if floor is not None and head.height < floor.height:  # 2
             raise HeadWentBack(f"height {head.height} comes before {floor.height}, already seen")
         while True:  # 3; again when another thread has moved the newest head meanwhile

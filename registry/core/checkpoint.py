@@ -5,34 +5,42 @@ extension lines: height, time and state root. `docs/proofs.md` has the grammar. 
 trusts nothing else of the node that sent it.
 """
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from registry.core.any_trust_anchor import AnyTrustAnchor
+from registry.core.consortium_anchor import ConsortiumAnchor
+from registry.core.consortium_head import read_evidence
 from registry.core.cosignature import verify_cosignatures
-from registry.core.encoding import base64_decode
-from registry.core.fields import integer
-from registry.core.network import parse_network_name
-from registry.core.proofs import NotProven, are_hashes
-from registry.core.refusals import Conflict, Malformed
-from registry.core.signed_note import (
-    NoteSigner,
-    UnverifiedNote,
-    base64_text,
-    parse_note,
-    sign_note,
-    verify_note,
+from registry.core.head import (
+    Head,
+    HeadNotTrusted,
+    UnverifiedHead,
+    parse_head,
+    parse_head_text,
 )
-from registry.core.trust_anchor import TrustAnchor
+from registry.core.light_client.commit import CommittedBlock, verify_commit
+from registry.core.light_client.light_block import NANOSECONDS
+from registry.core.refusals import Conflict
+from registry.core.signed_note import NoteSigner, sign_note, verify_note
+
+__all__ = [
+    "Head",
+    "HeadForked",
+    "HeadNotTrusted",
+    "HeadSigner",
+    "HeadWentBack",
+    "UnverifiedHead",
+    "parse_head",
+    "parse_head_text",
+    "sign_head",
+    "verify_head",
+    "verify_head_follows",
+    "verify_light_head",
+    "verify_past_head",
+    "verify_unwitnessed_head",
+]
 
 HeadSigner = NoteSigner  # signs heads and nothing else
-
-_ORIGIN = "cairn/"
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
-
-
-class HeadNotTrusted(NotProven):
-    """The head is of another network, or too few keys of the trust anchor have signed it."""
 
 
 class HeadWentBack(Conflict):
@@ -43,118 +51,102 @@ class HeadForked(Conflict):
     """Two signed heads contradict each other: somebody rewrote history. Keep both as evidence."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """State of a network at one height."""
+def verify_head(unverified: str | bytes, anchor: AnyTrustAnchor, *, now: int) -> Head:
+    """Check that those whom the trust anchor names vouch for this head of its network.
 
-    network: str
-    tree_size: int  # entries in the log; at least 1, because genesis is entry 0
-    log_root: bytes  # 32 bytes
-    height: int
-    time: int  # Unix seconds
-    state_root: bytes  # 32 bytes, root of the state map
+    Steps:
 
-    def __post_init__(self) -> None:
-        """Hold every head to its ranges.
+    1. It parses.
+    2. Its network is the anchor's.
+    3. Enough keys of an operator's anchor have signed it (`verify_note`); or, under a consortium's
+       anchor, its validators have (`verify_light_head`).
+    4. When the anchor names witnesses, enough of them have co-signed it.
 
-        Raises:
-            Malformed: a number is out of range, a root has another length than 32 bytes, or the
-                network has no such name.
-        """
-        parse_network_name(self.network)
-        integer(self.tree_size, "tree size", low=1)
-        integer(self.height, "height")
-        integer(self.time, "time")
-        if not are_hashes(self.log_root, self.state_root):
-            raise Malformed("a root of a head has not 32 bytes")
-
-    @property
-    def text(self) -> str:
-        """The six lines that are signed."""
-        return (
-            f"{_ORIGIN}{self.network}\n"
-            f"{self.tree_size}\n"
-            f"{base64_text(self.log_root)}\n"
-            f"height {self.height}\n"
-            f"time {self.time}\n"
-            f"state {base64_text(self.state_root)}\n"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class UnverifiedHead:
-    """What a checkpoint says, and the note that is to be checked before anyone believes it."""
-
-    claimed: Head
-    note: UnverifiedNote
-
-
-def parse_head(unverified: str | bytes) -> UnverifiedHead:
-    """Read a signed checkpoint.
-
-    Raises:
-        Malformed: no signed note; other lines than the six, or in another order; a number with a
-            sign, a leading zero or beyond 2^53; a root that is not base64 of 32 bytes.
-    """
-    note = parse_note(unverified)
-    return UnverifiedHead(parse_head_text(note.text), note)
-
-
-def parse_head_text(text: str) -> Head:
-    """Read the six lines that are signed.
-
-    Raises:
-        Malformed: as `parse_head`.
-    """
-    lines = text.split("\n")
-    if len(lines) != 7 or lines[6]:
-        raise Malformed("a head has exactly six lines")
-    return Head(
-        network=_after(_ORIGIN, lines[0]),
-        tree_size=_number(lines[1]),
-        log_root=base64_decode(lines[2]),
-        height=_number(_after("height ", lines[3])),
-        time=_number(_after("time ", lines[4])),
-        state_root=base64_decode(_after("state ", lines[5])),
-    )
-
-
-def verify_head(unverified: str | bytes, anchor: TrustAnchor) -> Head:
-    """Check that enough keys of the trust anchor have signed this head of its network.
-
-    Steps: 1. it parses; 2. its network is the anchor's; 3. `verify_note` with the anchor's keys and
-    threshold; 4. when the anchor names witnesses, `verify_cosignatures` with them.
+    Args:
+        unverified: the head as checkpoint text.
+        anchor: what the reader trusts.
+        now: Unix seconds, by the reader's clock. Only a consortium's anchor ends with time.
 
     Raises:
         Malformed: as `parse_head`.
         HeadNotTrusted: another network.
         NoteNotSigned: too few signatures, or a false one.
+        NotProven, Conflict: as `verify_light_head`.
         HeadNotWitnessed: too few co-signatures, or a false one.
     """
-    head = _verify_signed(unverified, anchor)  # 1, 2, 3
+    head = _verify_signed(unverified, anchor, now=now)  # 1, 2, 3
     if anchor.witnesses is not None:  # 4
         verify_cosignatures(head.note, anchor.witnesses)
     return head.claimed
 
 
-def verify_unwitnessed_head(unverified: str | bytes, anchor: TrustAnchor) -> Head:
+def verify_unwitnessed_head(unverified: str | bytes, anchor: AnyTrustAnchor, *, now: int) -> Head:
     """`verify_head` without step 4, for those who look at a head before its witnesses have.
 
     These are the witnesses, whoever asks them, monitors and audits. A reader who acts on what a
     record says must not use this.
 
     Raises:
-        Malformed, HeadNotTrusted, NoteNotSigned: as `verify_head`.
+        Malformed, NotProven, Conflict: as `verify_head`.
     """
-    return _verify_signed(unverified, anchor).claimed
+    return _verify_signed(unverified, anchor, now=now).claimed
 
 
-def _verify_signed(unverified: str | bytes, anchor: TrustAnchor) -> UnverifiedHead:
+def verify_past_head(unverified: str | bytes, anchor: AnyTrustAnchor) -> Head:
+    """`verify_unwitnessed_head` for a replay, which rebuilds every root by itself.
+
+    Under a consortium's anchor, validators of long ago cannot be trusted any more, and need not be:
+    the newest head commits to every entry, its height and its time. So a head on the way must be
+    signed by more than two thirds of validators that it names itself, and no more is asked. The
+    caller has verified the newest head, and compares each with its replay.
+
+    Raises:
+        Malformed, NotProven: as `verify_head`.
+    """
+    if not isinstance(anchor, ConsortiumAnchor):
+        return _verify_signed(unverified, anchor, now=0).claimed
+    head = _parse_of(unverified, anchor)
+    verify_commit(read_evidence(head))
+    return head.claimed
+
+
+def verify_light_head(
+    head: UnverifiedHead, anchor: ConsortiumAnchor, *, now: int
+) -> CommittedBlock:
+    """Check that the validators of a consortium vouch for a head.
+
+    Steps: 1. the one light block under it is of a header whose app hash is that of the head;
+    2. the header is of the anchor's chain, by `ConsortiumAnchor.verify`.
+
+    Args:
+        now: Unix seconds, by the reader's clock.
+
+    Returns:
+        The light block, from which the reader's trust may go on.
+
+    Raises:
+        Malformed, HeadNotTrusted: step 1 fails.
+        NotProven, ChainForked: step 2 fails; `NotEnoughTrust` when light blocks in between may
+            help.
+    """
+    return anchor.verify(read_evidence(head), now=now * NANOSECONDS)
+
+
+def _verify_signed(unverified: str | bytes, anchor: AnyTrustAnchor, *, now: int) -> UnverifiedHead:
     """Steps 1 to 3 of `verify_head`; the co-signatures stay unverified."""
+    head = _parse_of(unverified, anchor)  # 1, 2
+    if isinstance(anchor, ConsortiumAnchor):  # 3
+        verify_light_head(head, anchor, now=now)
+    else:
+        verify_note(head.note, keys=anchor.head_keys, threshold=anchor.threshold)
+    return head
+
+
+def _parse_of(unverified: str | bytes, anchor: AnyTrustAnchor) -> UnverifiedHead:
+    """Steps 1 and 2 of `verify_head`."""
     head = parse_head(unverified)  # 1
     if head.claimed.network != anchor.network:  # 2
         raise HeadNotTrusted("head is of another network")
-    verify_note(head.note, keys=anchor.head_keys, threshold=anchor.threshold)  # 3
     return head
 
 
@@ -198,15 +190,3 @@ def verify_head_follows(older: Head, newer: Head) -> None:
         older.state_root,
     ):  # 5
         raise HeadForked(f"two different logs of size {newer.tree_size}")
-
-
-def _after(prefix: str, line: str) -> str:
-    if not line.startswith(prefix):
-        raise Malformed(f"a line of the head does not begin with {prefix.strip()!r}")
-    return line.removeprefix(prefix)
-
-
-def _number(text: str) -> int:
-    if not _NUMBER.fullmatch(text):
-        raise Malformed("a number of the head is not plain decimal")
-    return int(text)

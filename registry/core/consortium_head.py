@@ -6,8 +6,8 @@ the light block of that header; `docs/proofs.md` has the bytes. The ledger's hei
 that hold entries; the engine's height is another number, and runs on.
 """
 
-from registry.core.checkpoint import Head, HeadNotTrusted, UnverifiedHead
 from registry.core.hashing import labelled_hash, sha256
+from registry.core.head import Head, HeadNotTrusted, UnverifiedHead
 from registry.core.light_client.commit import settled
 from registry.core.light_client.encodings import light_block_bytes
 from registry.core.light_client.light_block import LightBlock

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from registry.core.anchors import MAX_BATCH, BatchRecord
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.checkpoint import Head, parse_head, verify_head
 from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.fields import choice, integer, members, octets
@@ -21,7 +22,6 @@ from registry.core.records import batch_key
 from registry.core.refusals import Malformed
 from registry.core.signed_note import MAX_NOTE_BYTES
 from registry.core.sparse_map import MapProof, map_proof_json, parse_map_proof, verify_map_proof
-from registry.core.trust_anchor import TrustAnchor
 
 TYPE = "cairn-anchor-receipt/1"
 
@@ -119,14 +119,16 @@ def build_receipt(
     return receipt
 
 
-def verify_receipt(receipt: AnchorReceipt, *, digest: bytes, anchor: TrustAnchor) -> VerifiedAnchor:
+def verify_receipt(
+    receipt: AnchorReceipt, *, digest: bytes, anchor: AnyTrustAnchor, now: int
+) -> VerifiedAnchor:
     """Check that the consortium's ledger holds `digest` in a batch of the receipt's issuer.
 
     Steps:
 
     1. The receipt is of the trust anchor's network.
     2. It is about this digest.
-    3. Enough head keys of the trust anchor have signed its head, which is of the same network.
+    3. Its head is of the same network, and `verify_head` believes it.
     4. The batch record is of an issuer of this network, and no younger than the head.
     5. The digest is number `index` of the batch's `count`, under the batch's root.
     6. The map proof is about the key "batch/<issuer>/<batch>" of just this record, and shows the
@@ -136,6 +138,7 @@ def verify_receipt(receipt: AnchorReceipt, *, digest: bytes, anchor: TrustAnchor
         receipt: as `parse_receipt` made it.
         digest: the digest that the caller computed from the credential itself, 32 bytes.
         anchor: what the caller trusts.
+        now: Unix seconds, by the caller's clock.
 
     Raises:
         NotProven: any step fails.
@@ -145,7 +148,7 @@ def verify_receipt(receipt: AnchorReceipt, *, digest: bytes, anchor: TrustAnchor
         raise AnchorNotProven("receipt is of another network")
     if not are_hashes(digest) or receipt.digest != digest:  # 2
         raise AnchorNotProven("receipt is about another digest")
-    head = verify_head(receipt.head, anchor)  # 3
+    head = verify_head(receipt.head, anchor, now=now)  # 3
     _verify_links(receipt, head)  # 4 to 6
     return VerifiedAnchor(
         issuer=receipt.batch.issuer,

@@ -52,8 +52,8 @@ class TrustAnchor:
             raise Malformed("a key that signs heads is no witness")
 
 
-def parse_trust_anchor(value: object) -> TrustAnchor:
-    """Read a trust anchor from its JSON form.
+def parse_operator_anchor(value: object) -> TrustAnchor:
+    """Read an operator's anchor from its JSON form.
 
     Raises:
         Malformed: a member is missing, unknown or not of its form, or as `TrustAnchor`.
@@ -75,12 +75,12 @@ def parse_trust_anchor(value: object) -> TrustAnchor:
         roots=items(
             found["roots"], "roots", low=1, high=MAX_ROOTS, read=lambda item: read_did(item, "root")
         ),
-        witnesses=_parse_witnesses(found["witnesses"]) if "witnesses" in found else None,
+        witnesses=parse_witnesses(found["witnesses"]) if "witnesses" in found else None,
     )
 
 
-def trust_anchor_json(anchor: TrustAnchor) -> JsonObject:
-    """The JSON form of a trust anchor; `parse_trust_anchor` reads it."""
+def operator_anchor_json(anchor: TrustAnchor) -> JsonObject:
+    """The JSON form of an operator's anchor; `parse_operator_anchor` reads it."""
     result: JsonObject = {
         "type": TYPE,
         "network": anchor.network,
@@ -91,14 +91,24 @@ def trust_anchor_json(anchor: TrustAnchor) -> JsonObject:
         "roots": list(anchor.roots),
     }
     if anchor.witnesses is not None:
-        result["witnesses"] = {
-            "keys": [key.text for key in anchor.witnesses.keys],
-            "threshold": anchor.witnesses.threshold,
-        }
+        result["witnesses"] = witnesses_json(anchor.witnesses)
     return result
 
 
-def _parse_witnesses(value: object) -> Witnesses:
+def witnesses_json(witnesses: Witnesses) -> JsonObject:
+    """The JSON form of a quorum; `parse_witnesses` reads it."""
+    return {
+        "keys": [key.text for key in witnesses.keys],
+        "threshold": witnesses.threshold,
+    }
+
+
+def parse_witnesses(value: object) -> Witnesses:
+    """Read who must co-sign heads.
+
+    Raises:
+        Malformed: a member is missing, unknown or not of its form, or as `Witnesses`.
+    """
     found = members(value, "witnesses", required=("keys", "threshold"))
     return Witnesses(
         keys=items(

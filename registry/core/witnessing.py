@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.checkpoint import (
     Head,
     HeadForked,
@@ -16,12 +17,13 @@ from registry.core.checkpoint import (
     verify_head_follows,
     verify_unwitnessed_head,
 )
+from registry.core.consortium_anchor import ConsortiumAnchor
+from registry.core.consortium_head import evidence_key_id, evidence_name
 from registry.core.encoding import base64_decode
 from registry.core.merkle_log import ConsistencyNotProven, verify_consistency
 from registry.core.proofs import HASH_BYTES
 from registry.core.refusals import Conflict, Malformed
 from registry.core.signed_note import MAX_NOTE_BYTES, base64_text
-from registry.core.trust_anchor import TrustAnchor
 
 MAX_PROOF_LINES = 63  # the specification's own bound
 MAX_REQUEST_BYTES = MAX_NOTE_BYTES + 64 * (MAX_PROOF_LINES + 1)
@@ -78,19 +80,24 @@ def parse_add_checkpoint(unverified: bytes) -> AddCheckpoint:
     return AddCheckpoint(int(old.group(1)), path, head)
 
 
-def may_cosign(request: AddCheckpoint, *, last: Head | None, anchor: TrustAnchor) -> Head:
+def may_cosign(
+    request: AddCheckpoint, *, last: Head | None, anchor: AnyTrustAnchor, now: int
+) -> Head:
     """Judge a request against the head that the witness co-signed last.
 
     Steps:
 
-    1. Enough keys of the log have signed the head. Co-signatures do not count: they are what the
-       log is asking for.
+    1. Enough keys of the log have signed the head, or its validators. Co-signatures do not count:
+       they are what the log is asking for.
     2. The old size is not beyond the head's size.
     3. The old size is that of the last head, 0 when there is none. This refuses what was co-signed
        before (a replay), a log that shrank, and the loser of two requests at once.
     4. A head of the old size is the last head itself, text for text.
     5. A longer log continues the old one: by the consistency proof, and its height, time and
        network go on too. From nothing, the proof is empty.
+
+    Args:
+        now: Unix seconds, by the witness's clock.
 
     Returns:
         The head, which the witness must store as its last one before it co-signs.
@@ -102,7 +109,7 @@ def may_cosign(request: AddCheckpoint, *, last: Head | None, anchor: TrustAnchor
         HeadForked: step 4 fails: the log's keys have signed two heads for one size.
         ConsistencyNotProven: step 5 fails.
     """
-    head = verify_unwitnessed_head(request.head, anchor)  # 1
+    head = verify_unwitnessed_head(request.head, anchor, now=now)  # 1
     if request.old_size > head.tree_size:  # 2
         raise Malformed("the old size is beyond the size of the head")
     known = 0 if last is None else last.tree_size
@@ -122,7 +129,7 @@ def may_cosign(request: AddCheckpoint, *, last: Head | None, anchor: TrustAnchor
     return head
 
 
-def bare_head(unverified: str, anchor: TrustAnchor) -> str:
+def bare_head(unverified: str, anchor: AnyTrustAnchor) -> str:
     """The head with the lines of its log's keys alone, each key once.
 
     Anybody may put further lines under a head. What is stored or passed on leaves them out.
@@ -131,7 +138,11 @@ def bare_head(unverified: str, anchor: TrustAnchor) -> str:
         Malformed: no head.
     """
     note = parse_head(unverified).note
-    known = {(key.name, key.id) for key in anchor.head_keys}
+    known = (
+        {(evidence_name(anchor.network), evidence_key_id(anchor.network))}
+        if isinstance(anchor, ConsortiumAnchor)
+        else {(key.name, key.id) for key in anchor.head_keys}
+    )
     lines = {
         (line.name, line.key_id): line.text
         for line in note.signatures

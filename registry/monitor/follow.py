@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from registry.client.transport import NodeUnreachable
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.checkpoint import (
     Head,
     HeadForked,
@@ -11,6 +12,7 @@ from registry.core.checkpoint import (
     parse_head,
     verify_head,
     verify_head_follows,
+    verify_past_head,
     verify_unwitnessed_head,
 )
 from registry.core.merkle_log import (
@@ -22,7 +24,6 @@ from registry.core.merkle_log import (
 )
 from registry.core.proofs import NotProven
 from registry.core.refusals import Malformed
-from registry.core.trust_anchor import TrustAnchor
 from registry.monitor.alarm import Alarm, Evidence, Kind
 from registry.monitor.catch_up import CatchUp
 from registry.monitor.memory import Memory, Remembered
@@ -46,7 +47,7 @@ class Monitor:
     def __init__(
         self,
         *,
-        trust: TrustAnchor,
+        trust: AnyTrustAnchor,
         node: Node,
         memory: Memory,
         now: Callable[[], int],
@@ -133,7 +134,7 @@ class Monitor:
 
     def _signed(self, note: str, remembered: Remembered | None) -> Head:
         try:
-            return verify_unwitnessed_head(note, self._trust)
+            return verify_unwitnessed_head(note, self._trust, now=self._now())
         except (NotProven, Malformed) as error:
             known = () if remembered is None else (remembered.note,)
             raise Alarm(
@@ -177,7 +178,7 @@ class Monitor:
         if known is not None:
             again = self._node.head(height)
             try:
-                served = verify_unwitnessed_head(again, self._trust)
+                served = verify_past_head(again, self._trust)
             except (NotProven, Malformed) as error:
                 raise Alarm(
                     Kind.UNSIGNED_HEAD,
@@ -228,7 +229,7 @@ class Monitor:
     def _replayed(self, cosigned: str, newest: Head, note: str) -> Head:
         """The co-signed head, which must be one of those that were rebuilt."""
         try:
-            head = verify_head(cosigned, self._trust)
+            head = verify_head(cosigned, self._trust, now=self._now())
         except (NotProven, Malformed) as error:
             raise Alarm(
                 Kind.UNWITNESSED,

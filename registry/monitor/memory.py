@@ -12,9 +12,9 @@ from pathlib import Path
 
 import apsw
 
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.proofs import HASH_BYTES
 from registry.core.refusals import Refusal, Unavailable
-from registry.core.trust_anchor import TrustAnchor
 from registry.replay import Replay
 
 APPLICATION_ID = 0x434E4D4F  # "CNMO"
@@ -68,7 +68,7 @@ class Memory:
         """Close the file."""
         self._db.close()
 
-    def load(self, trust: TrustAnchor) -> Remembered | None:
+    def load(self, trust: AnyTrustAnchor) -> Remembered | None:
         """What is remembered, checked against the last head; None before the first look.
 
         Raises:

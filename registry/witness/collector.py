@@ -11,7 +11,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from registry.client.transport import Answer, Transport
-from registry.core.checkpoint import Head, parse_head, verify_unwitnessed_head
+from registry.core.any_trust_anchor import AnyTrustAnchor
+from registry.core.checkpoint import Head, parse_head, verify_past_head
 from registry.core.cosignature import (
     HeadNotWitnessed,
     WitnessKey,
@@ -21,7 +22,6 @@ from registry.core.cosignature import (
 from registry.core.proofs import NotProven
 from registry.core.refusals import Malformed, NotPermitted, Refusal, Unavailable
 from registry.core.signed_note import parse_note
-from registry.core.trust_anchor import TrustAnchor
 from registry.core.witnessing import AddCheckpoint, bare_head, encode_add_checkpoint
 from registry.ledger.port import Ledger
 from registry.witness.cosigned import CosignedHeadStore, HeadNotCosigned, NotWitnessed
@@ -59,7 +59,7 @@ class Collector:
         self,
         *,
         ledger: Ledger,
-        trust: TrustAnchor,
+        trust: AnyTrustAnchor,
         witnesses: Sequence[WitnessEndpoint],
         store: CosignedHeadStore,
     ) -> None:
@@ -111,7 +111,7 @@ class Collector:
         """
         with self._turn:
             note = bare_head(self._ledger.head(), self._trust)
-            head = verify_unwitnessed_head(note, self._trust)
+            head = verify_past_head(note, self._trust)
             if self._has_quorum(head):
                 return head
             return self._ask_all(note, head)

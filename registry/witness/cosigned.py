@@ -10,9 +10,10 @@ from typing import Protocol
 
 import apsw
 
-from registry.core.checkpoint import Head, parse_head, verify_head
+from registry.core.any_trust_anchor import AnyTrustAnchor
+from registry.core.checkpoint import Head, parse_head, verify_past_head
+from registry.core.cosignature import verify_cosignatures
 from registry.core.refusals import NotFound, Refusal, Unavailable
-from registry.core.trust_anchor import TrustAnchor
 
 MAX_KEPT = 4096  # heads; a receipt carries its own, so older ones are only a convenience
 BUSY_TIMEOUT_MS = 5_000
@@ -46,7 +47,7 @@ class CosignedHeads(Protocol):
 class CosignedHeadStore:
     """Keeps heads that verify under a trust anchor with witnesses, and no others. Any thread."""
 
-    def __init__(self, path: Path, trust: TrustAnchor) -> None:
+    def __init__(self, path: Path, trust: AnyTrustAnchor) -> None:
         """Open the file at `path`, or make it.
 
         Raises:
@@ -77,7 +78,7 @@ class CosignedHeadStore:
             NotProven, Malformed: it is no head of the network.
             Unavailable: it cannot be written.
         """
-        head = verify_head(note, self._trust)
+        head = self._verified(note)
         with self._lock, _failures():
             self._db.execute(
                 "INSERT INTO heads VALUES (?, ?) ON CONFLICT DO UPDATE SET note = excluded.note",
@@ -102,12 +103,19 @@ class CosignedHeadStore:
             raise HeadNotCosigned("pending: the witnesses have not co-signed this head yet")
         note = str(found)
         try:
-            head = verify_head(note, self._trust)
+            head = self._verified(note)
         except Refusal as refusal:
             raise HeadNotCosigned("pending: the stored head is damaged or of others") from refusal
         if height is not None and head.height != height:
             raise HeadNotCosigned("pending: the stored head is of another height")
         return note
+
+    def _verified(self, note: str) -> Head:
+        """The head, which has its quorum. It is of our own ledger: time does not matter."""
+        assert self._trust.witnesses is not None
+        head = verify_past_head(note, self._trust)
+        verify_cosignatures(parse_head(note).note, self._trust.witnesses)
+        return head
 
     def _prepare(self) -> None:
         db = self._db

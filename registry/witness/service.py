@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from registry.core.checkpoint import Head, HeadForked, parse_head, verify_unwitnessed_head
+from registry.core.any_trust_anchor import AnyTrustAnchor
+from registry.core.checkpoint import Head, HeadForked, parse_head, verify_past_head
 from registry.core.cosignature import WitnessKey, cosign, witness_key
 from registry.core.refusals import NotFound, Refusal
 from registry.core.signed_note import NoteSigner
-from registry.core.trust_anchor import TrustAnchor
 from registry.core.witnessing import (
     AddCheckpoint,
     OldSizeStale,
@@ -29,7 +29,7 @@ class Witness:
     def __init__(
         self,
         *,
-        logs: Sequence[TrustAnchor],
+        logs: Sequence[AnyTrustAnchor],
         signer: NoteSigner,
         store: WitnessStore,
         now: Callable[[], int],
@@ -91,10 +91,15 @@ class Witness:
         return self._store.last(network)
 
     def _judge(
-        self, request: AddCheckpoint, *, stored: str | None, last: Head | None, anchor: TrustAnchor
+        self,
+        request: AddCheckpoint,
+        *,
+        stored: str | None,
+        last: Head | None,
+        anchor: AnyTrustAnchor,
     ) -> Head:
         try:
-            return may_cosign(request, last=last, anchor=anchor)
+            return may_cosign(request, last=last, anchor=anchor, now=self._now())
         except HeadForked:
             assert stored is not None
             self._store.keep_conflict(
@@ -109,10 +114,10 @@ class Witness:
         return cosign(parse_head(request.head).note.text, self._signer, time=self._now())
 
 
-def _believed(stored: str, anchor: TrustAnchor) -> Head:
+def _believed(stored: str, anchor: AnyTrustAnchor) -> Head:
     """What is stored was signed by the log, or it was damaged since."""
     try:
-        return verify_unwitnessed_head(stored, anchor)
+        return verify_past_head(stored, anchor)
     except Refusal as refusal:
         raise WitnessStoreFailed("the stored head is damaged, or of other keys") from refusal
 

@@ -38,6 +38,7 @@ from tests.registry.authors import (
     signed,
     trust_anchor,
 )
+from tests.registry.core.heads import NOW
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def embedded(directory: Path, now: Callable[[], int]) -> Iterator[Engine]:
         directory / "ledger.db", genesis=genesis(), signer=UnsafeHeadSigner(), now=now
     )
     with closing(ledger):
-        yield Engine(ledger, genesis(), partial(verify_head, anchor=trust_anchor()))
+        yield Engine(ledger, genesis(), partial(verify_head, anchor=trust_anchor(), now=NOW))
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from registry.ledger.port import LedgerDamaged
 from registry.ledger.store.database import connect
 from registry.ledger.store.rows import NodeCache, Rows
 from tests.registry.authors import CREATED, UnsafeHeadSigner, genesis, trust_anchor
+from tests.registry.core.heads import NOW
 
 TABLES = {
     "entries": "idx",
@@ -65,7 +66,7 @@ class Twin:
         self.keys = sorted({str(bytes(row[0]), "utf-8") for row in self.rows["state"]})  # type: ignore[call-overload]
         ledger = _open(path)
         self.heads = [
-            verify_head(ledger.head(height), trust_anchor())
+            verify_head(ledger.head(height), trust_anchor(), now=NOW)
             for height in range(ledger.health().height + 1)
         ]
         self.answers = [call() for call in self.calls(ledger)]

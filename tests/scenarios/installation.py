@@ -242,7 +242,9 @@ class Installation:
         while (receipt := wallet.receipt(copy)) is None:
             assert time.monotonic() < deadline, "no receipt"
             time.sleep(0.05)
-        return verify_receipt(parse_receipt(receipt), digest=digest_of(copy), anchor=self.trust)
+        return verify_receipt(
+            parse_receipt(receipt), digest=digest_of(copy), anchor=self.trust, now=int(time.time())
+        )
 
     def change_status(self, credential: str, purpose: str, *, on: bool) -> httpx2.Response:
         """Suspend, reinstate or revoke, as the VC API has it."""

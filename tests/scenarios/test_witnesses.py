@@ -14,6 +14,7 @@ import pytest
 
 from identity.demo.story import Story
 from registry.core.checkpoint import parse_head, verify_head
+from tests.registry.core.heads import NOW
 from tests.scenarios.installation import DEMO, ROOT, Installation, free_port, person
 
 NAMES = ("court.example/witness", "university.example/witness", "press.example/witness")
@@ -130,7 +131,7 @@ def test_an_installation_under_witnesses(
     for _ in Story(here.stage(person(0))).tell():
         assert here.audit().is_clean
     until(is_caught_up)
-    verified = verify_head(cosigned().text, here.trust)
+    verified = verify_head(cosigned().text, here.trust, now=NOW)
 
     # from outside: monitor, export, and the check of it
     state = tmp_path / "monitor.db"
@@ -157,7 +158,7 @@ def test_an_installation_under_witnesses(
     here.anchored(here.wallet(), copies[0])
 
     # the check of an export needs neither the installation nor its witnesses
-    last = verify_head(cosigned().text, here.trust)
+    last = verify_head(cosigned().text, here.trust, now=NOW)
     again = cairn(*look)
     assert json.loads(again.stdout)["witnessed_height"] >= last.height
     for witness in witnesses:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from identity.core.opening.sealed_identity import SealedIdentity
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.checkpoint import verify_head
 from registry.core.disclosure import DisclosureCount, DisclosureOrder
 from registry.core.encoding import JsonObject
@@ -17,7 +18,6 @@ from registry.core.records import DISCLOSURES_KEY, disclosure_order_key
 from registry.core.refusals import Malformed, NotPermitted
 from registry.core.signed_note import MAX_NOTE_BYTES
 from registry.core.sparse_map import MapProof, map_proof_json, parse_map_proof, verify_map_proof
-from registry.core.trust_anchor import TrustAnchor
 
 SALT_BYTES = 32
 
@@ -84,12 +84,13 @@ def commitment_of(sealed: SealedIdentity, salt: bytes) -> bytes:
 class VerifiedOrder:
     """An order whose proof was checked against the record in hand. Made by `verify_order` only."""
 
-    __slots__ = ("_evidence", "_salt", "_trust", "order")
+    __slots__ = ("_evidence", "_now", "_salt", "_trust", "order")
 
     order: DisclosureOrder
     _evidence: OrderEvidence
     _salt: bytes
-    _trust: TrustAnchor
+    _trust: AnyTrustAnchor
+    _now: int
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         raise OrderNotVerified("an order is verified, never asserted")
@@ -102,7 +103,7 @@ class VerifiedOrder:
 
 
 def verify_order(
-    evidence: OrderEvidence, *, sealed: SealedIdentity, salt: bytes, trust: TrustAnchor
+    evidence: OrderEvidence, *, sealed: SealedIdentity, salt: bytes, trust: AnyTrustAnchor, now: int
 ) -> VerifiedOrder:
     """Check that the ledger holds an order to open just this sealed identity.
 
@@ -112,17 +113,21 @@ def verify_order(
     4. The order's commitment is the salted hash of this record.
     5. At least as many institutions that hold a share stand behind it as are needed to open.
 
+    Args:
+        now: Unix seconds, by the caller's clock.
+
     Raises:
         OrderNotVerified: a step fails.
         NotProven, Malformed: the head is not signed, or a proof does not prove.
     """
-    order = _checked(evidence, sealed=sealed, salt=salt, trust=trust)
+    order = _checked(evidence, sealed=sealed, salt=salt, trust=trust, now=now)
     verified = object.__new__(VerifiedOrder)
     for name, value in (
         ("order", order),
         ("_evidence", evidence),
         ("_salt", salt),
         ("_trust", trust),
+        ("_now", now),
     ):
         object.__setattr__(verified, name, value)
     return verified
@@ -138,18 +143,18 @@ def require_order(order: VerifiedOrder, sealed: SealedIdentity) -> DisclosureOrd
     try:
         if type(order) is VerifiedOrder:
             evidence, salt, trust = order._evidence, order._salt, order._trust
-            return _checked(evidence, sealed=sealed, salt=salt, trust=trust)
+            return _checked(evidence, sealed=sealed, salt=salt, trust=trust, now=order._now)
     except AttributeError as error:  # made around `verify_order`, so it has no evidence
         raise OrderNotVerified("nothing is opened without a verified order") from error
     raise OrderNotVerified("nothing is opened without a verified order")
 
 
 def _checked(
-    evidence: OrderEvidence, *, sealed: SealedIdentity, salt: bytes, trust: TrustAnchor
+    evidence: OrderEvidence, *, sealed: SealedIdentity, salt: bytes, trust: AnyTrustAnchor, now: int
 ) -> DisclosureOrder:
     if sealed.custody.network != trust.network:  # 1
         raise OrderNotVerified("the identity was sealed on another network")
-    head = verify_head(evidence.head, trust)
+    head = verify_head(evidence.head, trust, now=now)
     order, count = evidence.order, evidence.count
     key = disclosure_order_key(order.number)
     verify_map_proof(evidence.order_proof, key=key, value=order.encode(), root=head.state_root)  # 2

@@ -13,10 +13,10 @@ from identity.core.verification.policy import Policy
 from identity.core.verification.presented import Hints, Unverified
 from identity.core.verification.proof import Proven
 from registry.core.accreditation import Accreditation
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.encoding import JsonObject
 from registry.core.receipt import AnchorReceipt
 from registry.core.refusals import Refusal
-from registry.core.trust_anchor import TrustAnchor
 
 _NOT_READ = CheckFailed("compromise_not_read", "nobody asked whether the key was stolen")
 
@@ -31,7 +31,7 @@ class World:
 
     contexts: ContextStore
     catalogue: Catalogue
-    trust: TrustAnchor
+    trust: AnyTrustAnchor
     schemas: Mapping[str, JsonObject] = field(default_factory=dict)
 
 

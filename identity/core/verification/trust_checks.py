@@ -150,7 +150,7 @@ def _anchored(case: Case) -> VerifiedAnchor:
         raise receipt
     content = case.credential.content
     digest = credential_digest(content, anchor_claim(content).salt)
-    return verify_receipt(receipt, digest=digest, anchor=case.world.trust)
+    return verify_receipt(receipt, digest=digest, anchor=case.world.trust, now=case.now_seconds)
 
 
 def _held_at_issuing(documents: Sequence[IssuerDocument], case: Case) -> list[IssuerDocument]:

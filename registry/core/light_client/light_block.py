@@ -12,7 +12,7 @@ from enum import IntEnum
 
 from registry.core.fields import MAX_INTEGER, integer
 from registry.core.hashing import sha256
-from registry.core.keys import PublicKey
+from registry.core.keys import KeyType, PublicKey
 from registry.core.proofs import HASH_BYTES
 from registry.core.refusals import Malformed
 
@@ -146,6 +146,15 @@ class Validator:
 
     key: PublicKey  # Ed25519
     power: int  # at least 1
+
+    def __post_init__(self) -> None:
+        """Refuse a key of another type.
+
+        Raises:
+            Malformed: it is no Ed25519 key.
+        """
+        if self.key.type is not KeyType.ED25519:
+            raise Malformed("a validator votes with an Ed25519 key")
 
     @property
     def address(self) -> bytes:

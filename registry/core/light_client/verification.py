@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from registry.core.fields import integer
 from registry.core.light_client.commit import CommittedBlock, power_of, verify_commit
-from registry.core.light_client.encodings import validators_hash
 from registry.core.light_client.light_block import (
     NANOSECONDS,
     LightBlock,
@@ -55,7 +54,8 @@ class TrustedBlock:
     height: int
     hash: bytes  # of the header, 32 bytes
     time: int  # nanoseconds since 1970
-    validators: ValidatorSet  # who signs the header after this one
+    validators: ValidatorSet  # who signed it, or who signs the next one
+    next_validators_hash: bytes  # of those who sign the next one, 32 bytes
 
     def __post_init__(self) -> None:
         """Hold every field to its range.
@@ -65,8 +65,8 @@ class TrustedBlock:
         """
         integer(self.height, "height", low=1)
         parse_time(self.time)
-        if not are_hashes(self.hash):
-            raise Malformed("the hash of a trusted header has not 32 bytes")
+        if not are_hashes(self.hash, self.next_validators_hash):
+            raise Malformed("a hash of a trusted header has not 32 bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ def verify_later(
     3. It is higher than the trusted one, and later.
     4. `verify_commit`: more than two thirds of its own validators have signed it.
     5. If it is the next one, its validators are those that the trusted header announces; otherwise
-       more than a third of those announced have signed it.
+       more than a third of the trusted validators have signed it.
 
     Args:
         unverified: as `parse_light_block` made it.
@@ -127,7 +127,7 @@ def verify_later(
         HeaderFromTheFuture: it is later than `now` and the drift.
         HeaderBackDated: step 3 fails.
         HeaderNotCommitted, TooFewSigned: step 4 fails.
-        NotEnoughTrust: it is not the next one, and too few of those announced have signed.
+        NotEnoughTrust: it is not the next one, and too few of the trusted have signed.
     """
     header = unverified.header
     _verify_frame(unverified, trusted, rules, now=now)  # 1, 2
@@ -137,7 +137,7 @@ def verify_later(
     committed = verify_commit(unverified)  # 4
     # 5
     if header.height == trusted.height + 1:
-        if header.validators_hash != validators_hash(trusted.validators):
+        if header.validators_hash != trusted.next_validators_hash:
             raise HeaderNotTrusted("the next header has other validators than announced")
     elif 3 * power_of(committed.signers, trusted.validators) <= trusted.validators.power:
         raise NotEnoughTrust("not more than a third of the trusted validators have signed")
@@ -165,7 +165,8 @@ def verify_not_later(
         TrustExpired, HeaderNotTrusted, HeaderFromTheFuture, HeaderNotCommitted, TooFewSigned: as
             `verify_later`.
         HeaderBackDated: it is higher, or lower and yet not earlier.
-        ChainForked: it has the trusted height, is committed, and is another header.
+        ChainForked: it has the trusted height and is another header, and more than a third of the
+            trusted validators have signed it.
         NotEnoughTrust: step 5 fails.
     """
     header = unverified.header
@@ -175,11 +176,13 @@ def verify_not_later(
     if header.height > trusted.height or (not same and header.time >= trusted.time):
         raise HeaderBackDated("the header is not lower and earlier than the trusted one")
     committed = verify_commit(unverified)  # 4
-    if same:
-        if committed.hash != trusted.hash:
-            raise ChainForked(f"two signed headers at engine height {header.height}")
-        return committed
     shared = power_of(committed.signers, trusted.validators)
+    if same:
+        if committed.hash == trusted.hash:
+            return committed
+        if 3 * shared <= trusted.validators.power:  # anybody can invent validators that sign
+            raise HeaderNotTrusted("another header than the trusted one, of other validators")
+        raise ChainForked(f"two signed headers at engine height {header.height}")
     if 3 * shared <= 2 * trusted.validators.power:  # 5
         raise NotEnoughTrust("not more than two thirds of the trusted validators have signed")
     return committed
@@ -197,19 +200,17 @@ def _verify_frame(
         raise HeaderFromTheFuture("the header is from the future")
 
 
-def trusted_block(committed: CommittedBlock, next_validators: ValidatorSet) -> TrustedBlock:
-    """What to keep of a verified light block.
-
-    Args:
-        committed: what `verify_later` or `verify_not_later` returned.
-        next_validators: the set that its header announces.
+def trusted_block(committed: CommittedBlock) -> TrustedBlock:
+    """What to keep of a light block that `verify_later` or `verify_not_later` returned.
 
     Raises:
-        HeaderNotTrusted: it announces another.
+        Malformed: its header announces no validators: the chain ends there.
     """
     header = committed.block.header
-    if validators_hash(next_validators) != header.next_validators_hash:
-        raise HeaderNotTrusted("the header announces other validators")
     return TrustedBlock(
-        height=header.height, hash=committed.hash, time=header.time, validators=next_validators
+        height=header.height,
+        hash=committed.hash,
+        time=header.time,
+        validators=committed.block.validators,
+        next_validators_hash=header.next_validators_hash,
     )

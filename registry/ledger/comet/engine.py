@@ -12,8 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from registry.core.genesis import Genesis
+from registry.core.light_client.commit import settled
+from registry.core.light_client.encodings import light_block_bytes
 from registry.core.records import TransactionRecord
-from registry.core.refusals import Malformed, Refusal, Unavailable
+from registry.core.refusals import Malformed, NotFound, Refusal, Unavailable
 from registry.core.transactions import parse_transaction
 from registry.core.upgrade import UpgradeNeeded
 from registry.ledger.comet.application import ALREADY_APPLIED, OK, Application, Outcome, raw_digest
@@ -31,6 +33,10 @@ PATIENCE_SECONDS = 20.0  # with one transaction: longer than a dead proposer or 
 LOOK_SECONDS = 0.25  # then a submitter looks for himself, should nobody have told him
 LAG_SECONDS = 0.3  # how much later than others this node may see a block
 MAX_WAITING = 10_000  # transactions that are being submitted at a time
+
+
+class NoSuchLightBlock(NotFound):
+    """The engine has no block of this height."""
 
 
 class TooManySubmissions(Unavailable):
@@ -188,6 +194,19 @@ class CometLedger(StoredLedger):
             height=newest.head.height if newest else 0,
             size=newest.head.tree_size if newest else 0,
         )
+
+    def light_block(self, height: int | None) -> bytes:
+        """The settled light block of an engine height, None for the newest that is committed.
+
+        Raises:
+            NoSuchLightBlock: that height is not reached, or no more kept.
+            Unavailable: the node does not answer.
+        """
+        newest = self._rpc.height()
+        wanted = newest if height is None else height
+        if not 1 <= wanted <= newest:
+            raise NoSuchLightBlock(f"the engine has not reached height {wanted}")
+        return light_block_bytes(settled(self._rpc.light_block(wanted)))
 
     # --- submitting
 

@@ -13,13 +13,14 @@ from typer.testing import CliRunner
 from identity.cli.main import app
 from identity.cli.witness import load
 from registry.client.transport import NodeUnreachable
+from registry.core.any_trust_anchor import trust_anchor_json
 from registry.core.checkpoint import verify_unwitnessed_head
 from registry.core.cosignature import parse_witness_key
 from registry.core.encoding import canonical_json, parse_json_object
 from registry.core.refusals import Malformed
-from registry.core.trust_anchor import trust_anchor_json
 from registry.ledger.embedded import EmbeddedLedger
 from tests.registry.authors import CREATED, genesis, new_did, trust_anchor
+from tests.registry.core.heads import NOW
 from tests.registry.histories import SIGNER, honest
 from tests.registry.monitor.test_monitor import FakeRegistry
 
@@ -121,7 +122,9 @@ def test_a_monitor_is_content_and_then_cries_out(
     assert told["evidence"] == str(file)
     evidence = parse_json_object(file.read_bytes())
     assert evidence["heads"] == [seen, registry.log.heads[3]]
-    one, other = (verify_unwitnessed_head(note, trust_anchor()) for note in evidence["heads"])
+    one, other = (
+        verify_unwitnessed_head(note, trust_anchor(), now=NOW) for note in evidence["heads"]
+    )
     assert one.height == other.height
     assert one != other
 

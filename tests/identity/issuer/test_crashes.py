@@ -23,6 +23,7 @@ from registry.core.encoding import base64url_encode
 from registry.core.receipt import parse_receipt, verify_receipt
 from tests.identity.issuer.ledger_in_memory import digest_text
 from tests.identity.issuer.workbench import ALICE, Crash, CrashPlan, Workbench, payload_of
+from tests.registry.core.heads import NOW
 
 DEGREE = {
     "degree_name": "Master of Science",
@@ -114,7 +115,7 @@ def _check(bench: Workbench, story: Story) -> None:
         payload = payload_of(text)
         digest = credential_digest(payload, anchor_claim(payload).salt)
         receipt = Receipts(bench.parts).receipt("registrar", base64url_encode(digest))
-        verify_receipt(parse_receipt(receipt), digest=digest, anchor=bench.registry.anchor)
+        verify_receipt(parse_receipt(receipt), digest=digest, anchor=bench.registry.anchor, now=NOW)
         assert _status(bench, payload) == Status.REVOKED
     with transaction(bench.engine) as db:
         copies = db.scalars(select(CopyRow)).all()

@@ -12,6 +12,7 @@ from registry.core.encoding import base64url_encode, parse_json_object
 from registry.core.receipt import parse_receipt, verify_receipt
 from tests.identity.issuer.ledger_in_memory import digest_text
 from tests.identity.issuer.workbench import BASE, CONTEXTS, Workbench, payload_of
+from tests.registry.core.heads import NOW
 
 
 def _path(url: str) -> str:
@@ -57,7 +58,7 @@ def test_every_copy_has_a_receipt_once_the_batch_is_sealed(bench: Workbench) -> 
     bench.worker.run_once(bench.clock())
 
     receipt = parse_receipt(bench.http.get(path).json())
-    verified = verify_receipt(receipt, digest=digest, anchor=bench.registry.anchor)
+    verified = verify_receipt(receipt, digest=digest, anchor=bench.registry.anchor, now=NOW)
     assert verified.issuer == bench.agency.did
     assert verified.types == ("resident-identity",)
     assert verified.batch == payload["anchor"]["batch"]
@@ -87,7 +88,7 @@ def test_a_w3c_credential_verifies_and_is_anchored_and_listed(bench: Workbench) 
     bench.worker.run_once(bench.clock())
     digest = credential_digest(document, anchor_claim(document).salt)
     receipt = bench.http.get(f"/issuers/registrar/receipts/{base64url_encode(digest)}").json()
-    verify_receipt(parse_receipt(receipt), digest=digest, anchor=bench.registry.anchor)
+    verify_receipt(parse_receipt(receipt), digest=digest, anchor=bench.registry.anchor, now=NOW)
     entries = status_list.parse_bitstring_entries(document)
     assert [entry.purpose for entry in entries] == ["revocation", "suspension"]
 

@@ -16,6 +16,7 @@ from registry.core.encoding import base64url_encode
 from registry.core.keys import KeyType, PublicKey
 from registry.core.receipt import parse_receipt, verify_receipt
 from tests.identity.issuer.workbench import BASE, BEARER, CONTEXTS, START, Workbench
+from tests.registry.core.heads import NOW
 
 KEY = key_from_seed(KeyType.ED25519, b"\x07" * 32)
 PROFILE = VcApiProfile(
@@ -82,7 +83,9 @@ def test_a_credential_of_the_agencys_type_comes_back_signed_listed_and_anchored(
     bench.worker.run_once(bench.clock())
     digest = credential_digest(document, anchor_claim(document).salt)
     receipt = bench.http.get(f"{bench.issuer}/receipts/{base64url_encode(digest)}").json()
-    anchored = verify_receipt(parse_receipt(receipt), digest=digest, anchor=bench.registry.anchor)
+    anchored = verify_receipt(
+        parse_receipt(receipt), digest=digest, anchor=bench.registry.anchor, now=NOW
+    )
     assert anchored.types == ("degree",)
     changed = bench.http.post(
         f"{bench.issuer}/credentials/status",

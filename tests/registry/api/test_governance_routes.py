@@ -16,6 +16,7 @@ from registry.core.hashing import sha256
 from registry.core.sparse_map import parse_map_proof, verify_map_proof
 from registry.core.transactions import Payload
 from tests.registry.authors import NETWORK, fresh_nonce, new_did, signed
+from tests.registry.core.heads import NOW
 from tests.registry.governed import Governed, governed, identifier
 
 RULE = ChangeRule(rule="voting-seconds", value=3600)
@@ -35,7 +36,7 @@ def get(network: Governed, path: str) -> Any:
 
 
 def proven(network: Governed, body: Any) -> Any:
-    head = verify_head(body["head"], network.trust)
+    head = verify_head(body["head"], network.trust, now=NOW)
     value = None if body["record"] is None else canonical_json(body["record"])
     verify_map_proof(
         parse_map_proof(body["proof"]), key=body["key"], value=value, root=head.state_root

@@ -23,6 +23,7 @@ from registry.core.schemas import PublishSchema
 from registry.core.sparse_map import parse_map_proof, verify_map_proof
 from registry.core.transactions import Payload, signing_message
 from tests.registry.authors import NETWORK, fresh_nonce, new_did
+from tests.registry.core.heads import NOW
 from tests.registry.governed import Governed, governed, identifier
 
 NEVER = new_did("never made")[1].did
@@ -54,7 +55,7 @@ def get(network: Governed, path: str) -> Any:
 
 def proven(network: Governed, body: Any, key: str) -> tuple[Any, Head]:
     """What a reader knows: the key is its own, the head is signed, and the proof leads there."""
-    head = verify_head(body["head"], network.trust)
+    head = verify_head(body["head"], network.trust, now=NOW)
     value = None if body["record"] is None else canonical_json(body["record"])
     verify_map_proof(parse_map_proof(body["proof"]), key=key, value=value, root=head.state_root)
     return body["record"], head
@@ -165,10 +166,12 @@ def test_a_digest_that_was_never_anchored(network: Governed) -> None:
                 head=held.head,
             )
         )
-        assert verify_receipt(parse_receipt(good), digest=DIGESTS[index], anchor=network.trust)
+        assert verify_receipt(
+            parse_receipt(good), digest=DIGESTS[index], anchor=network.trust, now=NOW
+        )
         forged = parse_receipt(good | {"digest": base64url_encode(stranger)})
         with pytest.raises(NotProven):
-            verify_receipt(forged, digest=stranger, anchor=network.trust)
+            verify_receipt(forged, digest=stranger, anchor=network.trust, now=NOW)
 
 
 # --- accreditation by type and height
@@ -209,7 +212,7 @@ def test_suspended_at_a_height_it_is_refused_after_and_believed_before(network: 
         proof=older.proof,
         head=older.head,
     )
-    anchored = verify_receipt(receipt, digest=DIGESTS[0], anchor=network.trust)
+    anchored = verify_receipt(receipt, digest=DIGESTS[0], anchor=network.trust, now=NOW)
     assert network.client.is_accredited(anchored.issuer, "degree", anchored.height)
 
 

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
+from registry.core.any_trust_anchor import parse_trust_anchor
 from registry.core.checkpoint import verify_head
 from registry.core.encoding import base64url_decode, canonical_json
 from registry.core.merkle_log import leaf_hash, verify_consistency, verify_inclusion
 from registry.core.records import did_key
 from registry.core.sparse_map import parse_map_proof, verify_map_proof
 from registry.core.transactions import parse_transaction
-from registry.core.trust_anchor import parse_trust_anchor
 from registry.ledger.port import LedgerDamaged
 from tests.registry.api.conftest import Registry
 from tests.registry.authors import new_did, root_author, trust_anchor
+from tests.registry.core.heads import NOW
 
 NOBODY = new_did("nobody")[1].did
 ID = "A" * 22
@@ -24,7 +25,7 @@ ID = "A" * 22
 def proven(answer: Any) -> Any:
     assert answer.status_code == 200, answer.text
     body = answer.json()
-    head = verify_head(body["head"], trust_anchor())
+    head = verify_head(body["head"], trust_anchor(), now=NOW)
     value = None if body["record"] is None else canonical_json(body["record"])
     verify_map_proof(
         parse_map_proof(body["proof"]), key=body["key"], value=value, root=head.state_root
@@ -89,20 +90,22 @@ def test_head_and_trust_anchor(registry: Registry) -> None:
     anchor = parse_trust_anchor(registry.http.get("/registry/trust-anchor").json())
 
     assert head.headers["content-type"].startswith("text/plain")
-    assert verify_head(head.text, anchor).height == 5
-    assert verify_head(registry.http.get("/registry/head?height=2").text, anchor).height == 2
+    assert verify_head(head.text, anchor, now=NOW).height == 5
+    assert (
+        verify_head(registry.http.get("/registry/head?height=2").text, anchor, now=NOW).height == 2
+    )
     assert registry.http.get("/registry/head?height=6").status_code == 404
     assert anchor == trust_anchor()
 
 
 def test_entries_lead_to_the_log_root(registry: Registry) -> None:
-    head = verify_head(registry.http.get("/registry/head").text, trust_anchor())
+    head = verify_head(registry.http.get("/registry/head").text, trust_anchor(), now=NOW)
     body = registry.http.get("/registry/log/entries?start=0&count=100").json()
 
     assert (body["size"], len(body["entries"])) == (6, 6)
     for index, entry in enumerate(body["entries"]):
         proof = registry.http.get(f"/registry/log/inclusion?index={index}&size=6").json()
-        assert verify_head(proof["head"], trust_anchor()) == head
+        assert verify_head(proof["head"], trust_anchor(), now=NOW) == head
         assert base64url_decode(proof["leaf"]) == leaf_hash(canonical_json(entry))
         verify_inclusion(
             leaf=leaf_hash(canonical_json(entry)),
@@ -114,8 +117,8 @@ def test_entries_lead_to_the_log_root(registry: Registry) -> None:
 
 
 def test_consistency(registry: Registry) -> None:
-    older = verify_head(registry.http.get("/registry/head?height=1").text, trust_anchor())
-    newer = verify_head(registry.http.get("/registry/head").text, trust_anchor())
+    older = verify_head(registry.http.get("/registry/head?height=1").text, trust_anchor(), now=NOW)
+    newer = verify_head(registry.http.get("/registry/head").text, trust_anchor(), now=NOW)
 
     proof = registry.http.get("/registry/log/consistency?first=2&second=6").json()
 
@@ -271,7 +274,7 @@ def test_the_docs_page_lists_every_operation_and_loads_nothing(registry: Registr
 
     operations = [op for path in document["paths"].values() for op in path.values()]
     assert parser.loaded == []
-    assert parser.operations == len(operations) == 24
+    assert parser.operations == len(operations) == 26
     for operation in operations:
         assert operation["summary"]
         assert operation["tags"]

@@ -11,6 +11,7 @@ from registry.core.signed_note import VerifierKey, verifier_key
 from registry.core.trust_anchor import TrustAnchor
 
 NETWORK = "test-1"
+NOW = 1_790_000_100  # Unix seconds at which tests look at heads; an operator's anchor has no end
 ROOT_DID = f"did:cairn:{NETWORK}:{base58_encode(bytes(range(1, 21)))}"
 
 

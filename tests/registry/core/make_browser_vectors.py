@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.core.anchors import BatchRecord
+from registry.core.any_trust_anchor import trust_anchor_json
 from registry.core.checkpoint import Head, sign_head
 from registry.core.did_actions import CreateDid
 from registry.core.encoding import JsonObject, base64url_encode, canonical_json, parse_json
@@ -27,7 +28,6 @@ from registry.core.sparse_map import (
     update,
 )
 from registry.core.transactions import Payload, derive_did, transaction_id
-from registry.core.trust_anchor import trust_anchor_json
 from tests.registry.core.heads import NETWORK, ROOT_DID, SECOND, SIGNER, THIRD, anchor_of
 
 FILE = Path(__file__).resolve().parents[3] / "wallet_app" / "tests" / "vectors" / "proofs.json"

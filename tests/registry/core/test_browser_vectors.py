@@ -4,18 +4,19 @@ from typing import Any
 
 import pytest
 
+from registry.core.any_trust_anchor import parse_trust_anchor
 from registry.core.checkpoint import parse_head, verify_head, verify_head_follows
 from registry.core.encoding import base64url_decode, canonical_json
 from registry.core.merkle_log import leaf_hash, verify_consistency, verify_inclusion
 from registry.core.receipt import parse_receipt, verify_receipt
 from registry.core.refusals import Refusal
 from registry.core.sparse_map import parse_map_proof, verify_map_proof
-from registry.core.trust_anchor import parse_trust_anchor
+from tests.registry.core.heads import NOW
 from tests.registry.core.make_browser_vectors import FILE, build, text_of
 
 VECTORS = build()
 ANCHOR = parse_trust_anchor(VECTORS["trust_anchor"])
-HEAD = verify_head(VECTORS["head"]["text"], ANCHOR)
+HEAD = verify_head(VECTORS["head"]["text"], ANCHOR, now=NOW)
 
 
 def named(cases: list[dict[str, Any]]) -> Any:
@@ -56,7 +57,7 @@ def test_every_entry_is_in_the_log():
 
 def test_every_older_log_is_its_beginning():
     for case in VECTORS["log"]["consistency"]:
-        older = verify_head(VECTORS["log"]["older"][str(case["first"])], ANCHOR)
+        older = verify_head(VECTORS["log"]["older"][str(case["first"])], ANCHOR, now=NOW)
         verify_consistency(
             first=older.tree_size,
             second=HEAD.tree_size,
@@ -85,7 +86,7 @@ def test_one_head_after_another(case: dict[str, Any]):
 @named(VECTORS["heads_refused"])
 def test_a_refused_head(case: dict[str, Any]):
     with pytest.raises(Refusal):
-        verify_head(case["text"], ANCHOR)
+        verify_head(case["text"], ANCHOR, now=NOW)
 
 
 @named(VECTORS["map"]["refused"])
@@ -97,7 +98,9 @@ def test_a_refused_map_proof(case: dict[str, Any]):
 def test_the_receipt():
     digest = base64url_decode(VECTORS["receipt"]["digest"])
 
-    verify_receipt(parse_receipt(VECTORS["receipt"]["receipt"]), digest=digest, anchor=ANCHOR)
+    verify_receipt(
+        parse_receipt(VECTORS["receipt"]["receipt"]), digest=digest, anchor=ANCHOR, now=NOW
+    )
 
 
 @named(VECTORS["receipt"]["refused"])
@@ -105,4 +108,4 @@ def test_a_refused_receipt(case: dict[str, Any]):
     digest = base64url_decode(VECTORS["receipt"]["digest"])
 
     with pytest.raises(Refusal):
-        verify_receipt(parse_receipt(case["receipt"]), digest=digest, anchor=ANCHOR)
+        verify_receipt(parse_receipt(case["receipt"]), digest=digest, anchor=ANCHOR, now=NOW)

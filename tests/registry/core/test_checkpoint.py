@@ -16,7 +16,7 @@ from registry.core.checkpoint import (
 )
 from registry.core.refusals import Malformed
 from registry.core.signed_note import NoteNotSigned, sign_note
-from tests.registry.core.heads import SECOND, SIGNER, THIRD, anchor_of, head_of
+from tests.registry.core.heads import NOW, SECOND, SIGNER, THIRD, anchor_of, head_of
 
 HEAD = head_of()
 SIGNED = sign_head(HEAD, [SIGNER])
@@ -36,20 +36,20 @@ def test_the_text_of_a_head():
 
 
 def test_a_signed_head_is_read_back():
-    assert verify_head(SIGNED, ANCHOR) == HEAD
-    assert verify_head(SIGNED.encode(), ANCHOR) == HEAD
+    assert verify_head(SIGNED, ANCHOR, now=NOW) == HEAD
+    assert verify_head(SIGNED.encode(), ANCHOR, now=NOW) == HEAD
     assert parse_head(SIGNED).claimed == HEAD
 
 
 def test_enough_distinct_keys_must_have_signed():
     anchor = anchor_of(SIGNER, SECOND, THIRD, threshold=2)
 
-    assert verify_head(sign_head(HEAD, [SECOND, THIRD]), anchor) == HEAD
+    assert verify_head(sign_head(HEAD, [SECOND, THIRD]), anchor, now=NOW) == HEAD
     for signers in ([SIGNER], [SIGNER, SIGNER]):
         with pytest.raises(NoteNotSigned):
-            verify_head(sign_head(HEAD, signers), anchor)
+            verify_head(sign_head(HEAD, signers), anchor, now=NOW)
     with pytest.raises(NoteNotSigned):
-        verify_head(sign_head(HEAD, [SECOND]), ANCHOR)
+        verify_head(sign_head(HEAD, [SECOND]), ANCHOR, now=NOW)
 
 
 def test_a_head_of_another_network_is_not_trusted():
@@ -57,8 +57,8 @@ def test_a_head_of_another_network_is_not_trusted():
     other = sign_head(head_of(network="test-2"), [SIGNER])
 
     with pytest.raises(HeadNotTrusted):
-        verify_head(other, ANCHOR)
-    verify_head(other, anchor_of(SIGNER, network="test-2"))
+        verify_head(other, ANCHOR, now=NOW)
+    verify_head(other, anchor_of(SIGNER, network="test-2"), now=NOW)
 
 
 def test_every_flipped_bit_of_a_head_is_refused():
@@ -67,8 +67,8 @@ def test_every_flipped_bit_of_a_head_is_refused():
         forged = bytearray(data)
         forged[position // 8] ^= 1 << position % 8
         with pytest.raises((Malformed, NoteNotSigned, HeadNotTrusted)):
-            verify_head(bytes(forged), ANCHOR)
-    assert verify_head(data, ANCHOR) == HEAD
+            verify_head(bytes(forged), ANCHOR, now=NOW)
+    assert verify_head(data, ANCHOR, now=NOW) == HEAD
 
 
 def test_a_checkpoint_of_another_log_is_no_head():
@@ -136,7 +136,7 @@ def with_line(number: int, line: str) -> str:
 )
 def test_another_text_is_malformed_however_well_it_is_signed(text: str):
     with pytest.raises(Malformed):
-        verify_head(sign_note(text, [SIGNER]), ANCHOR)
+        verify_head(sign_note(text, [SIGNER]), ANCHOR, now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from registry.core import checkpoint
+from registry.core.any_trust_anchor import parse_trust_anchor, trust_anchor_json
 from registry.core.checkpoint import sign_head, verify_head, verify_unwitnessed_head
 from registry.core.cosignature import (
     MAX_WITNESSES,
@@ -24,7 +25,7 @@ from registry.core.cosignature import (
 from registry.core.encoding import parse_json
 from registry.core.refusals import Malformed
 from registry.core.signed_note import NoteNotSigned, parse_note, sign_note
-from registry.core.trust_anchor import TrustAnchor, parse_trust_anchor, trust_anchor_json
+from registry.core.trust_anchor import TrustAnchor
 from tests.registry.core.heads import SECOND, SIGNER, THIRD, TestSigner, anchor_of, head_of
 
 BROWSER = Path(__file__).parents[3] / "wallet_app/tests/vectors/witnesses.json"
@@ -105,8 +106,8 @@ def test_other_witness_keys_are_malformed(text: object) -> None:
 
 
 def test_a_quorum_of_distinct_witnesses_is_enough() -> None:
-    assert verify_head(cosigned(W1, W2), quorum(W1, W2, W3, threshold=2)) == HEAD
-    assert verify_head(cosigned(W1, W2, W3), quorum(W1, W2, W3, threshold=3)) == HEAD
+    assert verify_head(cosigned(W1, W2), quorum(W1, W2, W3, threshold=2), now=NOW) == HEAD
+    assert verify_head(cosigned(W1, W2, W3), quorum(W1, W2, W3, threshold=3), now=NOW) == HEAD
     found = verify_cosignatures(parse_note(cosigned(W2, W1)), Witnesses((key_of(W1),), 1))
     assert [(item.key, item.time) for item in found] == [(key_of(W1), NOW)]
 
@@ -133,10 +134,10 @@ def test_the_newest_of_several_times_is_told() -> None:
 def test_a_quorum_is_counted_by_distinct_key(note: str) -> None:
     anchor = quorum(W1, W2, W3, threshold=2)
     with pytest.raises(HeadNotWitnessed):
-        verify_head(note, anchor)
+        verify_head(note, anchor, now=NOW)
 
-    assert verify_unwitnessed_head(note, anchor) == HEAD
-    assert verify_head(cosigned(W1, W3), anchor) == HEAD
+    assert verify_unwitnessed_head(note, anchor, now=NOW) == HEAD
+    assert verify_head(cosigned(W1, W3), anchor, now=NOW) == HEAD
 
 
 def test_one_key_under_two_names_is_refused() -> None:
@@ -150,7 +151,7 @@ def test_cosignatures_do_not_stand_for_the_logs_own_signature() -> None:
     lines = [cosign(HEAD.text, signer, time=NOW) for signer in (W1, W2)]
 
     with pytest.raises(NoteNotSigned):
-        verify_head(add_cosignatures(note, lines), quorum(W1, W2, threshold=2))
+        verify_head(add_cosignatures(note, lines), quorum(W1, W2, threshold=2), now=NOW)
 
 
 def test_a_false_line_of_a_witness_spoils_the_head() -> None:
@@ -158,7 +159,7 @@ def test_a_false_line_of_a_witness_spoils_the_head() -> None:
     note = add_cosignatures(cosigned(W1, W2), [other])
 
     with pytest.raises(HeadNotWitnessed):
-        verify_head(note, quorum(W1, W2, threshold=1))
+        verify_head(note, quorum(W1, W2, threshold=1), now=NOW)
 
 
 @pytest.mark.parametrize("bit", range(8 * 72))
@@ -172,7 +173,9 @@ def test_every_bit_of_a_cosignature_counts(bit: int) -> None:
 
     with pytest.raises(HeadNotWitnessed):
         verify_head(
-            add_cosignatures(sign_head(HEAD, [SIGNER]), [f"— {key.name} {encoded}\n"]), anchor
+            add_cosignatures(sign_head(HEAD, [SIGNER]), [f"— {key.name} {encoded}\n"]),
+            anchor,
+            now=NOW,
         )
 
 
@@ -184,7 +187,7 @@ def test_another_length_is_no_cosignature(cut: int) -> None:
     note = add_cosignatures(sign_head(HEAD, [SIGNER]), [f"— {key.name} {encoded}\n"])
 
     with pytest.raises(HeadNotWitnessed):
-        verify_head(note, quorum(W1, threshold=1))
+        verify_head(note, quorum(W1, threshold=1), now=NOW)
 
 
 @pytest.mark.parametrize("time", [0, -1, 2**53, 1.5])
@@ -239,11 +242,11 @@ def test_other_witness_sections_are_malformed(section: object) -> None:
 
 def test_it_is_the_anchor_that_makes_witnesses_count(monkeypatch: pytest.MonkeyPatch) -> None:
     note = sign_head(HEAD, [SIGNER])
-    assert verify_head(note, anchor_of(SIGNER)) == HEAD
+    assert verify_head(note, anchor_of(SIGNER), now=NOW) == HEAD
 
     monkeypatch.setattr(checkpoint, "verify_cosignatures", lambda *_: ())
 
-    assert verify_head(note, quorum(W1, threshold=1)) == HEAD  # switched off, it is missed
+    assert verify_head(note, quorum(W1, threshold=1), now=NOW) == HEAD  # switched off, it is missed
 
 
 def test_the_browser_is_held_to_the_same_values() -> None:

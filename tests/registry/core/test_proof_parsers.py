@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.core.any_trust_anchor import parse_trust_anchor
 from registry.core.checkpoint import verify_head
 from registry.core.receipt import parse_receipt, verify_receipt
 from registry.core.refusals import Refusal
 from registry.core.signed_note import parse_note, parse_verifier_key
 from registry.core.sparse_map import parse_map_proof
-from registry.core.trust_anchor import parse_trust_anchor
+from tests.registry.core.heads import NOW
 from tests.registry.core.test_receipt import ANCHOR, DIGESTS, GOOD
 
 JSON = st.recursive(
@@ -58,7 +59,7 @@ def test_any_text_is_refused_as_a_note(unverified: str | bytes):
     with contextlib.suppress(Refusal):
         parse_note(unverified)
     with pytest.raises(Refusal):
-        verify_head(unverified, ANCHOR)
+        verify_head(unverified, ANCHOR, now=NOW)
 
 
 @given(st.data())
@@ -68,7 +69,7 @@ def test_any_note_like_text_is_refused_as_a_head(data: st.DataObject):
     lines[spoiled] = data.draw(st.text(max_size=80).filter(lambda line: line != lines[spoiled]))
 
     with pytest.raises(Refusal):
-        verify_head("\n".join(lines), ANCHOR)
+        verify_head("\n".join(lines), ANCHOR, now=NOW)
 
 
 @given(st.text() | st.none() | st.integers())
@@ -94,4 +95,4 @@ def test_a_receipt_with_anything_replaced_is_refused(data: st.DataObject):
         return
 
     with pytest.raises(Refusal):
-        verify_receipt(parse_receipt(forged), digest=DIGESTS[3], anchor=ANCHOR)
+        verify_receipt(parse_receipt(forged), digest=DIGESTS[3], anchor=ANCHOR, now=NOW)

@@ -16,11 +16,12 @@ import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from registry.core.any_trust_anchor import parse_trust_anchor, trust_anchor_json
 from registry.core.checkpoint import verify_head
 from registry.core.receipt import parse_receipt, receipt_json, verify_receipt
 from registry.core.refusals import Refusal
 from registry.core.sparse_map import map_proof_json, parse_map_proof, verify_map_proof
-from registry.core.trust_anchor import parse_trust_anchor, trust_anchor_json
+from tests.registry.core.heads import NOW
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "proofs.md").read_text(encoding="utf-8")
 PRESENT, OTHER, NOTHING, ANCHOR, RECEIPT = (
@@ -134,10 +135,10 @@ def test_the_examples_verify_by_the_page_alone():
 
 def test_the_examples_verify_by_our_code():
     anchor = parse_trust_anchor(ANCHOR)
-    verified = verify_receipt(parse_receipt(RECEIPT), digest=DIGEST, anchor=anchor)
+    verified = verify_receipt(parse_receipt(RECEIPT), digest=DIGEST, anchor=anchor, now=NOW)
 
     assert verified.issuer == RECEIPT["batch"]["issuer"]
-    assert verify_head(HEAD, anchor) == verified.head
+    assert verify_head(HEAD, anchor, now=NOW) == verified.head
     assert RECEIPT["head"] == HEAD
     assert trust_anchor_json(anchor) == ANCHOR
     assert receipt_json(parse_receipt(RECEIPT)) == RECEIPT
@@ -205,4 +206,6 @@ def test_both_refuse_the_same_forgeries(changes: dict[str, Any]):
     with pytest.raises((AssertionError, InvalidSignature, IndexError)):
         stranger_verifies(forged, ANCHOR, DIGEST)
     with pytest.raises(Refusal):
-        verify_receipt(parse_receipt(forged), digest=DIGEST, anchor=parse_trust_anchor(ANCHOR))
+        verify_receipt(
+            parse_receipt(forged), digest=DIGEST, anchor=parse_trust_anchor(ANCHOR), now=NOW
+        )

@@ -25,7 +25,7 @@ from registry.core.records import batch_key
 from registry.core.refusals import Malformed, Refusal
 from registry.core.signed_note import NoteNotSigned
 from registry.core.sparse_map import EMPTY, MapNotProven, map_changes, prove, update
-from tests.registry.core.heads import ROOT_DID, SECOND, SIGNER, anchor_of, head_of
+from tests.registry.core.heads import NOW, ROOT_DID, SECOND, SIGNER, anchor_of, head_of
 
 DIGESTS = [sha256(bytes([number])) for number in range(5)]
 TREE = BatchTree(DIGESTS)
@@ -62,7 +62,7 @@ GOOD = receipt_json(RECEIPT)
 
 
 def test_a_receipt_proves_who_anchored_what_and_when():
-    verified = verify_receipt(RECEIPT, digest=DIGESTS[3], anchor=ANCHOR)
+    verified = verify_receipt(RECEIPT, digest=DIGESTS[3], anchor=ANCHOR, now=NOW)
 
     assert (verified.issuer, verified.batch) == (BATCH.issuer, BATCH.batch)
     assert verified.types == ("degree", "residence")
@@ -88,7 +88,7 @@ def test_every_digest_of_a_batch_has_its_receipt(index: int):
         head=RECEIPT.head,
     )
 
-    verify_receipt(receipt, digest=DIGESTS[index], anchor=ANCHOR)
+    verify_receipt(receipt, digest=DIGESTS[index], anchor=ANCHOR, now=NOW)
 
 
 def test_a_batch_tree_is_the_published_tree_over_the_digests():
@@ -108,9 +108,9 @@ def test_what_is_no_batch_is_malformed(digests: list[bytes]):
 
 
 def refused(receipt: AnchorReceipt, refusal: type[Refusal], match: str, **asked: Any) -> None:
-    verify_receipt(RECEIPT, digest=DIGESTS[3], anchor=ANCHOR)
+    verify_receipt(RECEIPT, digest=DIGESTS[3], anchor=ANCHOR, now=NOW)
     with pytest.raises(refusal, match=match):
-        verify_receipt(receipt, **{"digest": DIGESTS[3], "anchor": ANCHOR} | asked)
+        verify_receipt(receipt, **{"digest": DIGESTS[3], "anchor": ANCHOR} | asked, now=NOW)
 
 
 def test_step_1_a_receipt_of_another_network_is_refused():
@@ -182,7 +182,10 @@ def test_step_5_an_inner_node_is_no_digest():
 def test_step_6_a_record_that_the_ledger_does_not_hold_is_refused(members: dict[str, Any]):
     with pytest.raises(NotProven):
         verify_receipt(
-            replace(RECEIPT, batch=replace(BATCH, **members)), digest=DIGESTS[3], anchor=ANCHOR
+            replace(RECEIPT, batch=replace(BATCH, **members)),
+            digest=DIGESTS[3],
+            anchor=ANCHOR,
+            now=NOW,
         )
 
 
@@ -208,16 +211,16 @@ def test_step_6_a_proof_of_absence_is_refused():
 
 def test_every_flipped_bit_of_a_receipt_is_refused():
     data = canonical_json(GOOD)
-    verify_receipt(parse_receipt(parse_json(data)), digest=DIGESTS[3], anchor=ANCHOR)
+    verify_receipt(parse_receipt(parse_json(data)), digest=DIGESTS[3], anchor=ANCHOR, now=NOW)
 
     for position in range(8 * len(data)):
         forged = bytearray(data)
         forged[position // 8] ^= 1 << position % 8
         with pytest.raises(Refusal):
             verify_receipt(
-                parse_receipt(parse_json(bytes(forged))), digest=DIGESTS[3], anchor=ANCHOR
+                parse_receipt(parse_json(bytes(forged))), digest=DIGESTS[3], anchor=ANCHOR, now=NOW
             )
-    verify_receipt(parse_receipt(parse_json(data)), digest=DIGESTS[3], anchor=ANCHOR)
+    verify_receipt(parse_receipt(parse_json(data)), digest=DIGESTS[3], anchor=ANCHOR, now=NOW)
 
 
 def test_no_bad_receipt_is_built():

@@ -5,14 +5,10 @@ from typing import Any
 
 import pytest
 
+from registry.core.any_trust_anchor import parse_trust_anchor, trust_anchor_json
 from registry.core.encoding import canonical_json, parse_json
 from registry.core.refusals import Malformed
-from registry.core.trust_anchor import (
-    MAX_HEAD_KEYS,
-    MAX_ROOTS,
-    parse_trust_anchor,
-    trust_anchor_json,
-)
+from registry.core.trust_anchor import MAX_HEAD_KEYS, MAX_ROOTS
 from tests.registry.core.heads import ROOT_DID, SECOND, SIGNER, TestSigner, anchor_of
 
 ANCHOR = anchor_of(SIGNER, SECOND, threshold=2)

@@ -16,6 +16,7 @@ from registry.core.checkpoint import verify_head
 from registry.core.records import transaction_key
 from registry.ledger.embedded import EmbeddedLedger
 from tests.registry.authors import CREATED, UnsafeHeadSigner, genesis, trust_anchor
+from tests.registry.core.heads import NOW
 
 ROUNDS = 12
 
@@ -77,7 +78,7 @@ def test_what_was_acknowledged_outlives_kill_9(tmp_path: Path) -> None:
             path, genesis=genesis(), signer=UnsafeHeadSigner(), now=lambda: CREATED + 10
         )
         try:
-            head = verify_head(ledger.head(), trust_anchor())
+            head = verify_head(ledger.head(), trust_anchor(), now=NOW)
             assert head.tree_size >= sizes[-1]
             sizes.append(head.tree_size)
             for tx_id, height, index in acknowledged:

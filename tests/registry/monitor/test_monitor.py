@@ -32,6 +32,7 @@ from tests.registry.authors import (
     new_did,
     trust_anchor,
 )
+from tests.registry.core.heads import NOW
 from tests.registry.histories import SIGNER, History, begun, honest
 
 WITNESS = UnsafeHeadSigner("witness.example/w1")
@@ -199,7 +200,7 @@ def test_a_fork_is_cried_out_with_both_heads(world: World) -> None:
     alarm = world.cries(Kind.FORK)
 
     assert alarm.evidence.heads == (seen, fork.heads[3])
-    both = [verify_unwitnessed_head(note, trust_anchor()) for note in alarm.evidence.heads]
+    both = [verify_unwitnessed_head(note, trust_anchor(), now=NOW) for note in alarm.evidence.heads]
     assert both[0].height == both[1].height
     assert both[0] != both[1]
 
@@ -516,7 +517,7 @@ def test_the_evidence_file_can_be_judged_by_anybody(world: World) -> None:
         CREATED,
     )
     for note in value["heads"]:
-        verify_unwitnessed_head(note, trust_anchor())
+        verify_unwitnessed_head(note, trust_anchor(), now=NOW)
     assert value["entries"][0]["height"] == 4
 
 

@@ -137,7 +137,7 @@ def test_pending_until_the_quorum_is_there(world: World) -> None:
     assert head is not None
     status, note = world.cosigned()
     assert status == 200
-    assert verify_head(note, world.trust) == head
+    assert verify_head(note, world.trust, now=NOW) == head
     assert parse_head(note).claimed == parse_head(world.ledger.head()).claimed
 
 
@@ -152,7 +152,7 @@ def test_a_growing_ledger_is_cosigned_head_by_head(world: World) -> None:
     assert world.collector.run_once() == head
     assert sum(len(line.asked) for line in world.lines) == asked  # nothing was left to ask
     old = world.http.get("/registry/head", params={"cosigned": "true", "height": 3})
-    assert verify_head(old.text, world.trust).height == 3
+    assert verify_head(old.text, world.trust, now=NOW).height == 3
     assert world.http.get("/registry/head").text == world.ledger.head()
 
 
@@ -164,7 +164,7 @@ def test_while_a_newer_head_is_pending_the_older_one_is_served(world: World) -> 
 
     assert world.collector.run_once() is None
 
-    assert verify_head(world.cosigned()[1], world.trust).height == 0
+    assert verify_head(world.cosigned()[1], world.trust, now=NOW).height == 0
     newest = world.http.get("/registry/head", params={"cosigned": "true", "height": 1})
     assert newest.status_code == 503
 
@@ -231,7 +231,7 @@ def test_a_lying_witness_counts_nothing_and_spoils_nothing(world: World, lie: st
 
     world.lines[1].change = lambda answer: answer
     assert world.collector.run_once() is not None
-    assert verify_head(world.cosigned()[1], world.trust).height == 0
+    assert verify_head(world.cosigned()[1], world.trust, now=NOW).height == 0
 
 
 def test_only_the_line_itself_is_taken_from_an_answer(world: World) -> None:

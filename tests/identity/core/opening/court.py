@@ -25,7 +25,7 @@ from registry.core.transactions import Payload
 from registry.core.trust_anchor import TrustAnchor
 from tests.registry.core.actors import NETWORK, identifier, nonce, pair, sign
 from tests.registry.core.council import Council
-from tests.registry.core.heads import SIGNER, anchor_of, head_of
+from tests.registry.core.heads import NOW, SIGNER, anchor_of, head_of
 
 IDENTITY = b'{"given_name":"Alice","family_name":"Kestrel"}'
 TRUST: TrustAnchor = anchor_of(SIGNER, network=NETWORK)
@@ -108,7 +108,7 @@ class Court:
         )
 
     def verified(self, sealed: SealedIdentity, salt: bytes, number: int = 1) -> VerifiedOrder:
-        return verify_order(self.evidence(number), sealed=sealed, salt=salt, trust=TRUST)
+        return verify_order(self.evidence(number), sealed=sealed, salt=salt, trust=TRUST, now=NOW)
 
     def share(
         self, name: str, sealed: SealedIdentity, order: VerifiedOrder, to: str = "court"

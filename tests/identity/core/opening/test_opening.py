@@ -46,7 +46,7 @@ from tests.identity.core.opening.court import (
     Court,
     private,
 )
-from tests.registry.core.heads import SECOND, anchor_of
+from tests.registry.core.heads import NOW, SECOND, anchor_of
 
 SALT = b"s" * 32
 SOURCES = Path(giving.__file__).parents[2]
@@ -276,7 +276,7 @@ def test_evidence_under_another_head_or_with_another_count_proves_nothing(court:
 
     strangers = anchor_of(SECOND, network=TRUST.network)
     with pytest.raises(NoteNotSigned):
-        verify_order(evidence, trust=strangers, **told)  # type: ignore[arg-type]
+        verify_order(evidence, trust=strangers, now=NOW, **told)  # type: ignore[arg-type]
     for changed in (
         replace(evidence, order=replace(evidence.order, number=2)),
         replace(evidence, order=replace(evidence.order, notice_days=0)),
@@ -284,7 +284,7 @@ def test_evidence_under_another_head_or_with_another_count_proves_nothing(court:
         replace(evidence, count_proof=evidence.order_proof),
     ):
         with pytest.raises(Refusal):
-            verify_order(changed, trust=TRUST, **told)  # type: ignore[arg-type]
+            verify_order(changed, trust=TRUST, now=NOW, **told)  # type: ignore[arg-type]
 
 
 def test_the_commitment_says_nothing_without_its_salt(court: Court) -> None:

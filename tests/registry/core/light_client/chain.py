@@ -131,5 +131,9 @@ def trusted_of(step: Step) -> TrustedBlock:
     """What a reader keeps of that block."""
     header = header_of(step)
     return TrustedBlock(
-        height=header.height, hash=header_hash(header), time=header.time, validators=step.following
+        height=header.height,
+        hash=header_hash(header),
+        time=header.time,
+        validators=step.validators,
+        next_validators_hash=header.next_validators_hash,
     )
