@@ -184,7 +184,6 @@ class _Builder:
                 gate_file=self._folder.keys / GATE_KEYS,
                 passphrase=self._passphrase,
                 registry=registry,
-                trust=trust,
                 random=self._random,
                 now=self._seconds,
             )

@@ -14,6 +14,7 @@
 import json
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,7 @@ from identity.core.opening.sealed_identity import (
 )
 from identity.installation.databases import open_identity_database
 from identity.installation.folder import DataFolder
-from identity.installation.parties import AGENCY_KEYS, read_trust_anchor
+from identity.installation.parties import AGENCY_KEYS
 from identity.opening.service import NothingSealed, OrderNotRecorded
 from registry.client import HttpTransport, RegistryClient
 from registry.core.disclosure import RecordDisclosure
@@ -192,7 +193,7 @@ def share(
     """Give this institution's share, after the ledger has proven the order for this case."""
     sealed, salt = _read_case(case_file)
     with remote_registry(base, trust) as registry:
-        verified = _verified(registry, sealed, salt, number, trust)
+        verified = _verified(registry, sealed, salt, number)
     private = open_opening_key(keys, passphrase=_passphrase(keys, passphrase_file))
     given = give_share(sealed, order=verified, private=private, to=octets(to, "to", size=KEY_BYTES))
     _write(out, given.to_object())
@@ -214,19 +215,21 @@ def put_together(
     given = [GivenShare.parse(_read(path)) for path in shares]
     private = open_opening_key(keys, passphrase=_passphrase(keys, passphrase_file))
     with remote_registry(base, trust) as registry:
-        verified = _verified(registry, sealed, salt, number, trust)
+        verified = _verified(registry, sealed, salt, number)
     gate = _released(base, sealed, salt, number)
     identity = combine(sealed, order=verified, shares=given, gate=gate, private=private)
     typer.echo(json.dumps(json.loads(identity), ensure_ascii=False))
 
 
 def _verified(
-    registry: RegistryClient, sealed: SealedIdentity, salt: bytes, number: int, trust: Path
+    registry: RegistryClient, sealed: SealedIdentity, salt: bytes, number: int
 ) -> VerifiedOrder:
     evidence = LedgerOrderEvidence(registry).order_evidence(number)
     if evidence is None:
         raise OrderNotRecorded("the ledger holds no order of that number")
-    return verify_order(evidence, sealed=sealed, salt=salt, trust=read_trust_anchor(trust))
+    return verify_order(
+        evidence, sealed=sealed, salt=salt, trust=registry.trust, now=int(time.time())
+    )
 
 
 def _released(base: str, sealed: SealedIdentity, salt: bytes, number: int) -> bytes:

@@ -85,9 +85,8 @@ def _judge(
     anchor = read_trust_anchor(trust)
     catalogue = load_catalogue(f"{base}/schemas")
     transport = HttpTransport(base)
-    ledger = VerifierLedger(
-        RegistryClient(transport, anchor, time.monotonic, random=secrets.token_bytes)
-    )
+    registry = RegistryClient(transport, anchor, time.monotonic, random=secrets.token_bytes)
+    ledger = VerifierLedger(registry)
     parts = urlsplit(base)
     fetcher = BoundedFetcher(
         [AllowedPlace(origin=f"{parts.scheme}://{parts.netloc}", networks=tuple(networks))],
@@ -104,6 +103,7 @@ def _judge(
             catalogue=catalogue,
         ),
         world=World(contexts=load_context_store(catalogue), catalogue=catalogue, trust=anchor),
+        trust=lambda: registry.trust,
     )
     now, policy = datetime.now(UTC), for_credentials(strict_policy("command line"))
     try:

@@ -17,7 +17,6 @@ from identity.opening.service import IdentitySealer, OpeningDesk
 from registry.client import RegistryClient
 from registry.core.fields import octets
 from registry.core.identifiers import read_did
-from registry.core.trust_anchor import TrustAnchor
 
 GATE_KEYS = "opening-gate.keys"
 
@@ -38,7 +37,6 @@ def build_opening(
     gate_file: Path,
     passphrase: str,
     registry: RegistryClient,
-    trust: TrustAnchor,
     random: Callable[[int], bytes],
     now: Callable[[], int],
 ) -> Opening:
@@ -55,7 +53,13 @@ def build_opening(
         create_opening_key(gate_file, passphrase=passphrase, random=random)
     gate = open_opening_key(gate_file, passphrase=passphrase)
     custody = custody_of(settings, network=registry.network, gate=public_half(gate))
-    desk = OpeningDesk(store=store, evidence=LedgerOrderEvidence(registry), trust=trust, gate=gate)
+    desk = OpeningDesk(
+        store=store,
+        evidence=LedgerOrderEvidence(registry),
+        trust=lambda: registry.trust,
+        gate=gate,
+        now=now,
+    )
     sealer = IdentitySealer(custody=custody, store=store, random=random, now=now)
     return Opening(store, sealer, (build_router(desk),))
 

@@ -83,6 +83,7 @@ def build_verifier(
         world=World(contexts=contexts, catalogue=catalogue, trust=trust, schemas=schemas),
         now=clock,
         random=random,
+        trust=lambda: registry.trust,
     )
     router = APIRouter()
     router.include_router(build_router(service, access))

@@ -6,8 +6,8 @@ from identity.core.opening.giving import release_gate
 from identity.core.opening.order import OrderNotVerified, verify_order
 from identity.core.opening.sealed_identity import Custody, SealedIdentity, seal_identity
 from identity.opening.ports import OpeningNotice, OpeningStore, OrderEvidenceReader
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.refusals import NotFound
-from registry.core.trust_anchor import TrustAnchor
 
 
 class NothingSealed(NotFound):
@@ -56,14 +56,22 @@ class OpeningDesk:
         *,
         store: OpeningStore,
         evidence: OrderEvidenceReader,
-        trust: TrustAnchor,
+        trust: Callable[[], AnyTrustAnchor],
         gate: bytes,
+        now: Callable[[], int],
     ) -> None:
-        """Join the parts; `gate` is the private key of the gate."""
+        """Join the parts.
+
+        Args:
+            trust: what is trusted now; a consortium's anchor moves on.
+            gate: private key of the gate.
+            now: Unix seconds.
+        """
         self._store = store
         self._evidence = evidence
         self._trust = trust
         self._gate = gate
+        self._now = now
 
     def seal_behind(self, digest: bytes) -> SealedIdentity:
         """The sealed record of whoever holds the credential copy with this anchor digest.
@@ -96,7 +104,9 @@ class OpeningDesk:
             raise OrderNotRecorded("the ledger holds no order of that number")
         if evidence.order.number != number:
             raise OrderNotVerified("the ledger answered with another order")
-        order = verify_order(evidence, sealed=sealed, salt=salt, trust=self._trust)  # 1
+        order = verify_order(  # 1
+            evidence, sealed=sealed, salt=salt, trust=self._trust(), now=self._now()
+        )
         person = self._store.person_of_seal(sealed.seal, sealed.digest)  # 2
         if person is None:
             raise NothingSealed("this sealed identity is none of ours")

@@ -1,6 +1,7 @@
 """Judges a credential or presentation by itself, with nobody at the counter."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from identity.core.verification import pipeline, presented
@@ -9,6 +10,7 @@ from identity.core.verification.policy import Policy
 from identity.core.verification.presented import Unverified
 from identity.core.verification.verdict import Verdict
 from identity.verifier.evidence import EvidenceReader
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.receipt import AnchorReceipt
 from registry.core.refusals import Refusal
 
@@ -38,9 +40,22 @@ def take_presentation(value: object) -> tuple[Unverified, ...]:
 class RecordJudge:
     """Gathers evidence about what was presented, and judges it."""
 
-    def __init__(self, *, evidence: EvidenceReader, world: World) -> None:
+    def __init__(
+        self,
+        *,
+        evidence: EvidenceReader,
+        world: World,
+        trust: Callable[[], AnyTrustAnchor] | None = None,
+    ) -> None:
+        """
+        Args:
+            evidence: reads what a verdict needs.
+            world: what is known beforehand; its trust anchor is the pinned one.
+            trust: what has become of the pinned anchor; None where nothing moves it on.
+        """
         self._evidence = evidence
         self._world = world
+        self._trust = trust or (lambda: world.trust)
 
     def case(
         self,
@@ -53,13 +68,15 @@ class RecordJudge:
     ) -> Case:
         """What there is to judge about one credential."""
         hints = presented.hints(unverified)
+        evidence = self._evidence.gather(hints, stapled=stapled, policy=policy)
         return pipeline.open_case(
             unverified,
             hints=hints,
-            evidence=self._evidence.gather(hints, stapled=stapled, policy=policy),
+            evidence=evidence,
             expectation=expectation,
             policy=policy,
-            world=self._world,
+            # Reading the evidence may have moved the trust on, to where a fresh receipt stands.
+            world=replace(self._world, trust=self._trust()),
             now=now,
         )
 

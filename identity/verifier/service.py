@@ -25,6 +25,7 @@ from identity.verifier.asking import Ask, Asking
 from identity.verifier.evidence import EvidenceReader
 from identity.verifier.ports import Registry, RequestStore, StoredRequest
 from identity.verifier.records import RecordJudge, take_credential
+from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.encoding import (
     JsonObject,
     base64url_encode,
@@ -118,11 +119,12 @@ class VerifierService:
         world: World,
         now: Callable[[], datetime],
         random: Callable[[int], bytes],
+        trust: Callable[[], AnyTrustAnchor] | None = None,
     ) -> None:
         """`verifiers` by slug; `now` is aware and in UTC; `random` gives fresh bytes."""
         self._verifiers = dict(verifiers)
         self._asking = Asking(registry=registry, catalogue=world.catalogue)
-        self._records = RecordJudge(evidence=evidence, world=world)
+        self._records = RecordJudge(evidence=evidence, world=world, trust=trust)
         self._requests = requests
         self._rendezvous = rendezvous
         self._world = world
