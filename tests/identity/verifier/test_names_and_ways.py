@@ -13,6 +13,7 @@ from registry.core.encoding import base64url_encode
 from registry.core.keys import parse_jwk
 from tests.identity.verifier.stage import BASE
 from tests.identity.verifier.workbench import Workbench, link_parameters
+from tests.registry.core.heads import NOW
 
 JAR = "oauth-authz-req+jwt"
 
@@ -259,7 +260,7 @@ def test_the_registration_comes_with_its_proof_and_any_wallet_can_check_it(bench
     (info,) = bench.object(asked)["verifier_info"]
 
     data = info["data"]
-    head = verify_head(data["head"], bench.stage.ledger.trust)
+    head = verify_head(data["head"], bench.stage.ledger.trust, now=NOW)
     verify_map_proof(
         parse_map_proof(data["proof"]),
         key=relying_party_key(data["party"]),
