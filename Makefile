@@ -99,8 +99,8 @@ tools: # Debian's chromium, strace and PostgreSQL, when they are missing and we 
 run: setup ## Set up, tell the story once, then serve on http://127.0.0.1:8000 (or PORT=…)
 	@$(BIN)/cairn up --config $(CONFIG) --story $(if $(PORT),--port $(PORT))
 
-demo: setup ## Tell the story in a throw-away folder and exit
-	@$(BIN)/cairn demo
+demo: setup $(if $(filter consortium,$(LEDGER)),cometbft) ## Tell the story in a throw-away folder and exit; LEDGER=consortium: on four members
+	@$(BIN)/cairn demo $(if $(LEDGER),--ledger $(LEDGER))
 
 test: $(VENV)/.dev $(WALLET)/dist/.stamp tools peers engines check ## Everything: checks, then fast, slow and browser tests
 	@cd $(WALLET) && npm test --silent

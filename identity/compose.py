@@ -28,8 +28,10 @@ from identity.adapters.web_documents import FetchedWebDocuments
 from identity.adapters.worker import Worker
 from identity.app import create_app
 from identity.config import Environment, Settings, VerifierSettings
+from identity.consortium import OFFICE_KEYS, Assembly, open_local_members
 from identity.core.access import AccessKeys
 from identity.core.certificates import to_pem
+from identity.core.signing import NamedSigner
 from identity.core.verification.policy import (
     Policy,
     Rule,
@@ -62,9 +64,12 @@ from identity.realname.routes import build_router as build_realname_router
 from registry import problems
 from registry.api.app import create_app as create_registry_app
 from registry.api.docs_page import install_docs
-from registry.api.resolution_routes import build_resolution_router
+from registry.api.forwarding import build_forwarding_router
+from registry.api.resolution_routes import build_resolution_router, build_resolver_router
 from registry.api.routes import build_router as build_registry_router
 from registry.client import AsgiTransport, HttpTransport, RegistryClient, Transport
+from registry.client.members import MembersTransport
+from registry.consortium.local_network import LocalNetwork
 from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.cosignature import parse_witness_key
 from registry.core.did_web import MAX_DOCUMENT_BYTES, web_did
@@ -74,6 +79,7 @@ from registry.witness.collector import Collector, WitnessEndpoint
 from registry.witness.cosigned import CosignedHeadStore
 
 SEAL_SECONDS = 0.5  # how often batches are sealed and status lists looked after
+MEMBER_SECONDS = 25.0  # patience with one member: longer than its own with a transaction
 WITNESS_SECONDS = 3.0  # patience with one witness
 RENEW_SECONDS = 3600.0  # how often certificates are looked after
 PURGE_SECONDS = 10.0  # how often expired requests are deleted
@@ -166,7 +172,7 @@ class _Builder:
         workers: list[Worker] = []
         transport, trust = self._open_registry(routers, workers)
         registry = RegistryClient(transport, trust, time.monotonic, random=self._random)
-        if "issuer" in self._services and parties.may_found(self._ring):
+        if "issuer" in self._services and self._is_founder:
             self._found(self._founding_client(transport, trust))
         access = self._open_access()
         engine: Engine | None = None
@@ -208,7 +214,7 @@ class _Builder:
             self._ring,
             network=self._settings.ledger.network,
             country=self._settings.server.country,
-            may_make=parties.may_found(self._ring),
+            may_make=self._is_founder,
             now=self._clock(),
         )
         if root is not None:
@@ -223,11 +229,29 @@ class _Builder:
             parties.found(
                 self._ring,
                 self._settings,
-                genesis=parties.open_genesis(self._ring, self._settings, now=self._seconds),
+                network=self._settings.ledger.network,
+                root=self._root_signer(registry),
                 registry=registry,
                 catalogue=self._catalogue,
                 more_agencies=conformance.status_agencies(self._settings),
             )
+
+    @property
+    def _is_founder(self) -> bool:
+        """Whether keys that may found lie here: the root member's, or a local network's."""
+        return self._settings.ledger.local_network is not None or parties.may_found(self._ring)
+
+    def _root_signer(self, registry: RegistryClient) -> NamedSigner:
+        """Who accredits and registers: the only member, or an office that the members voted for."""
+        path = self._settings.ledger.local_network
+        if path is None:
+            genesis = parties.open_genesis(self._ring, self._settings, now=self._seconds)
+            return parties.open_root_member(self._ring, genesis)
+        network = LocalNetwork(path)
+        members = open_local_members(network, random=self._random)
+        assembly = Assembly(registry, self._settings.ledger.network, members)
+        types = [kind.name for kind in self._catalogue]
+        return assembly.found_office(self._ring.open("office", OFFICE_KEYS), types)
 
     def _founding_client(self, transport: Transport, trust: AnyTrustAnchor) -> RegistryClient:
         """Founding reads what it has just written, which no witness can have seen yet.
@@ -260,6 +284,8 @@ class _Builder:
         self, routers: list[APIRouter], workers: list[Worker]
     ) -> tuple[Transport, AnyTrustAnchor]:
         settings = self._settings
+        if settings.ledger.engine == "consortium":
+            return self._open_consortium(routers)
         if "registry" not in self._services:
             if settings.ledger.registry_url is None or settings.ledger.trust_anchor is None:
                 raise Malformed(
@@ -291,16 +317,37 @@ class _Builder:
                 cosigned=cosigned,
             )
         )
-        web = FetchedWebDocuments(
+        routers.append(build_resolution_router(ledger, self._web_documents()))
+        return local, trust
+
+    def _web_documents(self) -> FetchedWebDocuments:
+        return FetchedWebDocuments(
             local=lambda url, accept: self._read_own(url, accept),
             remote=BoundedFetcher(
                 self._places(), clock=time.monotonic, max_bytes=MAX_DOCUMENT_BYTES
             ),
-            public_base_url=settings.server.public_base_url,
+            public_base_url=self._settings.server.public_base_url,
             clock=time.monotonic,
         )
-        routers.append(build_resolution_router(ledger, web))
-        return local, trust
+
+    def _open_consortium(self, routers: list[APIRouter]) -> tuple[Transport, AnyTrustAnchor]:
+        """Several members are asked and none is believed; who asks here is passed on to them."""
+        ledger = self._settings.ledger
+        if ledger.trust_anchor is None:
+            raise Malformed("a consortium needs ledger.trust_anchor")
+        trust = parties.read_trust_anchor(ledger.trust_anchor)
+        remotes = [HttpTransport(url, timeout_seconds=MEMBER_SECONDS) for url in ledger.members]
+        self.closers += [remote.close for remote in remotes]
+        members = MembersTransport(remotes)
+        if "registry" in self._services:
+            registry = RegistryClient(members, trust, time.monotonic, random=self._random)
+            routers.append(build_forwarding_router(members))
+            routers.append(
+                build_resolver_router(
+                    read=registry.record, height=registry.height, web=self._web_documents()
+                )
+            )
+        return members, trust
 
     def _open_access(self) -> AccessKeys:
         settings = self._settings

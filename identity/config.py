@@ -103,9 +103,12 @@ class WitnessSettings(_Section):
 class LedgerSettings(_Section):
     """Which ledger, and how readers come to trust it."""
 
-    engine: Literal["embedded"] = "embedded"
+    engine: Literal["embedded", "consortium"] = "embedded"
     network: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = "demo"
     registry_url: str | None = None  # of a registry served elsewhere; not set: in this process
+    members: tuple[str, ...] = ()  # base URLs of a consortium's registries; none is believed
+    # A consortium on this machine with all its members' keys, to found by their votes
+    local_network: Path | None = None
     trust_anchor: Path | None = None  # pinned file; not set: the one in data_dir
     # DIDs that one network address may create over HTTP, for which nobody is asked; 0 = no limit
     new_dids_per_hour: Annotated[int, Field(ge=0)] = 120
@@ -345,6 +348,17 @@ def refuse_dangerous(settings: Settings) -> None:
                 raise DangerousSetting(
                     f"verifiers.{verifier.slug}.policy.trusted_issuers: only in conformance"
                 )
+    if settings.ledger.engine == "consortium" and not (
+        settings.ledger.members and settings.ledger.trust_anchor
+    ):
+        raise DangerousSetting(
+            "ledger.members, ledger.trust_anchor: a consortium is asked through several members "
+            "and believed from a pinned anchor"
+        )
+    if settings.ledger.local_network is not None and environment is not Environment.DEMONSTRATION:
+        raise DangerousSetting(
+            "ledger.local_network: one hand holds all members' keys; only in a demonstration"
+        )
     if environment is Environment.PRODUCTION:
         if base.scheme != "https" and base.hostname not in ("127.0.0.1", "localhost", "::1"):
             raise DangerousSetting("server.public_base_url: production is served over https")

@@ -10,12 +10,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from identity.cli.ledger_choice import LedgerChoice, audit_members, running_consortium
 from identity.cli.telling import tell
 from identity.cli.up import Running, open_log
-from identity.compose import compose
-from identity.config import load_settings
+from identity.compose import Composition, compose
+from identity.config import Settings, load_settings
 from identity.demo.story import StoryFailed
 from registry.audit import audit
+from registry.consortium.local_network import LocalNetwork
 
 _DEMO = Path(str(files("identity"))).parent / "deploy" / "demo.toml"
 
@@ -23,33 +25,51 @@ _DEMO = Path(str(files("identity"))).parent / "deploy" / "demo.toml"
 def demo(
     config: Annotated[Path, typer.Option(help="TOML file with all settings")] = _DEMO,
     keep: Annotated[Path | None, typer.Option(help="Keep the data in this folder")] = None,
+    ledger: Annotated[
+        LedgerChoice, typer.Option(help="consortium: on four members with a node each")
+    ] = LedgerChoice.EMBEDDED,
 ) -> None:
     """Tell the story step by step; a step that fails ends it with exit code 2."""
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="cairn-demo-") as folder:
         port = _free_port()
-        settings = load_settings(
-            config,
-            server={
-                "data_dir": keep or Path(folder),
-                "log_file": (keep or Path(folder)) / "cairn.log",
-                "port": port,
-                "public_base_url": f"http://127.0.0.1:{port}",
-            },
-        )
+        server: dict[str, object] = {
+            "data_dir": keep or Path(folder),
+            "log_file": (keep or Path(folder)) / "cairn.log",
+            "port": port,
+            "public_base_url": f"http://127.0.0.1:{port}",
+        }
+        settings = load_settings(config, server=server)
         open_log(settings)
-        running = Running(compose(settings, random=secrets.token_bytes))
-        try:
-            running.start()
-            tell(running.composition, console)
-        finally:
-            running.close()
-        report = audit(running.composition.folder.ledger, trust=running.composition.trust)
+        if ledger is LedgerChoice.CONSORTIUM:
+            with running_consortium(settings, quiet=True) as section:
+                console.print(f"four members answer: {', '.join(section['members'])}")
+                composition = _tell(load_settings(config, server=server, ledger=section), console)
+            network = LocalNetwork(section["local_network"])
+            entries, records = audit_members(network.folders, composition.trust)
+            console.print(
+                f"audit clean on all {len(network.folders)} members, with one head: "
+                f"{entries} entries replayed, {records} records compared"
+            )
+            return
+        composition = _tell(settings, console)
+        report = audit(composition.folder.ledger, trust=composition.trust)
         if not report.is_clean:
             raise StoryFailed(f"audit: {report.fault}")
         console.print(
             f"audit clean: {report.entries} entries replayed, {report.records} records compared"
         )
+
+
+def _tell(settings: Settings, console: Console) -> Composition:
+    """Serve, tell the story, and end."""
+    running = Running(compose(settings, random=secrets.token_bytes))
+    try:
+        running.start()
+        tell(running.composition, console)
+    finally:
+        running.close()
+    return running.composition
 
 
 def _free_port() -> int:

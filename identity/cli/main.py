@@ -8,6 +8,7 @@ import typer
 from identity.cli import (
     access,
     audit,
+    consortium,
     demo,
     did,
     export,
@@ -39,6 +40,7 @@ app.command("monitor")(monitor.monitor)
 app.command("witness")(witness.witness)
 app.command("access-key")(access.access_key)
 app.add_typer(did.app, name="did")
+app.add_typer(consortium.app, name="consortium")
 app.add_typer(issuer.app, name="issuer")
 app.add_typer(governance.app, name="member")
 app.add_typer(opening.app, name="opening")

@@ -16,6 +16,7 @@ from rich.console import Console
 from identity.adapters.logs import set_up_logging
 from identity.adapters.secret_files import read_access_keys
 from identity.cli.instances import print_instances
+from identity.cli.ledger_choice import LedgerChoice, running_consortium
 from identity.cli.offer import make_offer, print_offer
 from identity.cli.telling import tell
 from identity.compose import Composition, compose
@@ -36,6 +37,9 @@ def up(
     ] = False,
     data: Annotated[Path | None, typer.Option(help="Data folder, over the file's")] = None,
     port: Annotated[int | None, typer.Option(help="Port, over the file's")] = None,
+    ledger: Annotated[
+        LedgerChoice | None, typer.Option(help="consortium: run four members beside the services")
+    ] = None,
 ) -> None:
     """Serve; Ctrl-C or SIGTERM ends it, after what is under way is answered."""
     signal.signal(signal.SIGTERM, _interrupt)
@@ -47,6 +51,14 @@ def up(
         server_settings["public_base_url"] = f"http://127.0.0.1:{port}"
     settings = load_settings(config, server=server_settings)
     open_log(settings)
+    if ledger is LedgerChoice.CONSORTIUM:
+        with running_consortium(settings, quiet=True) as section:
+            _serve(load_settings(config, server=server_settings, ledger=section), story=story)
+    else:
+        _serve(settings, story=story)
+
+
+def _serve(settings: Settings, *, story: bool) -> None:
     console = Console(highlight=False)
     running = Running(compose(settings, random=secrets.token_bytes))
     try:

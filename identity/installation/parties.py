@@ -144,22 +144,29 @@ def may_found(ring: KeyRing) -> bool:
     return ring.holds("root") and ring.folder.genesis.exists()
 
 
+def open_root_member(ring: KeyRing, genesis: Genesis) -> NamedSigner:
+    """The governance key of the only member of the genesis."""
+    governance = ring.open("root", ROOT_KEYS)["governance"]
+    return NamedSigner(governance, f"{genesis.members[0].did}#governance-1")
+
+
 def found(
     ring: KeyRing,
     settings: Settings,
     *,
-    genesis: Genesis,
+    network: str,
+    root: NamedSigner,
     registry: FoundingRegistry,
     catalogue: Catalogue,
     more_agencies: Sequence[AgencySettings] = (),
 ) -> None:
     """Put schemas, institutions, accreditations and registrations on the ledger, where missing.
 
-    `more_agencies` are founded like those of the settings.
+    Args:
+        root: who may accredit, publish and register: the only member, or an office of several.
+        more_agencies: founded like those of the settings.
     """
-    governance = ring.open("root", ROOT_KEYS)["governance"]
-    root = NamedSigner(governance, f"{genesis.members[0].did}#governance-1")
-    founder = Founder(registry, network=genesis.network, root=root)
+    founder = Founder(registry, network=network, root=root)
     founder.publish_schemas(catalogue)
     dids = founded_dids(read_document(ring.folder.parties))
     for agency in (*settings.agencies, *more_agencies):

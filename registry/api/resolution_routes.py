@@ -4,7 +4,7 @@ The frames are those of the specification and not problem details, whatever goes
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated
 from urllib.parse import unquote
 
@@ -59,12 +59,28 @@ def build_resolution_router(ledger: Ledger, web: WebDocuments | None = None) -> 
     Args:
         web: where documents of `did:web` come from; without it the method is not supported.
     """
-    router = APIRouter(tags=["DID resolution"])
-    resolver = Resolver(
+    return build_resolver_router(
         read=lambda key: ledger.read(key, prove=False).value,
         height=lambda: ledger.health().height,
         web=web,
     )
+
+
+def build_resolver_router(
+    *,
+    read: Callable[[str], bytes | None],
+    height: Callable[[], int],
+    web: WebDocuments | None = None,
+) -> APIRouter:
+    """Routes of the resolver over records from wherever they come.
+
+    Args:
+        read: the record under a state key.
+        height: of the newest block.
+        web: as `build_resolution_router`.
+    """
+    router = APIRouter(tags=["DID resolution"])
+    resolver = Resolver(read=read, height=height, web=web)
 
     @router.get(
         _PATH + "{identifier:path}",

@@ -1,0 +1,48 @@
+"""The registry's routes for an installation that is no member: it asks members, and passes on.
+
+What comes back proves itself to whoever pinned the network's anchor, so this process need not be
+believed either. Which member answered makes no difference.
+"""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from registry.client.transport import Answer, Transport
+
+MAX_TRANSACTION_BYTES = 256 << 10
+_PASSED_ON = ("content-type", "cache-control", "etag", "retry-after", "location")
+
+
+def build_forwarding_router(members: Transport) -> APIRouter:
+    """Routes below `/registry` that members answer."""
+    router = APIRouter(prefix="/registry", tags=["registry"])
+
+    @router.post("/transactions", summary="Submit a signed transaction to the members")
+    async def submit(request: Request) -> Response:
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_TRANSACTION_BYTES:
+                return Response(status_code=413)
+        content_type = request.headers.get("content-type", "application/json")[:100]
+        return _passed_on(
+            await run_in_threadpool(
+                members.post, "/registry/transactions", bytes(body), content_type
+            )
+        )
+
+    @router.get("/{path:path}", summary="Ask the members")
+    def ask(request: Request, path: Annotated[str, Path(max_length=2048)]) -> Response:
+        query = request.url.query
+        asked = "/registry/" + quote(path, safe="/:@!$&'()*+,;=-._~")
+        return _passed_on(members.get(f"{asked}?{query}" if query else asked))
+
+    return router
+
+
+def _passed_on(answer: Answer) -> Response:
+    headers = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
+    return Response(answer.body, status_code=answer.status, headers=headers)

@@ -1,0 +1,1 @@
+"""A member's installation: its folder, the founding ceremony, the process that runs."""

@@ -1,0 +1,47 @@
+"""Whether this member's validator key may sign: not when it has signed more than it remembers.
+
+`priv_validator_state.json` is all that keeps a node from voting twice. A folder restored from a
+copy remembers too little, and would vote again at heights where the key has voted already, which
+every other node takes for treason. Light blocks of the other members, and of the member's own
+ledger, carry the key's votes and cannot be forged: they tell.
+"""
+
+from collections.abc import Iterable
+
+from registry.core.checkpoint import parse_head
+from registry.core.consortium_head import read_evidence
+from registry.core.keys import PublicKey
+from registry.core.light_client.commit import verify_commit
+from registry.core.light_client.light_block import Validator
+from registry.core.proofs import NotProven
+from registry.core.refusals import Conflict, Malformed
+
+
+class KeySignedElsewhere(Conflict):
+    """The validator key has signed what this node does not remember; it must not start."""
+
+
+def verify_key_may_sign(key: PublicKey, *, remembered: int, heads: Iterable[str]) -> None:
+    """Check that no head carries a vote of `key` above the height that its node remembers.
+
+    Args:
+        key: of this member's node.
+        remembered: the greatest height in its `priv_validator_state.json`.
+        heads: sealed heads, also from nodes that may lie; what is none is passed over.
+
+    Raises:
+        KeySignedElsewhere: there is such a vote.
+    """
+    address = Validator(key, 1).address
+    for unverified in heads:
+        try:
+            committed = verify_commit(read_evidence(parse_head(unverified)))
+        except (Malformed, NotProven):
+            continue
+        height = committed.block.header.height
+        if address in committed.signers and height > remembered:
+            raise KeySignedElsewhere(
+                f"the validator key has signed height {height}, but priv_validator_state.json "
+                f"knows only {remembered}: this folder was restored from a copy. Make a new key "
+                "and have it voted in; this one must not sign again"
+            )
