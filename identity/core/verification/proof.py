@@ -252,12 +252,19 @@ def _proven_w3c(
 
 
 def stated_binding(proof: object) -> dict[str, str]:
-    """Audience and nonce that the first Data Integrity proof names; compared, never believed."""
-    first = proof[0] if isinstance(proof, list) and proof else proof
-    if not isinstance(first, dict):
+    """Audience and nonce that Data Integrity proofs name; compared, never believed.
+
+    Those of a set count only where all of its proofs name the same.
+    """
+    proofs = proof if isinstance(proof, list) else [proof]
+    if not proofs or not all(isinstance(one, dict) for one in proofs):
         return {}
-    named = {"audience": first.get("domain"), "nonce": first.get("challenge")}
-    return {name: value for name, value in named.items() if isinstance(value, str)}
+    stated = {}
+    for name, member in (("audience", "domain"), ("nonce", "challenge")):
+        first = proofs[0].get(member)
+        if isinstance(first, str) and all(one.get(member) == first for one in proofs):
+            stated[name] = first
+    return stated
 
 
 def _id_of(value: Any) -> str:
