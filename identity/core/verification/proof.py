@@ -256,8 +256,9 @@ def stated_binding(proof: object) -> dict[str, str]:
 
     Those of a set count only where all of its proofs name the same.
     """
-    proofs = proof if isinstance(proof, list) else [proof]
-    if not proofs or not all(isinstance(one, dict) for one in proofs):
+    listed = proof if isinstance(proof, list) else [proof]
+    proofs = [one for one in listed if isinstance(one, dict)]
+    if not proofs or len(proofs) != len(listed):
         return {}
     stated = {}
     for name, member in (("audience", "domain"), ("nonce", "challenge")):
