@@ -17,6 +17,7 @@ from identity.cli import (
     monitor,
     offer,
     opening,
+    request,
     up,
     verify,
     witness,
@@ -33,6 +34,7 @@ app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("verify")(verify.verify)
 app.command("offer")(offer.offer)
+app.command("request")(request.request)
 app.command("audit")(audit.audit_ledger)
 app.command("export")(export.export_history)
 app.command("check-export")(export.check_exported)

@@ -1,4 +1,4 @@
-"""Decrypts a wallet's answer in `direct_post.jwt` (OpenID4VP 1.0 §8.3, RFC 7516, RFC 7518 §4.6).
+"""A wallet's encrypted answer: `direct_post.jwt` (OpenID4VP 1.0 §8.3, RFC 7516, RFC 7518 §4.6).
 
 ECDH-ES on P-256 with a fresh key for each request, A128GCM or A256GCM. There is no other spelling:
 no wrapped key, no compression, no extension.
@@ -15,7 +15,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from registry.core.encoding import JsonObject, base64url_decode, parse_json_object
+from registry.core.encoding import (
+    JsonObject,
+    base64url_decode,
+    base64url_encode,
+    canonical_json,
+    parse_json_object,
+)
 from registry.core.keys import KeyType, PublicKey, parse_jwk, public_key
 from registry.core.refusals import Malformed, NotPermitted
 
@@ -95,6 +101,38 @@ def decrypt_answer(text: str, key: AnswerKey) -> JsonObject:
     except InvalidTag as error:
         raise AnswerNotDecrypted("the response does not decrypt") from error
     return parse_json_object(plaintext)
+
+
+def encrypt_answer(
+    parameters: JsonObject, jwk: JsonObject, *, enc: str, random: Callable[[int], bytes]
+) -> str:
+    """What a wallet does: the parameters as a compact JWE to the key of the request.
+
+    Args:
+        parameters: `vp_token`, `state` and what else belongs to the answer.
+        jwk: an entry of `client_metadata.jwks`.
+        enc: one of `ENC_VALUES`.
+        random: source of fresh bytes.
+
+    Raises:
+        Malformed: no P-256 key with a `kid`, or another `enc`.
+    """
+    receiver = parse_jwk({name: jwk.get(name) for name in ("kty", "crv", "x", "y")})
+    if receiver.type is not KeyType.P256 or not isinstance(jwk.get("kid"), str):
+        raise Malformed("answers are encrypted to a P-256 key with a kid")
+    if enc not in ENC_VALUES:
+        raise Malformed("answers are encrypted with A128GCM or A256GCM")
+    once = new_answer_key(random)
+    header = {"alg": "ECDH-ES", "enc": enc, "kid": jwk["kid"], "epk": once.public.jwk}
+    protected = base64url_encode(canonical_json(header))
+    point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), receiver.data)
+    shared = once.private.exchange(ec.ECDH(), point)
+    vector = random(12)
+    sealed = AESGCM(_content_key(shared, header)).encrypt(
+        vector, canonical_json(parameters), protected.encode("ascii")
+    )
+    parts = (protected, "", *map(base64url_encode, (vector, sealed[:-16], sealed[-16:])))
+    return ".".join(parts)
 
 
 def _content_key(shared: bytes, header: JsonObject) -> bytes:

@@ -548,6 +548,62 @@ class Stage:
         )
         return Held(secured, bound, receipt)
 
+    def issue_jwt(
+        self,
+        *,
+        holder: NamedSigner | None = None,
+        changes: Mapping[str, Any] | None = None,
+    ) -> Held:
+        """A W3C credential of data model 1.1 as a JWT."""
+        bound = holder or holder_signer()
+        kind = CATALOGUE.by_name("resident-identity")
+        anchor = self._anchor_claim()
+        subject = _did_of(bound)
+        document = _changed(
+            {
+                "@context": ["https://www.w3.org/2018/credentials/v1", kind.context_url],
+                "type": ["VerifiableCredential", kind.vc_type],
+                "issuer": self.agency.did,
+                "issuanceDate": _text(self.ledger.now),
+                "expirationDate": _text(self.ledger.now + 86_400),
+                "credentialSubject": {"id": subject, **CLAIMS},
+                "credentialSchema": {"id": kind.schema_url, "type": "JsonSchema"},
+                "credentialStatus": [
+                    {
+                        "id": f"{self.agency.uri(purpose)}#7",
+                        "type": "BitstringStatusListEntry",
+                        "statusPurpose": purpose,
+                        "statusListIndex": "7",
+                        "statusListCredential": self.agency.uri(purpose),
+                    }
+                    for purpose in ("revocation", "suspension")
+                ],
+                "anchor": anchor.to_json(vcdm=True),
+            },
+            changes,
+        )
+        receipt = self._anchor(document, anchor, 0)
+        payload = {
+            "iss": self.agency.did,
+            "sub": subject,
+            "nbf": self.ledger.now,
+            "exp": self.ledger.now + 86_400,
+            "jti": f"urn:uuid:{anchor.batch}",
+            "vc": document,
+        }
+        text = jose.sign_compact(
+            header={"typ": "JWT", "kid": self.agency.jose.verification_method},
+            payload=payload,
+            signer=self.agency.jose,
+        )
+        return Held(text, bound, receipt)
+
+    def issue_in(self, form: str) -> Held:
+        """A resident identity in one of the formats of DCQL."""
+        makers = {"dc+sd-jwt": self.issue, "ldp_vc": self.issue_ldp, "jwt_vc_json": self.issue_jwt}
+        made: Held = makers[form]()
+        return made
+
     # What a wallet does.
 
     def present(
@@ -584,6 +640,36 @@ class Stage:
             purpose="authentication",
             contexts=CONTEXTS,
             options={"domain": audience, "challenge": nonce},
+        )
+
+    def present_jwt(
+        self,
+        held: Held,
+        *,
+        audience: str,
+        nonce: str,
+        holder: NamedSigner | None = None,
+        made_at: int | None = None,
+    ) -> str:
+        signer = holder or held.holder
+        now = self.ledger.now if made_at is None else made_at
+        return jose.sign_compact(
+            header={"typ": "JWT", "kid": signer.verification_method},
+            payload={
+                "iss": _did_of(signer),
+                "aud": audience,
+                "nonce": nonce,
+                "iat": now,
+                "nbf": now,
+                "exp": now + 120,
+                "vp": {
+                    "@context": ["https://www.w3.org/2018/credentials/v1"],
+                    "type": ["VerifiablePresentation"],
+                    "holder": _did_of(signer),
+                    "verifiableCredential": [held.credential],
+                },
+            },
+            signer=signer,
         )
 
     def receipt_json(self, held: Held) -> JsonObject:
@@ -669,6 +755,10 @@ class Stage:
                 _purpose("names", description, ("family_name",), {}),  # not registered
             ),
         )
+
+
+def _did_of(signer: NamedSigner) -> str:
+    return signer.verification_method.partition("#")[0]
 
 
 def _purpose(

@@ -33,9 +33,11 @@ BEARER = {"Authorization": f"Bearer {ACCESS_KEY}"}
 class Workbench:
     """One stage, one database, several instances of the verifier."""
 
-    def __init__(self, folder: Path, *, policy: Policy | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, policy: Policy | None = None, database_url: str = ""
+    ) -> None:
         self.stage = Stage()
-        self.engine = create_database(f"sqlite:///{folder / 'verifier.db'}")
+        self.engine = create_database(database_url or f"sqlite:///{folder / 'verifier.db'}")
         Base.metadata.create_all(self.engine)
         self.policy = policy or strict_policy("bar")
         self.client = self.instance()
@@ -98,11 +100,13 @@ class Workbench:
         ).claims
 
     def form(self, wanted: JsonObject, held: Held | None = None, **options: Any) -> dict[str, str]:
-        held = held or self.stage.issue()
         query = wanted["dcql_query"]["credentials"][0]
+        held = held or self.stage.issue_in(query["format"])
         named = {"audience": wanted["client_id"], "nonce": wanted["nonce"], **options}
         if query["format"] == "ldp_vc":
             shown: Any = self.stage.present_ldp(held, **named)
+        elif query["format"] == "jwt_vc_json":
+            shown = self.stage.present_jwt(held, **named)
         else:
             shown = self.stage.present(held, **named)
         return {
