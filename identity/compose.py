@@ -466,6 +466,7 @@ class _Builder:
             policies={party.slug: policy_of(party) for party in self._settings.verifiers},
             places=self._places(),
             local=self._read_own,
+            public_base_url=self._settings.server.public_base_url,
             catalogue=self._catalogue,
             schemas=load_foreign_schemas(self._settings.foreign_schemas.files),
             contexts=self._contexts,

@@ -15,6 +15,8 @@ from identity.adapters.bounded_fetch import AllowedPlace, BoundedFetcher
 from identity.adapters.schema_files import load_catalogue, load_context_store
 from identity.adapters.status_fetcher import CachingBatches, CachingStatusLists
 from identity.adapters.verifier_ledger import VerifierLedger
+from identity.adapters.web_documents import FetchedWebDocuments
+from identity.adapters.web_names import DocumentNames
 from identity.core.verification.case import World
 from identity.core.verification.policy import for_credentials, strict_policy
 from identity.core.verification.verdict import Verdict
@@ -101,6 +103,16 @@ def _judge(
             batches=CachingBatches(local=_nothing_local, remote=fetcher),
             seen_versions=SeenNothing(),
             catalogue=catalogue,
+            web_names=DocumentNames(
+                FetchedWebDocuments(
+                    local=lambda url, accept: (
+                        fetcher.get(url, accept=accept) if url.startswith(f"{base}/") else None
+                    ),
+                    remote=fetcher,
+                    public_base_url=base,
+                    clock=time.monotonic,
+                )
+            ),
         ),
         world=World(contexts=load_context_store(catalogue), catalogue=catalogue, trust=anchor),
         trust=lambda: registry.trust,

@@ -55,6 +55,16 @@ def check_credential(document: JsonObject, *, contexts: ContextStore) -> None:
         JsonLdRefused, ContextNotKnown: an undefined term or type, a relative URL, ...
         StatusListMalformed, NotADateTimeStamp: in `credentialStatus`, in a date.
     """
+    check_plain_credential(document)
+    _check_related_resources(document, contexts)
+    jsonld.expand(document, contexts)
+
+
+def check_plain_credential(document: JsonObject) -> None:
+    """As `check_credential`, of a document that is plain JSON to its readers (`jwt_vc_json`).
+
+    Its terms are those of the published schema, so nothing is expanded.
+    """
     refuse = CredentialMalformed
     _check_head(document, "VerifiableCredential", refuse)
     _check_issuer(document.get("issuer"))
@@ -71,8 +81,6 @@ def check_credential(document: JsonObject, *, contexts: ContextStore) -> None:
             raise refuse("credentialSchema has no id")
     _check_texts(document, refuse)
     parse_bitstring_entries(document)
-    _check_related_resources(document, contexts)
-    jsonld.expand(document, contexts)
 
 
 def check_presentation(document: JsonObject, *, contexts: ContextStore) -> None:
@@ -83,11 +91,7 @@ def check_presentation(document: JsonObject, *, contexts: ContextStore) -> None:
         JsonLdRefused, ContextNotKnown: as `check_credential`, anywhere in the document.
     """
     refuse = PresentationMalformed
-    _check_head(document, "VerifiablePresentation", refuse)
-    if "holder" in document:
-        holder = document["holder"]
-        if not is_absolute_iri(holder.get("id") if isinstance(holder, dict) else holder):
-            raise refuse("holder is neither a URL nor an object with one")
+    check_plain_presentation(document)
     if document.get("verifiableCredential", []) != []:  # a presentation may hold none
         for credential in _objects(
             document["verifiableCredential"], "verifiableCredential", refuse
@@ -97,6 +101,20 @@ def check_presentation(document: JsonObject, *, contexts: ContextStore) -> None:
     if "termsOfUse" in document:
         _check_typed(document["termsOfUse"], "termsOfUse", refuse)
     jsonld.expand(document, contexts)
+
+
+def check_plain_presentation(document: JsonObject) -> None:
+    """Check the head and the holder of a presentation that is plain JSON (`jwt_vc_json`).
+
+    Raises:
+        PresentationMalformed: a rule of the data model is broken.
+    """
+    refuse = PresentationMalformed
+    _check_head(document, "VerifiablePresentation", refuse)
+    if "holder" in document:
+        holder = document["holder"]
+        if not is_absolute_iri(holder.get("id") if isinstance(holder, dict) else holder):
+            raise refuse("holder is neither a URL nor an object with one")
 
 
 def check_validity(document: JsonObject, *, now: datetime, leeway_seconds: int) -> None:

@@ -14,6 +14,8 @@ from identity.adapters.status_fetcher import CachingBatches, CachingStatusLists,
 from identity.adapters.trust_cache import DatabaseSeenVersions
 from identity.adapters.verifier_ledger import VerifierLedger
 from identity.adapters.verifier_store import DatabaseRequests
+from identity.adapters.web_documents import FetchedWebDocuments
+from identity.adapters.web_names import DocumentNames
 from identity.core.access import AccessKeys
 from identity.core.credential_types import Catalogue
 from identity.core.jsonld import ContextStore
@@ -27,6 +29,7 @@ from identity.verifier.routes import build_router
 from identity.verifier.service import Verifier, VerifierService
 from registry.client import RegistryClient
 from registry.core.any_trust_anchor import AnyTrustAnchor
+from registry.core.did_web import MAX_DOCUMENT_BYTES
 from registry.core.encoding import JsonObject
 
 
@@ -44,6 +47,7 @@ def build_verifier(
     policies: Mapping[str, Policy],
     places: Sequence[AllowedPlace],
     local: LocalRead,
+    public_base_url: str,
     catalogue: Catalogue,
     schemas: Mapping[str, JsonObject],
     contexts: ContextStore,
@@ -61,6 +65,7 @@ def build_verifier(
         places: origins from which other installations' lists may be fetched.
         schemas: of others, by the `id` that a `credentialSchema` has.
         local: reads our own published documents without the network.
+        public_base_url: what our own addresses begin with.
     """
     remote = BoundedFetcher(places, clock=time.monotonic)
     ledger = VerifierLedger(registry)
@@ -77,6 +82,16 @@ def build_verifier(
             batches=CachingBatches(local=local, remote=remote),
             seen_versions=DatabaseSeenVersions(engine),
             catalogue=catalogue,
+            web_names=DocumentNames(
+                FetchedWebDocuments(
+                    local=local,
+                    remote=BoundedFetcher(
+                        places, clock=time.monotonic, max_bytes=MAX_DOCUMENT_BYTES
+                    ),
+                    public_base_url=public_base_url,
+                    clock=time.monotonic,
+                )
+            ),
         ),
         requests=requests,
         rendezvous=waits,

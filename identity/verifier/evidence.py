@@ -6,6 +6,7 @@ credential was shown.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -28,7 +29,7 @@ from identity.core.verification.policy import Policy, Rule
 from identity.core.verification.presented import Hints
 from identity.core.verification.status_check import list_digest
 from identity.core.verification.verdict import Check
-from identity.verifier.ports import Batches, Registry, SeenVersions, StatusLists
+from identity.verifier.ports import Batches, Registry, SeenVersions, StatusLists, WebNames
 from registry.core.accreditation import MAX_DEPTH, Accreditation
 from registry.core.did_document import did_document
 from registry.core.did_record import DidRecord, version_at
@@ -54,12 +55,33 @@ class EvidenceReader:
         batches: Batches,
         seen_versions: SeenVersions,
         catalogue: Catalogue,
+        web_names: WebNames,
     ) -> None:
         self._registry = registry
+        self._web_names = web_names
         self._status_lists = status_lists
         self._batches = batches
         self._seen_versions = seen_versions
         self._catalogue = catalogue
+
+    def on_ledger(self, hints: Hints) -> Hints:
+        """Hints about an issuer that calls itself by a `did:web`, led to its DID on the ledger.
+
+        The web document names that DID, and the ledger's record names the `did:web`: whoever holds
+        the web address alone can be nobody else.
+
+        Raises:
+            CheckFailed: no DID on the ledger has that name.
+            NotPermitted, Unavailable: the web document cannot be had.
+        """
+        if not hints.did.startswith("did:web:"):
+            return hints
+        for did in self._web_names.ledger_dids(hints.did):
+            record = self._registry.did(did)
+            if record is not None and hints.did in record.details.also_known_as:
+                _, _, fragment = hints.method.partition("#")
+                return replace(hints, did=did, method=f"{did}#{fragment}")
+        raise CheckFailed("issuer_unknown", "no DID on the ledger has the issuer's did:web")
 
     def gather(
         self, hints: Hints, *, stapled: AnchorReceipt | Refusal | None, policy: Policy

@@ -98,6 +98,19 @@ class StatusLists(Protocol):
         ...
 
 
+class WebNames(Protocol):
+    """Leads from a `did:web` to the ledger; only the two together bind."""
+
+    def ledger_dids(self, did: str) -> Sequence[str]:
+        """The DIDs of the ledger that the document of this `did:web` calls its own.
+
+        Raises:
+            NotPermitted: the place is not allowed.
+            Unavailable: it does not answer, or not with a DID document.
+        """
+        ...
+
+
 class Batches(Protocol):
     """Fetches the digests of a whole batch, so that nobody learns which one mattered."""
 

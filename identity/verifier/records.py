@@ -67,7 +67,7 @@ class RecordJudge:
         now: datetime,
     ) -> Case:
         """What there is to judge about one credential."""
-        hints = presented.hints(unverified)
+        hints = self._evidence.on_ledger(presented.hints(unverified))
         evidence = self._evidence.gather(hints, stapled=stapled, policy=policy)
         return pipeline.open_case(
             unverified,

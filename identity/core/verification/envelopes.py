@@ -7,7 +7,7 @@ type says which, and none is read as another.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from identity.core import cose, jose, sd_jwt
@@ -60,6 +60,7 @@ class Envelope:
         key_id: how the signature names its key.
         member: `vc` or `vp`.
         is_old: form of data model 1.1.
+        is_plain: a bare JWT of that form, whose document is JSON and not JSON-LD to its readers.
     """
 
     secured: UnverifiedJws | UnverifiedSdJwt | UnverifiedSign1
@@ -69,6 +70,7 @@ class Envelope:
     key_id: object
     member: str
     is_old: bool
+    is_plain: bool = False
 
 
 def open_envelope(value: JsonObject, kind: str) -> Envelope:
@@ -144,7 +146,7 @@ def open_jwt(text: object, *, member: str) -> Envelope:
     """
     if not isinstance(text, str) or len(text) > MAX_ENVELOPE_CHARS:
         raise EnvelopeMalformed("a JWT is a text of bounded length")
-    return open_secured("jwt", text, member=member)
+    return replace(open_secured("jwt", text, member=member), is_plain=True)
 
 
 def verify_envelope(envelope: Envelope, *, key: PublicKey, now: int) -> None:

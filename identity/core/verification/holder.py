@@ -189,7 +189,10 @@ def _prove_envelope(
     if not isinstance(method, str):
         raise CheckFailed("holder_key_unknown", "the presentation names no key")
     verify_envelope(envelope, key=_holder_key(method, "authentication"), now=seconds)
-    vcdm.check_presentation(envelope.document, contexts=contexts)
+    if envelope.is_plain:
+        vcdm.check_plain_presentation(envelope.document)
+    else:
+        vcdm.check_presentation(envelope.document, contexts=contexts)
     did = method.partition("#")[0]
     if _holder_of(envelope) not in ("", did) or envelope.claims.get("iss", did) != did:
         raise CheckFailed("holder_is_not_signer", "the presentation names another holder")

@@ -202,7 +202,10 @@ def _prove_enveloped(
     """An enveloped credential: the signature, the form, and dates of both the claims and it."""
     envelope = unverified.envelope
     verify_envelope(envelope, key=find_key(documents, method), now=int(now.timestamp()))
-    vcdm.check_credential(envelope.document, contexts=contexts)
+    if envelope.is_plain:
+        vcdm.check_plain_credential(envelope.document)
+    else:
+        vcdm.check_credential(envelope.document, contexts=contexts)
     claims = envelope.claims
     proven = _proven_w3c(
         envelope.document,

@@ -52,7 +52,7 @@ def check_issuer(case: Case) -> str:
                 "method_not_authorized", "the key was not one for signing credentials at that time"
             )
     if credential.issuer != case.hints.did and not (
-        credential.issuer.startswith(("https://", "http://"))
+        credential.issuer.startswith(("https://", "http://", "did:web:"))
         and credential.issuer in also_known_as(held)
     ):  # 3
         raise CheckFailed("issuer_not_bound", "the key's DID does not claim the issuer's name")

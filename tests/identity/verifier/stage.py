@@ -30,6 +30,7 @@ from registry.core.checkpoint import Head, sign_head
 from registry.core.compromise import CompromisedKey, CompromisedKeys
 from registry.core.did import DidDetails, VerificationMethod
 from registry.core.did_record import DidRecord
+from registry.core.did_web import web_did
 from registry.core.encoding import JsonObject, base64url_encode, canonical_json
 from registry.core.genesis import Genesis, genesis_changes, genesis_member
 from registry.core.keys import KeyType, PublicKey
@@ -76,6 +77,7 @@ BASE = "https://id.example"
 ISSUER_URL = f"{BASE}/issuers/civil-registry"
 VERIFIER_URL = f"{BASE}/verifiers/bar"
 START = 1_790_000_000  # unix seconds
+WEB_DID = "did:web:id.example:issuers:civil-registry"
 LIST_SIZE = 131_072
 CATALOGUE = load_catalogue(f"{BASE}/schemas")
 CONTEXTS = ContextStore(load_contexts(CATALOGUE))
@@ -283,7 +285,7 @@ class StageAgency:
                 VerificationMethod(fragment=fragment, key=key.key, purpose=_PURPOSES[fragment])
                 for fragment, key in self.keys.items()
             ),
-            also_known_as=(self.issuer_url,),
+            also_known_as=(self.issuer_url, web_did(self.issuer_url) or ""),
         )
         self.did = self.ledger.create_did(self.name, self.details, self.keys)
         self.signer = NamedSigner(self.keys["ledger-1"], f"{self.did}#ledger-1")
@@ -459,6 +461,9 @@ class Stage:
             raise Unavailable("the batch cannot be fetched")
         return self.agency.batches[batch]
 
+    def ledger_dids(self, did: str) -> Sequence[str]:
+        return [self.agency.did] if did == WEB_DID else []
+
     def remember(self, uri: str, version: int) -> None:
         if version < self.seen.get(uri, 0):
             raise OlderThanSeen("a newer version of this status list was seen before")
@@ -553,8 +558,9 @@ class Stage:
         *,
         holder: NamedSigner | None = None,
         changes: Mapping[str, Any] | None = None,
+        issuer: str = WEB_DID,
     ) -> Held:
-        """A W3C credential of data model 1.1 as a JWT."""
+        """A W3C credential of data model 1.1 as a JWT, by an agency under its did:web."""
         bound = holder or holder_signer()
         kind = CATALOGUE.by_name("resident-identity")
         anchor = self._anchor_claim()
@@ -563,7 +569,7 @@ class Stage:
             {
                 "@context": ["https://www.w3.org/2018/credentials/v1", kind.context_url],
                 "type": ["VerifiableCredential", kind.vc_type],
-                "issuer": self.agency.did,
+                "issuer": issuer,
                 "issuanceDate": _text(self.ledger.now),
                 "expirationDate": _text(self.ledger.now + 86_400),
                 "credentialSubject": {"id": subject, **CLAIMS},
@@ -584,7 +590,7 @@ class Stage:
         )
         receipt = self._anchor(document, anchor, 0)
         payload = {
-            "iss": self.agency.did,
+            "iss": issuer,
             "sub": subject,
             "nbf": self.ledger.now,
             "exp": self.ledger.now + 86_400,
@@ -592,7 +598,7 @@ class Stage:
             "vc": document,
         }
         text = jose.sign_compact(
-            header={"typ": "JWT", "kid": self.agency.jose.verification_method},
+            header={"typ": "JWT", "kid": f"{issuer}#jose-1"},
             payload=payload,
             signer=self.agency.jose,
         )

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from registry.core.keys import KeyType
 from tests.identity.verifier.stage import holder_signer
 from tests.identity.verifier.test_refused_answers import answer_encrypted
 from tests.identity.verifier.workbench import BEARER, Workbench
@@ -62,8 +63,9 @@ def test_domain_or_aud_and_challenge_or_nonce_are_those_of_the_request(
 @pytest.mark.parametrize("form", ["ldp_vc", "jwt_vc_json"])
 def test_the_holder_of_a_w3c_presentation_is_the_subject(bench: Workbench, form):
     wanted = bench.object(bench.ask(format=form))
+    kind = KeyType.ED25519 if form == "ldp_vc" else KeyType.P256
 
-    answer = bench.answer(wanted, bench.form(wanted, holder=holder_signer("mallory")))
+    answer = bench.answer(wanted, bench.form(wanted, holder=holder_signer("mallory", kind)))
 
     assert answer.status_code == 400
     assert "holder_binding: holder_is_not_subject" in answer.json()["error_description"]

@@ -67,6 +67,7 @@ class Workbench:
                 batches=self.stage,
                 seen_versions=DatabaseSeenVersions(self.engine),
                 catalogue=CATALOGUE,
+                web_names=self.stage,
             ),
             requests=DatabaseRequests(self.engine),
             rendezvous=waits,

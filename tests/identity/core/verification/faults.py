@@ -78,6 +78,7 @@ class Trial:
             batches=self.stage,
             seen_versions=self.stage,
             catalogue=CATALOGUE,
+            web_names=self.stage,
         )
         receipt = self.issued().receipt if self.stapled else None
         gathered = reader.gather(hints, stapled=receipt, policy=policy)
