@@ -12,7 +12,7 @@ from identity.adapters.database import transaction
 from identity.adapters.issuer_tables import NonceRow, OfferRow, TokenRow
 from identity.core.issuance import Format
 from identity.core.offers import MAX_TX_CODE_TRIES
-from identity.issuer.records import AccessToken, Offer, OfferState
+from identity.issuer.records import AccessToken, Offer, OfferState, Review
 
 
 class SqlOfferStore:
@@ -24,23 +24,7 @@ class SqlOfferStore:
     def add_offer(self, offer: Offer) -> None:
         """As `OfferStore.add_offer`."""
         with transaction(self._engine) as db:
-            db.add(
-                OfferRow(
-                    offer=offer.offer,
-                    agency=offer.agency,
-                    subject=offer.subject,
-                    credential_type=offer.credential_type,
-                    formats=" ".join(offer.formats),
-                    reference_digest=offer.reference_digest,
-                    code_digest=offer.code_digest,
-                    tx_digest=offer.tx_digest,
-                    tries=0,
-                    claims_ref=offer.claims_ref,
-                    state=offer.state,
-                    created_at=offer.created_at,
-                    expires_at=offer.expires_at,
-                )
-            )
+            db.add(offer_row(offer))
 
     def read_offer(self, agency: str, offer: str) -> Offer | None:
         """As `OfferStore.read_offer`."""
@@ -53,6 +37,10 @@ class SqlOfferStore:
     def offer_by_code(self, agency: str, digest: bytes) -> Offer | None:
         """As `OfferStore.offer_by_code`."""
         return self._one(OfferRow.agency == agency, OfferRow.code_digest == digest)
+
+    def offer_by_issuer_state(self, agency: str, digest: bytes) -> Offer | None:
+        """As `OfferStore.offer_by_issuer_state`."""
+        return self._one(OfferRow.agency == agency, OfferRow.issuer_state_digest == digest)
 
     def withdraw(self, agency: str, offer: str) -> bool:
         """As `OfferStore.withdraw`."""
@@ -85,6 +73,7 @@ class SqlOfferStore:
                     OfferRow.agency == agency,
                     OfferRow.code_digest == code_digest,
                     OfferRow.state == OfferState.OFFERED,
+                    OfferRow.pre_authorized,
                     OfferRow.expires_at > now,
                     OfferRow.tries < MAX_TX_CODE_TRIES,
                 )
@@ -102,15 +91,7 @@ class SqlOfferStore:
                     row.state = OfferState.DEAD
                 return False
             row.state = OfferState.REDEEMED
-            db.add(
-                TokenRow(
-                    digest=token.digest,
-                    offer=row.offer,
-                    with_identifiers=token.with_identifiers,
-                    dpop_thumbprint=token.dpop_thumbprint,
-                    expires_at=token.expires_at,
-                )
-            )
+            db.add(token_row(token, offer=row.offer))
             return True
 
     def read_token(self, agency: str, digest: bytes, *, now: int) -> AccessToken | None:
@@ -135,12 +116,23 @@ class SqlOfferStore:
             with_identifiers=token.with_identifiers,
             dpop_thumbprint=token.dpop_thumbprint,
             expires_at=token.expires_at,
+            client_id=token.client_id,
         )
 
     def add_nonce(self, agency: str, purpose: str, digest: bytes, *, expires_at: int) -> None:
         """As `OfferStore.add_nonce`."""
         with transaction(self._engine) as db:
             db.add(NonceRow(digest=digest, purpose=purpose, agency=agency, expires_at=expires_at))
+
+    def has_nonce(self, agency: str, purpose: str, digest: bytes, *, now: int) -> bool:
+        """As `OfferStore.has_nonce`."""
+        with transaction(self._engine) as db:
+            row = db.get(NonceRow, digest)
+        return (
+            row is not None
+            and (row.purpose, row.agency) == (purpose, agency)
+            and row.expires_at > now
+        )
 
     def use_nonces(
         self, agency: str, purpose: str, digests: Collection[bytes], *, now: int
@@ -220,6 +212,40 @@ def _same(stored: bytes | None, presented: bytes | None) -> bool:
     return hmac.compare_digest(stored, presented)
 
 
+def offer_row(offer: Offer) -> OfferRow:
+    """A row for a new offer."""
+    return OfferRow(
+        offer=offer.offer,
+        agency=offer.agency,
+        subject=offer.subject,
+        credential_type=offer.credential_type,
+        formats=" ".join(offer.formats),
+        reference_digest=offer.reference_digest,
+        code_digest=offer.code_digest,
+        tx_digest=offer.tx_digest,
+        tries=0,
+        claims_ref=offer.claims_ref,
+        state=offer.state,
+        created_at=offer.created_at,
+        expires_at=offer.expires_at,
+        issuer_state_digest=offer.issuer_state_digest,
+        pre_authorized=offer.pre_authorized,
+        review=offer.review,
+    )
+
+
+def token_row(token: AccessToken, *, offer: str) -> TokenRow:
+    """A row for a new token of an offer."""
+    return TokenRow(
+        digest=token.digest,
+        offer=offer,
+        with_identifiers=token.with_identifiers,
+        dpop_thumbprint=token.dpop_thumbprint,
+        expires_at=token.expires_at,
+        client_id=token.client_id,
+    )
+
+
 def _offer(row: OfferRow) -> Offer:
     return Offer(
         offer=row.offer,
@@ -234,4 +260,7 @@ def _offer(row: OfferRow) -> Offer:
         state=OfferState(row.state),
         created_at=row.created_at,
         expires_at=row.expires_at,
+        issuer_state_digest=row.issuer_state_digest,
+        pre_authorized=row.pre_authorized,
+        review=Review(row.review),
     )

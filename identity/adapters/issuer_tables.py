@@ -1,6 +1,6 @@
 """Tables of the issuer. Secrets are kept as digests, pending claims as a vault reference."""
 
-from sqlalchemy import Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from identity.adapters.database import Base
@@ -12,6 +12,7 @@ class OfferRow(Base):
     """An offer that was made and has not been cleared away."""
 
     __tablename__ = "issuer_offers"
+    __table_args__ = (UniqueConstraint("issuer_state_digest", name="issuer_offers_issuer_state"),)
 
     offer: Mapped[str] = mapped_column(_ID, primary_key=True)
     agency: Mapped[str] = mapped_column(_ID)
@@ -26,6 +27,9 @@ class OfferRow(Base):
     state: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[int]
     expires_at: Mapped[int] = mapped_column(index=True)
+    issuer_state_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    pre_authorized: Mapped[bool] = mapped_column(server_default=true())
+    review: Mapped[str] = mapped_column(String(16), server_default="none")
 
 
 class TokenRow(Base):
@@ -38,6 +42,7 @@ class TokenRow(Base):
     with_identifiers: Mapped[bool]
     dpop_thumbprint: Mapped[str | None] = mapped_column(_ID)
     expires_at: Mapped[int] = mapped_column(index=True)
+    client_id: Mapped[str | None] = mapped_column(String(512))
 
 
 class NonceRow(Base):
@@ -48,6 +53,57 @@ class NonceRow(Base):
     digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     purpose: Mapped[str] = mapped_column(String(16))
     agency: Mapped[str] = mapped_column(_ID)
+    expires_at: Mapped[int] = mapped_column(index=True)
+
+
+class AuthorizationRow(Base):
+    """A pushed authorization request, the browser that shows its page, and its code."""
+
+    __tablename__ = "issuer_authorizations"
+
+    request_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    agency: Mapped[str] = mapped_column(_ID)
+    client_id: Mapped[str] = mapped_column(String(512))
+    redirect_uri: Mapped[str] = mapped_column(Text)
+    state: Mapped[str | None] = mapped_column(Text)
+    code_challenge: Mapped[str] = mapped_column(_ID)
+    credential_type: Mapped[str] = mapped_column(_ID)
+    configurations: Mapped[str] = mapped_column(Text)  # separated by spaces
+    with_identifiers: Mapped[bool]
+    offer: Mapped[str | None] = mapped_column(_ID)
+    dpop_thumbprint: Mapped[str | None] = mapped_column(_ID)
+    browser_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    stage: Mapped[str] = mapped_column(String(16))
+    tries: Mapped[int]
+    code_digest: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    code_expires_at: Mapped[int | None]
+    granted_offer: Mapped[str | None] = mapped_column(_ID)
+    expires_at: Mapped[int] = mapped_column(index=True)
+
+
+class IdentificationRow(Base):
+    """A code that an agency handed to a person, so that she can identify herself on our page."""
+
+    __tablename__ = "issuer_identification_codes"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    agency: Mapped[str] = mapped_column(_ID)
+    subject: Mapped[str] = mapped_column(String(128), index=True)
+    tries: Mapped[int]
+    expires_at: Mapped[int] = mapped_column(index=True)
+
+
+class DeferredRow(Base):
+    """A deferred transaction: which keys wait for which credential."""
+
+    __tablename__ = "issuer_deferred"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    agency: Mapped[str] = mapped_column(_ID)
+    offer: Mapped[str] = mapped_column(_ID, index=True)
+    configuration: Mapped[str] = mapped_column(String(128))
+    keys: Mapped[str] = mapped_column(Text)
+    fetched: Mapped[bool]
     expires_at: Mapped[int] = mapped_column(index=True)
 
 

@@ -23,6 +23,7 @@ class VerifiedDpop:
 
     thumbprint: str
     replay_digest: bytes
+    nonce: str | None  # ours to recognise
 
 
 def verify_dpop(
@@ -58,6 +59,9 @@ def verify_dpop(
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 1 <= len(jti) <= MAX_JTI_CHARS:
         raise InvalidDpopProof("DPoP proof: jti is missing or too long")
+    nonce = claims.get("nonce")
+    if nonce is not None and (not isinstance(nonce, str) or len(nonce) > MAX_JTI_CHARS):
+        raise InvalidDpopProof("DPoP proof: nonce is no text, or too long")
     if access_token is not None:
         expected = base64url_encode(sha256(access_token.encode("ascii")))
         if claims.get("ath") != expected:
@@ -65,6 +69,7 @@ def verify_dpop(
     thumbprint = key.jwk_thumbprint
     return VerifiedDpop(
         thumbprint=thumbprint,
+        nonce=nonce,
         replay_digest=labelled_hash(
             "cairn/dpop-jti/v1", thumbprint.encode("ascii"), jti.encode("utf-8")
         ),

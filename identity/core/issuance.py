@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from identity.core import sd_jwt, sd_jwt_vc
+from identity.core import jose, sd_jwt, sd_jwt_vc
 from identity.core.certificates import with_x5c
 from identity.core.credential_digest import SALT_BYTES, AnchorClaim, credential_digest
 from identity.core.credential_types import CredentialType
@@ -23,6 +23,7 @@ from registry.core.encoding import JsonObject
 from registry.core.refusals import NotFound
 
 BACKDATE_SECONDS = 10  # clocks of verifiers run behind ours by seconds
+CREDENTIALS_V1 = "https://www.w3.org/2018/credentials/v1"
 CREDENTIALS_V2 = "https://www.w3.org/ns/credentials/v2"
 CRYPTOSUITE = "eddsa-rdfc-2022"
 STATUS_LIST_SIZE = 131_072  # entries; the least that Bitstring Status List §2.1 allows
@@ -33,9 +34,11 @@ class Format(StrEnum):
 
     SD_JWT_VC = "dc+sd-jwt"
     LDP_VC = "ldp_vc"
+    JWT_VC_JSON = "jwt_vc_json"
 
 
-_SUFFIX = {Format.SD_JWT_VC: "sd-jwt", Format.LDP_VC: "ldp-vc"}
+DEFAULT_FORMATS = (Format.SD_JWT_VC, Format.LDP_VC)  # of an offer that names none
+_SUFFIX = {Format.SD_JWT_VC: "sd-jwt", Format.LDP_VC: "ldp-vc", Format.JWT_VC_JSON: "jwt-vc"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +146,18 @@ def draft_copy(
             disclosures=tuple(disclosures),
         )
     credential_id = UUID(bytes=random(16), version=4).urn
+    if kind is Format.JWT_VC_JSON:
+        return _draft_jwt_vc(
+            agency=agency,
+            credential_type=credential_type,
+            claims=claims,
+            holder=holder,
+            place=place,
+            anchor=anchor,
+            credential_id=credential_id,
+            started=started,
+            expires=expires,
+        )
     document: JsonObject = {
         "@context": [CREDENTIALS_V2, credential_type.context_url],
         "id": credential_id,
@@ -164,6 +179,63 @@ def draft_copy(
     )
 
 
+def _draft_jwt_vc(
+    *,
+    agency: Agency,
+    credential_type: CredentialType,
+    claims: Mapping[str, Any],
+    holder: ProvenKey,
+    place: StatusPlace,
+    anchor: AnchorClaim,
+    credential_id: str,
+    started: datetime,
+    expires: datetime,
+) -> UnsignedCopy:
+    """The document of version 1.1 that a `vc` claim holds (VCDM 1.1 §6.3.1)."""
+    document: JsonObject = {
+        "@context": [CREDENTIALS_V1, credential_type.context_url],
+        "id": credential_id,
+        "type": ["VerifiableCredential", credential_type.vc_type],
+        "issuer": agency.web_did or agency.did,
+        "issuanceDate": timestamp(started),
+        "expirationDate": timestamp(expires),
+        "credentialSchema": {"id": credential_type.schema_url, "type": "JsonSchema"},
+        "credentialStatus": status_entries(agency.issuer_url, place),
+        "credentialSubject": {"id": holder.did, **claims},
+        "anchor": anchor.to_json(vcdm=True),
+    }
+    return UnsignedCopy(
+        format=Format.JWT_VC_JSON,
+        content=document,
+        digest=credential_digest(document, anchor.salt),
+        credential_id=credential_id,
+        disclosures=(),
+    )
+
+
+def _sign_jwt_vc(copy: UnsignedCopy, *, agency: Agency) -> str:
+    """Registered claims repeat what the document says, as its readers expect."""
+    document = copy.content
+    started, expires = (
+        int(datetime.fromisoformat(document[name]).timestamp())
+        for name in ("issuanceDate", "expirationDate")
+    )
+    _, _, fragment = agency.jose.verification_method.partition("#")
+    return jose.sign_compact(
+        header={"typ": "JWT", "kid": f"{document['issuer']}#{fragment}"},
+        payload={
+            "iss": document["issuer"],
+            "sub": document["credentialSubject"]["id"],
+            "jti": document["id"],
+            "nbf": started,
+            "iat": started,
+            "exp": expires,
+            "vc": document,
+        },
+        signer=agency.jose,
+    )
+
+
 def sign_copy(
     copy: UnsignedCopy, *, agency: Agency, contexts: ContextStore, now: datetime
 ) -> str | JsonObject:
@@ -178,6 +250,8 @@ def sign_copy(
             ),
             signer=agency.jose,
         )
+    if copy.format is Format.JWT_VC_JSON:
+        return _sign_jwt_vc(copy, agency=agency)
     return add_proof(
         copy.content,
         signer=agency.data_integrity,

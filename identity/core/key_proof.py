@@ -19,7 +19,7 @@ from registry.core.keys import PublicKey, parse_did_key, parse_jwk
 from registry.core.refusals import Malformed, Refusal
 
 TYP = "openid4vci-proof+jwt"
-MAX_PROOF_CHARS = 16 << 10  # the largest seen has a certificate chain and 5,000 characters
+MAX_PROOF_CHARS = 96 << 10  # a key attestation of 64 keys with its chain fits into the header
 MAX_PROOF_AGE_SECONDS = (
     600  # wallet clocks are wrong by minutes; the nonce is what proves freshness
 )
@@ -35,6 +35,8 @@ class ProvenKey:
     key: PublicKey
     did: str  # did:key or did:jwk of the same key: the subject of a W3C credential
     nonce: str
+    issuer: str | None = None  # `iss`: the client_id, where the token has one
+    attestation: str | None = None  # `key_attestation` of the header, not verified
 
 
 def verify_key_proofs(
@@ -106,7 +108,10 @@ def verify_key_proof(unverified: str, *, audience: str, now: int) -> ProvenKey:
     nonce = claims.get("nonce")  # step 6
     if not isinstance(nonce, str) or not nonce:
         raise InvalidProof("key proof: nonce is missing")
-    return ProvenKey(key=key, did=did, nonce=nonce)
+    issuer, attestation = claims.get("iss"), jws.header.get("key_attestation")
+    if not isinstance(issuer, str | None) or not isinstance(attestation, str | None):
+        raise InvalidProof("key proof: iss or key_attestation is no text")
+    return ProvenKey(key=key, did=did, nonce=nonce, issuer=issuer, attestation=attestation)
 
 
 def did_jwk(key: PublicKey) -> str:

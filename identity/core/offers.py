@@ -21,6 +21,7 @@ from registry.core.hashing import labelled_hash
 from registry.core.refusals import Malformed
 
 PRE_AUTHORIZED = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
+AUTHORIZATION_CODE = "authorization_code"
 SECRET_BYTES = 32
 SECRET_CHARS = 43  # base64url of 32 bytes
 TX_CODE_DIGITS = 6
@@ -57,6 +58,15 @@ def pre_authorized_code(reference: str) -> str:
     return base64url_encode(labelled_hash("cairn/pre-authorized-code/v1", _secret_bytes(reference)))
 
 
+def issuer_state(reference: str) -> str:
+    """The `issuer_state` of the offer with this reference; neither leads to its code.
+
+    Raises:
+        SecretMalformed: `reference` is none.
+    """
+    return base64url_encode(labelled_hash("cairn/issuer-state/v1", _secret_bytes(reference)))
+
+
 def new_tx_code(random: Callable[[int], bytes]) -> str:
     """Six decimal digits; the bias of the reduction is below 2^-44."""
     number = int.from_bytes(random(8), "big") % 10**TX_CODE_DIGITS
@@ -79,20 +89,31 @@ def tx_code_digest(code: str, tx_code: str) -> bytes:
 
 
 def credential_offer(
-    *, issuer_url: str, configuration_ids: Sequence[str], reference: str, tx_code: bool
+    *,
+    issuer_url: str,
+    configuration_ids: Sequence[str],
+    reference: str,
+    tx_code: bool,
+    pre_authorized: bool = True,
+    authorization_code: bool = False,
 ) -> JsonObject:
-    """The Credential Offer object (§4.1.1)."""
-    grant: JsonObject = {"pre-authorized_code": pre_authorized_code(reference)}
-    if tx_code:
-        grant["tx_code"] = {
-            "input_mode": "numeric",
-            "length": TX_CODE_DIGITS,
-            "description": "The code that the agency gave you separately.",
-        }
+    """The Credential Offer object (§4.1.1) with the grants that the agency chose."""
+    grants: JsonObject = {}
+    if authorization_code:
+        grants[AUTHORIZATION_CODE] = {"issuer_state": issuer_state(reference)}
+    if pre_authorized:
+        grant: JsonObject = {"pre-authorized_code": pre_authorized_code(reference)}
+        if tx_code:
+            grant["tx_code"] = {
+                "input_mode": "numeric",
+                "length": TX_CODE_DIGITS,
+                "description": "The code that the agency gave you separately.",
+            }
+        grants[PRE_AUTHORIZED] = grant
     return {
         "credential_issuer": issuer_url,
         "credential_configuration_ids": list(configuration_ids),
-        "grants": {PRE_AUTHORIZED: grant},
+        "grants": grants,
     }
 
 

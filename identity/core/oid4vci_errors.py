@@ -26,11 +26,35 @@ class InvalidGrant(NotPermitted):
 
 
 class UnsupportedGrantType(Malformed):
-    """We know the pre-authorized code grant only."""
+    """Neither the authorization code nor the pre-authorized code grant."""
+
+
+class UnsupportedResponseType(Malformed):
+    """An authorization request asks for something else than a code."""
+
+
+class InvalidScope(Malformed):
+    """An authorization request means no credential that is issued here, or more than one type."""
+
+
+class InvalidAuthorizationDetails(Malformed):
+    """`authorization_details` cannot be read or names what is not issued here (RFC 9396 §5)."""
+
+
+class InvalidTarget(Malformed):
+    """`resource` names another issuer (RFC 8707 §2)."""
+
+
+class InvalidRequestUri(NotPermitted):
+    """The `request_uri` is unknown, of another client, expired, or was used (RFC 9126 §4)."""
 
 
 class InvalidDpopProof(NotPermitted):
     """The DPoP proof does not verify (RFC 9449 §5)."""
+
+
+class UseDpopNonce(NotPermitted):
+    """The DPoP proof needs a nonce of ours, or a newer one (RFC 9449 §8, §9)."""
 
 
 class InvalidToken(NotPermitted):
@@ -58,7 +82,11 @@ class InvalidNonce(NotPermitted):
 
 
 class InvalidEncryptionParameters(Malformed):
-    """An encrypted answer was asked for; we offer none."""
+    """A message is encrypted, or asks for encryption, in a way that we did not offer."""
+
+
+class InvalidTransactionId(NotFound):
+    """This token has no such deferred transaction, or its credentials were fetched."""
 
 
 class CredentialRequestDenied(Conflict):
@@ -77,6 +105,12 @@ _CODES: dict[type[Refusal], tuple[int, str]] = {
     InvalidRequest: (400, "invalid_request"),
     InvalidGrant: (400, "invalid_grant"),
     UnsupportedGrantType: (400, "unsupported_grant_type"),
+    UnsupportedResponseType: (400, "unsupported_response_type"),
+    InvalidScope: (400, "invalid_scope"),
+    InvalidAuthorizationDetails: (400, "invalid_authorization_details"),
+    InvalidTarget: (400, "invalid_target"),
+    InvalidRequestUri: (400, "invalid_request_uri"),
+    UseDpopNonce: (400, "use_dpop_nonce"),
     InvalidDpopProof: (400, "invalid_dpop_proof"),
     InvalidToken: (401, "invalid_token"),
     InvalidCredentialRequest: (400, "invalid_credential_request"),
@@ -85,6 +119,7 @@ _CODES: dict[type[Refusal], tuple[int, str]] = {
     InvalidProof: (400, "invalid_proof"),
     InvalidNonce: (400, "invalid_nonce"),
     InvalidEncryptionParameters: (400, "invalid_encryption_parameters"),
+    InvalidTransactionId: (400, "invalid_transaction_id"),
     CredentialRequestDenied: (400, "credential_request_denied"),
     InvalidNotificationId: (400, "invalid_notification_id"),
     InvalidNotificationRequest: (400, "invalid_notification_request"),

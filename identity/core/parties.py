@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from identity.core.certificates import NO_CERTIFICATES, CertificateChain
 from identity.core.signing import Signer
+from registry.core.did_web import web_did
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,11 @@ class Agency:
     data_integrity: Signer  # Ed25519, assertionMethod: Data Integrity proofs
     jose: Signer  # P-256, assertionMethod: SD-JWT VC, and the status tokens beside them
     certificates: CertificateChain = NO_CERTIFICATES  # for the key of `jose`
+
+    @property
+    def web_did(self) -> str | None:
+        """The did:web of the same keys, for readers that know no ledger; None on plain http."""
+        return web_did(self.issuer_url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

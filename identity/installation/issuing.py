@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from sqlalchemy import Engine
 
 from identity.adapters.issuer_batch_store import SqlBatchStore
+from identity.adapters.issuer_flow_store import SqlAuthorizationStore, SqlDeferredStore
 from identity.adapters.issuer_issuance_store import SqlIssuanceStore
 from identity.adapters.issuer_offer_store import SqlOfferStore
 from identity.adapters.issuer_status_store import SqlStatusStore
@@ -66,6 +67,8 @@ def build_issuer(
         issuances=SqlIssuanceStore(engine, random=random),
         statuses=SqlStatusStore(engine),
         batches=SqlBatchStore(engine),
+        authorizations=SqlAuthorizationStore(engine),
+        deferred=SqlDeferredStore(engine),
         registry=registry,
         persons=real_names,
         vault=vault,

@@ -7,8 +7,12 @@ from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from identity.core.access import AccessDenied, AccessKeys
+from identity.issuer.identification import CodeIdentification
 from identity.issuer.messages import (
     STATUS_NAMES,
+    DecisionRequest,
+    IdentificationAnswer,
+    IdentificationRequest,
     IssuanceAnswer,
     IssuancesAnswer,
     OfferAnswer,
@@ -19,15 +23,18 @@ from identity.issuer.messages import (
     StatusRequest,
     SubjectRequest,
     VcApiStatusRequest,
+    WaitingAnswer,
 )
 from identity.issuer.offers import OfferDesk
 from identity.issuer.parts import UnknownAgency
 from identity.issuer.records_desk import RecordDesk
+from identity.issuer.reviews import ReviewDesk
 from identity.issuer.status import StatusDesk
 from identity.issuer.vc_api import VcApiDesk
-from identity.issuer.wallet_routes import Body, Clock, Slug
+from identity.issuer.wire import Body, Clock, Slug
 from registry.core.encoding import parse_json_object
 from registry.core.refusals import Malformed, NotPermitted, Refusal, Unavailable
+from registry.problems import responses
 
 MAX_CREDENTIAL_BYTES = 256 << 10
 Name = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -36,6 +43,8 @@ Name = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_-
 def build_agency_router(
     *,
     offers: OfferDesk,
+    codes: CodeIdentification,
+    reviews: ReviewDesk,
     statuses: StatusDesk,
     records: RecordDesk,
     vc_api: VcApiDesk,
@@ -66,9 +75,34 @@ def build_agency_router(
                 formats=body.formats,
                 tx_code=body.tx_code,
                 lifetime_seconds=body.expires_in,
+                grants=body.grants,
+                deferred=body.deferred,
                 now=clock(),
             )
         )
+
+    @router.post("/identification-codes", status_code=201, responses=responses(400, 401, 404))
+    def make_identification_code(
+        agency: agency_of, body: IdentificationRequest, response: Response
+    ) -> IdentificationAnswer:
+        """A code with which a person identifies herself on the authorization page; shown once."""
+        response.headers["Cache-Control"] = "no-store"
+        made = codes.issue(agency, body.subject, lifetime_seconds=body.expires_in, now=clock())
+        return IdentificationAnswer(code=made.code, expires_in=made.expires_in)
+
+    @router.get("/deferred", responses=responses(401, 404))
+    def list_waiting(agency: agency_of) -> WaitingAnswer:
+        """Credentials that wait for a decision of this agency."""
+        return WaitingAnswer.of(reviews.waiting(agency, now=clock()))
+
+    @router.post("/deferred/{offer}", status_code=204, responses=responses(400, 401, 404, 409))
+    def decide(agency: agency_of, offer: Name, body: DecisionRequest) -> Response:
+        """Let a waiting credential be issued, or deny it."""
+        if body.decision == "issue":
+            reviews.issue(agency, offer, claims=body.claims)
+        else:
+            reviews.deny(agency, offer)
+        return Response(status_code=204)
 
     @router.get("/offers/{offer}")
     def read_offer_state(agency: agency_of, offer: Name) -> OfferStateAnswer:

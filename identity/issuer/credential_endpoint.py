@@ -13,7 +13,7 @@ A crash after 4 leaves copies that nobody holds. The wallet asks again with the 
 fresh set, and the copies of the lost set are revoked as superseded.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -33,27 +33,36 @@ from identity.core.issuance import (
     parse_configuration_id,
     sign_copy,
 )
-from identity.core.key_proof import ProvenKey, verify_key_proofs
-from identity.core.offers import SecretMalformed, secret_digest
+from identity.core.key_proof import ProvenKey
+from identity.core.offers import SecretMalformed, new_secret, secret_digest
 from identity.core.oid4vci_errors import (
+    CredentialRequestDenied,
     InvalidCredentialRequest,
-    InvalidEncryptionParameters,
     InvalidNonce,
     InvalidNotificationId,
     InvalidNotificationRequest,
-    InvalidProof,
+    InvalidTransactionId,
     UnknownCredentialConfiguration,
     UnknownCredentialIdentifier,
 )
-from identity.issuer.metadata import BATCH_SIZE
+from identity.issuer.flow_records import Deferred
+from identity.issuer.key_proofs import ProvenKeys, proven_keys
 from identity.issuer.parts import IssuerParts
-from identity.issuer.records import AccessToken, DeliveryState, NewCopy, Placement
+from identity.issuer.records import AccessToken, DeliveryState, NewCopy, Placement, Review
 from identity.issuer.status import StatusPublisher
 from identity.issuer.stores import DeliveryRequest, NoOpenGroup
-from registry.core.encoding import JsonObject, base64url_encode, parse_json_object
-from registry.core.refusals import NotFound
+from registry.core.encoding import (
+    JsonObject,
+    base64url_encode,
+    canonical_json,
+    parse_json,
+    parse_json_object,
+)
+from registry.core.keys import parse_jwk
+from registry.core.refusals import NotFound, Refusal
 
 MAX_DELIVERIES = 5  # sets of one configuration under one offer; answers get lost, but not for ever
+POLL_SECONDS = 5  # how soon a wallet may ask for deferred credentials again
 _END_CLAIMS = ("expiry_date", "valid_until")  # a credential must not outlive what it certifies
 _EVENTS = {
     "credential_accepted": DeliveryState.ACCEPTED,
@@ -70,6 +79,14 @@ class Delivered:
     notification_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postponed:
+    """The agency has still to decide; the wallet asks again after `interval` seconds."""
+
+    transaction_id: str
+    interval: int = POLL_SECONDS
+
+
 class CredentialDesk:
     """Issues credentials to wallets."""
 
@@ -79,7 +96,7 @@ class CredentialDesk:
 
     def issue(
         self, slug: str, token: AccessToken, request: Mapping[str, Any], *, now: datetime
-    ) -> Delivered:
+    ) -> Delivered | Postponed:
         """Answer a credential request; members we do not know are ignored.
 
         Raises:
@@ -89,13 +106,89 @@ class CredentialDesk:
         agency = parts.agency(slug)
         form = _requested_format(token, request)  # 1
         kind = parts.issued_type(agency, token.offer.credential_type)
-        holders = verify_key_proofs(
-            _proofs(request),
+        proven = proven_keys(
+            request,
             audience=agency.issuer_url,
-            now=int(now.timestamp()),
-            max_proofs=BATCH_SIZE,
+            client_id=token.client_id,
+            demand=parts.options(slug).attestations.get(kind.name),
+            now=now,
         )
-        self._use_nonces(slug, holders, now=now)  # 2
+        if token.offer.review is Review.DENIED:
+            raise CredentialRequestDenied("the agency decided not to issue this credential")
+        self._use_nonces(slug, proven.nonces, now=now)  # 2
+        if token.offer.review is Review.WAITING:
+            return self._postpone(slug, token, form, proven)
+        return self._deliver(slug, token, form, proven.keys, now=now)
+
+    def fetch(
+        self, slug: str, token: AccessToken, request: Mapping[str, Any], *, now: datetime
+    ) -> Delivered | Postponed:
+        """Answer a deferred credential request (§9).
+
+        Raises:
+            InvalidTransactionId: this token has no such transaction, or it was fetched.
+            CredentialRequestDenied: the agency decided against it.
+            Refusal: as `issue`.
+        """
+        parts, identifier = self._parts, request.get("transaction_id")
+        if not isinstance(identifier, str):
+            raise InvalidCredentialRequest("transaction_id is missing, or no text")
+        try:
+            digest = secret_digest("deferred-transaction", identifier)
+        except SecretMalformed as error:
+            raise InvalidTransactionId("this token has no such transaction") from error
+        waiting = parts.deferred.read(
+            slug, digest, offer=token.offer.offer, now=int(now.timestamp())
+        )
+        if waiting is None:
+            raise InvalidTransactionId("this token has no such transaction, or it was fetched")
+        if token.offer.review is Review.WAITING:
+            return Postponed(transaction_id=identifier)
+        if token.offer.review is Review.DENIED:
+            raise CredentialRequestDenied("the agency decided not to issue this credential")
+        if not parts.deferred.take(digest):
+            raise InvalidTransactionId("this token has no such transaction, or it was fetched")
+        _, form = parse_configuration_id(waiting.configuration)
+        try:
+            return self._deliver(slug, token, form, _kept_keys(waiting.keys), now=now)
+        except Refusal:
+            parts.deferred.put_back(digest)
+            raise
+
+    def _postpone(
+        self, slug: str, token: AccessToken, form: Format, proven: ProvenKeys
+    ) -> Postponed:
+        identifier = new_secret(self._parts.random)
+        kept = self._parts.deferred.add(
+            Deferred(
+                digest=secret_digest("deferred-transaction", identifier),
+                agency=slug,
+                offer=token.offer.offer,
+                configuration=configuration_id(token.offer.credential_type, form),
+                keys=canonical_json(
+                    [{"jwk": holder.key.jwk, "did": holder.did} for holder in proven.keys]
+                ).decode("utf-8"),
+                expires_at=token.expires_at,
+            ),
+            most=MAX_DELIVERIES,
+        )
+        if not kept:
+            raise CredentialRequestDenied("this credential was requested too many times")
+        return Postponed(transaction_id=identifier)
+
+    def _deliver(
+        self,
+        slug: str,
+        token: AccessToken,
+        form: Format,
+        holders: Sequence[ProvenKey],
+        *,
+        now: datetime,
+    ) -> Delivered:
+        """Steps 3 to 5 for keys that are proven."""
+        parts = self._parts
+        agency = parts.agency(slug)
+        kind = parts.issued_type(agency, token.offer.credential_type)
         claims = complete_claims(  # 3
             kind,
             registered=parts.persons.claims(
@@ -186,9 +279,9 @@ class CredentialDesk:
             self._publisher.ensure_open_group(request.agency, room=request.copies, now=now)
             self._parts.issuances.record_delivery(request, draft)
 
-    def _use_nonces(self, slug: str, holders: Sequence[ProvenKey], *, now: datetime) -> None:
+    def _use_nonces(self, slug: str, nonces: Iterable[str], *, now: datetime) -> None:
         try:
-            digests = {secret_digest("c-nonce", holder.nonce) for holder in holders}
+            digests = {secret_digest("c-nonce", nonce) for nonce in nonces}
         except SecretMalformed as error:
             raise InvalidNonce("a key proof has a nonce that is not ours") from error
         if not self._parts.offers.use_nonces(slug, "c-nonce", digests, now=int(now.timestamp())):
@@ -206,8 +299,6 @@ def _requested_format(token: AccessToken, request: Mapping[str, Any]) -> Format:
     """Which configuration is asked for; it must be one of the offer's."""
     configuration = request.get("credential_configuration_id")
     identifier = request.get("credential_identifier")
-    if "credential_response_encryption" in request:
-        raise InvalidEncryptionParameters("encrypted credential responses are not supported")
     if (configuration is None) == (identifier is None):
         raise InvalidCredentialRequest(
             "one of credential_configuration_id and credential_identifier is required"
@@ -227,25 +318,10 @@ def _requested_format(token: AccessToken, request: Mapping[str, Any]) -> Format:
     return form
 
 
-def _proofs(request: Mapping[str, Any]) -> Sequence[str]:
-    """The key proofs: `proofs.jwt` (1.0), or the one `proof` of draft 15."""
-    if "proofs" in request and "proof" in request:
-        raise InvalidCredentialRequest("proof and proofs exclude each other")
-    if "proofs" in request:
-        proofs = request["proofs"]
-        if not isinstance(proofs, dict) or len(proofs) != 1:
-            raise InvalidProof("proofs needs exactly one proof type")
-        found = proofs.get("jwt")
-    else:
-        proof = request.get("proof")
-        if proof is None:
-            raise InvalidProof("a key proof is required")
-        if not isinstance(proof, dict) or proof.get("proof_type") != "jwt":
-            raise InvalidProof("only key proofs of type jwt are supported")
-        found = [proof.get("jwt")]
-    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
-        raise InvalidProof("only key proofs of type jwt are supported")
-    return found
+def _kept_keys(text: str) -> tuple[ProvenKey, ...]:
+    kept = parse_json(text)
+    assert isinstance(kept, list)
+    return tuple(ProvenKey(key=parse_jwk(item["jwk"]), did=item["did"], nonce="") for item in kept)
 
 
 def _end(claims: Mapping[str, Any], latest: datetime) -> datetime:

@@ -1,17 +1,21 @@
 """What agencies and systems send to the issuer, and what they get. Wallets' messages are in routes:
 their protocol wants unknown members ignored and errors in its own form."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from identity.core.issuance import Format
+from identity.issuer.flow_records import Waiting
+from identity.issuer.identification import DEFAULT_CODE_SECONDS, MAX_CODE_SECONDS
 from identity.issuer.offers import DEFAULT_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS, MadeOffer
 from identity.issuer.records import Issuance, Status
 from identity.issuer.status import StatusChange
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9:._-]+$")]
+Grant = Literal["pre-authorized_code", "authorization_code"]
 StatusName = Literal["valid", "suspended", "revoked"]
 STATUS_NAMES: dict[StatusName, Status] = {
     "valid": Status.VALID,
@@ -37,7 +41,9 @@ class OfferRequest(_Strict):
     credential_type: Code
     claims: Annotated[dict[str, Any], Field(max_length=64)] = {}
     tx_code: bool = True
-    formats: Annotated[list[Format], Field(max_length=2)] = []
+    formats: Annotated[list[Format], Field(max_length=4)] = []
+    grants: Annotated[list[Grant], Field(min_length=1, max_length=2)] = ["pre-authorized_code"]
+    deferred: bool = False  # issue only after a decision of the agency
     expires_in: Annotated[int, Field(ge=60, le=MAX_LIFETIME_SECONDS)] = DEFAULT_LIFETIME_SECONDS
 
 
@@ -54,6 +60,7 @@ class OfferAnswer(BaseModel):
     offer_uri: str
     offer_uri_by_value: str
     tx_code: str | None
+    identification_code: str | None  # for the authorization page, where that grant is offered
     expires_in: int
 
     @classmethod
@@ -67,8 +74,62 @@ class OfferAnswer(BaseModel):
             offer_uri=made.link,
             offer_uri_by_value=made.link_by_value,
             tx_code=made.tx_code,
+            identification_code=made.identification_code,
             expires_in=made.expires_in,
         )
+
+
+class IdentificationRequest(_Strict):
+    """A code for a person that was enrolled before."""
+
+    subject: Identifier
+    expires_in: Annotated[int, Field(ge=60, le=MAX_CODE_SECONDS)] = DEFAULT_CODE_SECONDS
+
+
+class IdentificationAnswer(BaseModel):
+    """The code; give it to the person at the counter or by letter, never with the offer."""
+
+    code: str
+    expires_in: int
+
+
+class WaitingCredential(BaseModel):
+    """One credential that waits; `requested` says whether a wallet has asked for it."""
+
+    offer: str
+    subject: str
+    credential_type: str
+    created_at: int
+    requested: bool
+
+
+class WaitingAnswer(BaseModel):
+    """What waits for the agency, oldest first."""
+
+    waiting: list[WaitingCredential]
+
+    @classmethod
+    def of(cls, found: Sequence[Waiting]) -> "WaitingAnswer":
+        """From the records."""
+        return cls(
+            waiting=[
+                WaitingCredential(
+                    offer=item.offer,
+                    subject=item.subject,
+                    credential_type=item.credential_type,
+                    created_at=item.created_at,
+                    requested=item.requested,
+                )
+                for item in found
+            ]
+        )
+
+
+class DecisionRequest(_Strict):
+    """What the agency decides about a waiting credential, and what it adds to it."""
+
+    decision: Literal["issue", "deny"]
+    claims: Annotated[dict[str, Any], Field(max_length=64)] = {}
 
 
 class OfferStateAnswer(BaseModel):

@@ -10,9 +10,11 @@ from identity.core.claim_rules import (
     check_agency_claims,
     missing_from_agency,
 )
-from identity.core.issuance import Format, configuration_id
+from identity.core.issuance import DEFAULT_FORMATS, Format, configuration_id
 from identity.core.offers import (
+    AUTHORIZATION_CODE,
     credential_offer,
+    issuer_state,
     new_secret,
     new_tx_code,
     offer_link_by_reference,
@@ -21,13 +23,15 @@ from identity.core.offers import (
     secret_digest,
     tx_code_digest,
 )
+from identity.issuer.identification import CodeIdentification
 from identity.issuer.parts import IssuerParts
-from identity.issuer.records import Offer, OfferState
+from identity.issuer.records import Offer, OfferState, Review
 from registry.core.encoding import JsonObject, base64url_encode, canonical_json
 from registry.core.refusals import Malformed, NotFound
 
 DEFAULT_LIFETIME_SECONDS = 15 * 60
 MAX_LIFETIME_SECONDS = 24 * 3600  # a code "MUST be short lived" (OpenID4VCI §4.1.1)
+PRE_AUTHORIZED_NAME = "pre-authorized_code"  # how agencies name that grant
 PENDING_CLAIMS = "pending-claims"  # kind of the row in the vault
 
 
@@ -45,6 +49,7 @@ class MadeOffer:
     link: str
     link_by_value: str
     tx_code: str | None
+    identification_code: str | None
     expires_in: int
 
 
@@ -53,6 +58,7 @@ class OfferDesk:
 
     def __init__(self, parts: IssuerParts) -> None:
         self._parts = parts
+        self._codes = CodeIdentification(parts)
 
     def make(
         self,
@@ -65,8 +71,13 @@ class OfferDesk:
         tx_code: bool,
         lifetime_seconds: int,
         now: datetime,
+        grants: Sequence[str] = (PRE_AUTHORIZED_NAME,),
+        deferred: bool = False,
     ) -> MadeOffer:
         """Offer a credential to `subject`.
+
+        With `authorization_code` among the grants, an identification code is made beside it. What
+        is `deferred` is issued after a decision of the agency, which may add the claims then.
 
         Raises:
             UnknownAgency, TypeNotIssued: this agency does not issue that.
@@ -78,9 +89,10 @@ class OfferDesk:
         kind = parts.issued_type(agency, credential_type)
         if not 60 <= lifetime_seconds <= MAX_LIFETIME_SECONDS:
             raise Malformed(f"an offer lives for 60 to {MAX_LIFETIME_SECONDS} seconds")
-        chosen = tuple(dict.fromkeys(formats)) or tuple(Format)
+        chosen = tuple(dict.fromkeys(formats)) or DEFAULT_FORMATS
         supplied = check_agency_claims(kind, claims)
-        if missing := missing_from_agency(kind, supplied):
+        missing = missing_from_agency(kind, supplied)
+        if missing and not deferred:
             raise ClaimsNotAccepted(f"the agency must supply {', '.join(missing)}")
         # Nothing is read here but whether she exists; a typing error shows now, not at the wallet.
         parts.persons.claims(subject, names=(), purpose="offer", actor=f"issuer:{slug}")
@@ -91,7 +103,8 @@ class OfferDesk:
             )
         reference = new_secret(parts.random)
         code = pre_authorized_code(reference)
-        digits = new_tx_code(parts.random) if tx_code else None
+        pre_authorized, by_code = PRE_AUTHORIZED_NAME in grants, AUTHORIZATION_CODE in grants
+        digits = new_tx_code(parts.random) if tx_code and pre_authorized else None
         started = int(now.timestamp())
         offer = Offer(
             offer=base64url_encode(parts.random(16)),
@@ -106,8 +119,18 @@ class OfferDesk:
             state=OfferState.OFFERED,
             created_at=started,
             expires_at=started + lifetime_seconds,
+            issuer_state_digest=(
+                secret_digest("issuer-state", issuer_state(reference)) if by_code else None
+            ),
+            pre_authorized=pre_authorized,
+            review=Review.WAITING if deferred else Review.NONE,
         )
         parts.offers.add_offer(offer)
+        identification = None
+        if by_code:
+            identification = self._codes.issue(
+                slug, subject, lifetime_seconds=lifetime_seconds, now=now
+            ).code
         document = self._document(slug, offer, reference)
         url = f"{agency.issuer_url}/offers/by-reference/{reference}"
         return MadeOffer(
@@ -117,6 +140,7 @@ class OfferDesk:
             link=offer_link_by_reference(url),
             link_by_value=offer_link_by_value(document),
             tx_code=digits,
+            identification_code=identification,
             expires_in=lifetime_seconds,
         )
 
@@ -169,4 +193,6 @@ class OfferDesk:
             ],
             reference=reference,
             tx_code=offer.tx_digest is not None,
+            pre_authorized=offer.pre_authorized,
+            authorization_code=offer.issuer_state_digest is not None,
         )

@@ -6,12 +6,32 @@ from datetime import timedelta
 
 from identity.core.credential_types import Catalogue, CredentialType
 from identity.core.jsonld import ContextStore
+from identity.core.jwe import DecryptionKey
+from identity.core.key_attestation import AttestationDemand
 from identity.core.parties import Agency
+from identity.issuer.flow_stores import AuthorizationStore, DeferredStore
 from identity.issuer.ports import PersonClaims, Registry, Vault
 from identity.issuer.stores import BatchStore, IssuanceStore, OfferStore, StatusStore
 from registry.core.refusals import NotFound, NotPermitted
 
 DEFAULT_VALIDITY = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgencyOptions:
+    """What one agency demands beyond the default.
+
+    `attestations` are by credential type. `request_key` decrypts credential requests; without one,
+    messages are not encrypted. `logo` is an https or data URL.
+    """
+
+    dpop_required: bool = False
+    attestations: Mapping[str, AttestationDemand] = field(default_factory=dict)
+    request_key: DecryptionKey | None = None
+    logo: str | None = None
+
+
+_DEFAULT_OPTIONS = AgencyOptions()
 
 
 class UnknownAgency(NotFound):
@@ -36,10 +56,13 @@ class IssuerParts:
     issuances: IssuanceStore
     statuses: StatusStore
     batches: BatchStore
+    authorizations: AuthorizationStore
+    deferred: DeferredStore
     registry: Registry
     persons: PersonClaims
     vault: Vault
     validity: Mapping[str, timedelta] = field(default_factory=dict)  # by credential type
+    agency_options: Mapping[str, AgencyOptions] = field(default_factory=dict)  # by slug
 
     def agency(self, slug: str) -> Agency:
         """The agency called `slug`.
@@ -51,6 +74,10 @@ class IssuerParts:
         if agency is None:
             raise UnknownAgency("no such issuing agency is served here")
         return agency
+
+    def options(self, slug: str) -> AgencyOptions:
+        """What this agency demands beyond the default."""
+        return self.agency_options.get(slug, _DEFAULT_OPTIONS)
 
     def issued_type(self, agency: Agency, name: str) -> CredentialType:
         """The credential type `name`, when `agency` issues it.

@@ -9,21 +9,29 @@ from fastapi.responses import JSONResponse
 
 from identity.core.parties import Agency
 from identity.issuer.anchoring import NotAnchoredYet, Receipts
-from identity.issuer.metadata import issuer_metadata, jwt_vc_issuer, server_metadata
+from identity.issuer.metadata import (
+    issuer_metadata,
+    jwt_vc_issuer,
+    server_metadata,
+    signed_metadata,
+)
 from identity.issuer.parts import IssuerParts
 from identity.issuer.status import TTL_SECONDS, StatusPublisher
-from identity.issuer.wallet_routes import Clock, Slug
+from identity.issuer.wire import Clock, Slug
 from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.refusals import NotFound
-from registry.problems import problem_of
+from registry.problems import problem_of, responses
 
 _METADATA_CACHE = {"Cache-Control": "public, max-age=60"}
 _STATUS_CACHE = f"public, max-age={TTL_SECONDS}"
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _JSON_TYPES = ("application/vc+ld+json", "application/ld+json", "application/json")
+_ISSUER = "openid-credential-issuer"
 _DOCUMENTS: dict[str, Callable[[IssuerParts, Agency], JsonObject]] = {
-    "openid-credential-issuer": lambda parts, agency: issuer_metadata(agency, parts.catalogue),
-    "oauth-authorization-server": lambda _parts, agency: server_metadata(agency),
+    _ISSUER: lambda parts, agency: issuer_metadata(
+        agency, parts.catalogue, parts.options(agency.slug)
+    ),
+    "oauth-authorization-server": lambda parts, agency: server_metadata(agency, parts.catalogue),
     "jwt-vc-issuer": lambda _parts, agency: jwt_vc_issuer(agency),
 }
 
@@ -38,16 +46,32 @@ def build_public_router(
     """Well-known documents in both forms, and what lies below `/issuers/{agency}`."""
     router = APIRouter(tags=["issuers"])
 
-    @router.get("/.well-known/{document}/issuers/{agency}")
+    @router.get(
+        "/.well-known/{document}/issuers/{agency}",
+        responses={
+            200: {"content": {"application/json": {}, "application/jwt": {}}},
+            **responses(404),
+        },
+    )
     @router.get("/issuers/{agency}/.well-known/{document}", include_in_schema=False)
     def read_metadata(
-        document: Annotated[str, Path(max_length=64)], agency: Annotated[str, Path(max_length=64)]
+        request: Request,
+        document: Annotated[str, Path(max_length=64)],
+        agency: Annotated[str, Path(max_length=64)],
     ) -> Response:
-        """Metadata: the path of the issuer follows the well-known name, or precedes it."""
+        """Metadata: the path of the issuer follows the well-known name, or precedes it.
+
+        The issuer's own is signed where `Accept` names `application/jwt` before JSON.
+        """
         if document not in _DOCUMENTS:  # wallets look for several, and take a 404 for a no
             raise NoSuchDocument("no such well-known document is served here")
-        made = _DOCUMENTS[document](parts, parts.agency(agency))
-        return JSONResponse(made, headers=_METADATA_CACHE)
+        issuer = parts.agency(agency)
+        made = _DOCUMENTS[document](parts, issuer)
+        headers = {**_METADATA_CACHE, "Vary": "Accept"}
+        if document == _ISSUER and _wants_signed(request.headers.get("Accept", "")):
+            text = signed_metadata(made, issuer, now=clock())
+            return Response(text, media_type="application/jwt", headers=headers)
+        return JSONResponse(made, headers=headers)
 
     @router.get("/issuers/{agency}/status/{group}/token")
     def read_status_token(agency: Slug, group: _Group, request: Request) -> Response:
@@ -101,6 +125,27 @@ def _listed(request: Request, body: bytes, media_type: str) -> Response:
     if tag in known or "*" in known:
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=media_type, headers=headers)
+
+
+def _wants_signed(accept: str) -> bool:
+    """Whether a client names `application/jwt` with a greater weight than JSON, or before it."""
+    weights: dict[str, tuple[float, int]] = {}
+    for place, item in enumerate(accept.split(",")[:16]):
+        name, *parameters = (part.strip().lower() for part in item.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    weight = float(parameter[2:])
+                except ValueError:
+                    weight = 0.0
+        weights[name] = (weight, -place)
+    signed = weights.get("application/jwt", (0.0, 0))
+    plain = max(
+        (weights[name] for name in ("application/json", "*/*") if name in weights),
+        default=(0.0, -99),
+    )
+    return signed[0] > 0 and signed > plain
 
 
 def _tags(request: Request) -> list[str]:

@@ -14,6 +14,15 @@ class OfferState(StrEnum):
     DEAD = "dead"  # too many wrong transaction codes, or withdrawn by the agency
 
 
+class Review(StrEnum):
+    """Whether the agency has still to decide about a credential."""
+
+    NONE = "none"
+    WAITING = "waiting"
+    READY = "ready"
+    DENIED = "denied"
+
+
 class Status(IntEnum):
     """Status of a copy, as the Token Status List writes it (§7.1)."""
 
@@ -47,6 +56,9 @@ class Offer:
     state: OfferState
     created_at: int
     expires_at: int
+    issuer_state_digest: bytes | None = None  # None: no authorization code grant
+    pre_authorized: bool = True
+    review: Review = Review.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +70,7 @@ class AccessToken:
     with_identifiers: bool  # the token response named credential identifiers
     dpop_thumbprint: str | None  # the key it is bound to (RFC 9449 §6)
     expires_at: int
+    client_id: str | None = None  # None: pre-authorized, anonymous
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,15 +7,21 @@ from fastapi import APIRouter
 from identity.core.access import AccessKeys
 from identity.issuer.agency_routes import build_agency_router
 from identity.issuer.anchoring import Receipts
+from identity.issuer.authorization_routes import build_authorization_router
+from identity.issuer.authorizations import AuthorizationDesk
 from identity.issuer.credential_endpoint import CredentialDesk
+from identity.issuer.dpop_desk import DpopDesk
+from identity.issuer.identification import CitizenIdentification, CodeIdentification
 from identity.issuer.offers import OfferDesk
 from identity.issuer.parts import IssuerParts
 from identity.issuer.public_routes import build_public_router
 from identity.issuer.records_desk import RecordDesk
+from identity.issuer.reviews import ReviewDesk
 from identity.issuer.status import StatusDesk, StatusPublisher
 from identity.issuer.tokens import TokenDesk
 from identity.issuer.vc_api import VcApiDesk, VcApiProfile
-from identity.issuer.wallet_routes import Clock, build_wallet_router
+from identity.issuer.wallet_routes import build_wallet_router
+from identity.issuer.wire import Clock
 
 # What a browser wallet of another origin sends and reads (openid4vc.md §1, "CORS").
 CORS_ALLOW_HEADERS = ("Authorization", "DPoP", "Content-Type", "Accept", "If-None-Match")
@@ -29,6 +35,7 @@ def build_router(
     access: AccessKeys,
     clock: Clock,
     profiles: Mapping[str, VcApiProfile] | None = None,
+    identification: CitizenIdentification | None = None,
 ) -> APIRouter:
     """Routes for wallets, agencies and everybody.
 
@@ -38,20 +45,33 @@ def build_router(
         access: opens the scopes `issuer:<agency>`.
         clock: current time, aware and in UTC.
         profiles: how VC API instances sign; an agency without one signs its own types.
+        identification: how citizens identify themselves; by a code of the agency if not given.
     """
     router = APIRouter()
-    offers = OfferDesk(parts)
+    offers, dpop, codes = OfferDesk(parts), DpopDesk(parts), CodeIdentification(parts)
     router.include_router(
         build_wallet_router(
+            parts=parts,
             offers=offers,
-            tokens=TokenDesk(parts),
+            tokens=TokenDesk(parts, dpop),
             credentials=CredentialDesk(parts, publisher),
+            dpop=dpop,
+            clock=clock,
+        )
+    )
+    router.include_router(
+        build_authorization_router(
+            parts=parts,
+            desk=AuthorizationDesk(parts, dpop, identification or codes),
+            dpop=dpop,
             clock=clock,
         )
     )
     router.include_router(
         build_agency_router(
             offers=offers,
+            codes=codes,
+            reviews=ReviewDesk(parts),
             statuses=StatusDesk(parts, publisher),
             records=RecordDesk(parts),
             vc_api=VcApiDesk(parts, publisher, profiles=profiles),

@@ -91,6 +91,10 @@ class OfferStore(Protocol):
         """The offer whose pre-authorized code has this digest."""
         ...
 
+    def offer_by_issuer_state(self, agency: str, digest: bytes) -> Offer | None:
+        """The offer whose issuer state has this digest."""
+        ...
+
     def withdraw(self, agency: str, offer: str) -> bool:
         """End an offer and its tokens; False when there is no such offer."""
         ...
@@ -119,6 +123,10 @@ class OfferStore(Protocol):
 
     def add_nonce(self, agency: str, purpose: str, digest: bytes, *, expires_at: int) -> None:
         """Keep a nonce that we handed out."""
+        ...
+
+    def has_nonce(self, agency: str, purpose: str, digest: bytes, *, now: int) -> bool:
+        """Whether we handed this nonce out and it is alive; it stays so."""
         ...
 
     def use_nonces(

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from identity.core.dpop import WINDOW_SECONDS, VerifiedDpop, verify_dpop
+from identity.core.authorization import check_verifier
 from identity.core.issuance import configuration_id
 from identity.core.offers import (
+    AUTHORIZATION_CODE,
     PRE_AUTHORIZED,
     SecretMalformed,
     new_secret,
@@ -21,12 +22,15 @@ from identity.core.oid4vci_errors import (
     InvalidToken,
     UnsupportedGrantType,
 )
+from identity.issuer.dpop_desk import DpopDesk
+from identity.issuer.flow_records import Stage
 from identity.issuer.parts import IssuerParts
-from identity.issuer.records import AccessToken, Offer
+from identity.issuer.records import AccessToken, Offer, Review
 from registry.core.encoding import JsonObject, parse_json
 from registry.core.refusals import Malformed
 
 TOKEN_SECONDS = 15 * 60  # time for a wallet to make keys and to ask again when an answer was lost
+DEFERRED_TOKEN_SECONDS = 14 * 24 * 3600  # time for an agency to decide
 NONCE_SECONDS = 5 * 60
 
 _CHALLENGE = re.compile(r"(?i:(Bearer|DPoP)) +([A-Za-z0-9._~+/-]+=*)")
@@ -44,8 +48,9 @@ class PresentedToken:
 class TokenDesk:
     """Exchanges codes for tokens, hands out nonces, recognises tokens."""
 
-    def __init__(self, parts: IssuerParts) -> None:
+    def __init__(self, parts: IssuerParts, dpop: DpopDesk) -> None:
         self._parts = parts
+        self._dpop = dpop
 
     def redeem(
         self, slug: str, form: Mapping[str, str], *, dpop: str | None, now: datetime
@@ -54,13 +59,22 @@ class TokenDesk:
 
         Raises:
             UnsupportedGrantType, InvalidRequest, InvalidGrant, InvalidDpopProof: RFC 6749 §5.2.
+            UseDpopNonce: RFC 9449 §8.
         """
-        parts, agency, seconds = self._parts, self._parts.agency(slug), int(now.timestamp())
+        self._parts.agency(slug)
         grant_type = form.get("grant_type")
         if grant_type is None:
             raise InvalidRequest("grant_type is missing")
-        if grant_type != PRE_AUTHORIZED:
-            raise UnsupportedGrantType("only the pre-authorized code grant is supported")
+        if grant_type == PRE_AUTHORIZED:
+            return self._redeem_pre_authorized(slug, form, dpop=dpop, now=now)
+        if grant_type == AUTHORIZATION_CODE:
+            return self._redeem_code(slug, form, dpop=dpop, now=now)
+        raise UnsupportedGrantType("only authorization codes and pre-authorized codes are taken")
+
+    def _redeem_pre_authorized(
+        self, slug: str, form: Mapping[str, str], *, dpop: str | None, now: datetime
+    ) -> JsonObject:
+        seconds = int(now.timestamp())
         code = form.get("pre-authorized_code")
         if not code:
             raise InvalidRequest("pre-authorized_code is missing")
@@ -68,41 +82,97 @@ class TokenDesk:
             code_digest = secret_digest("pre-authorized-code-digest", code)
         except SecretMalformed as error:
             raise InvalidGrant("the pre-authorized code is not valid") from error
-        offer = parts.offers.offer_by_code(slug, code_digest)
+        offer = self._parts.offers.offer_by_code(slug, code_digest)
         if offer is None:
             raise InvalidGrant("the pre-authorized code is not valid")
         tx_digest = self._tx_digest(offer, code, form)
         details = _authorization_details(offer, form.get("authorization_details"))
-        bound = None
-        if dpop is not None:
-            bound = self._check_dpop(
-                slug, dpop, url=f"{agency.issuer_url}/token", token=None, seconds=seconds
-            )
-        token = new_secret(parts.random)
-        redeemed = parts.offers.redeem(
-            slug,
-            code_digest,
-            tx_digest=tx_digest,
-            token=AccessToken(
-                digest=secret_digest("access-token", token),
-                offer=offer,
-                with_identifiers=details is not None,
-                dpop_thumbprint=None if bound is None else bound.thumbprint,
-                expires_at=seconds + TOKEN_SECONDS,
-            ),
-            now=seconds,
+        bound = self._bound(slug, dpop, now=now)
+        token, kept = self._new_token(
+            offer, details=details is not None, bound=bound, client_id=None, seconds=seconds
+        )
+        redeemed = self._parts.offers.redeem(
+            slug, code_digest, tx_digest=tx_digest, token=kept, now=seconds
         )
         if not redeemed:
             # One text for all reasons: a guesser must not learn whether the code is still alive.
             raise InvalidGrant("the code is used or expired, or the transaction code is wrong")
-        answer: JsonObject = {
-            "access_token": token,
-            "token_type": "Bearer" if bound is None else "DPoP",
-            "expires_in": TOKEN_SECONDS,
-        }
-        if details is not None:
-            answer["authorization_details"] = details
-        return answer
+        return _token_answer(token, kept, details=details, seconds=seconds)
+
+    def _redeem_code(
+        self, slug: str, form: Mapping[str, str], *, dpop: str | None, now: datetime
+    ) -> JsonObject:
+        """Everything about the request is checked before the code is used up."""
+        seconds, store = int(now.timestamp()), self._parts.authorizations
+        code = form.get("code")
+        if not code:
+            raise InvalidRequest("code is missing")
+        try:
+            digest = secret_digest("authorization-code", code)
+        except SecretMalformed as error:
+            raise InvalidGrant("the authorization code is not valid") from error
+        granted = store.by_code(slug, digest)
+        if granted is None or granted.granted_offer is None:
+            raise InvalidGrant("the authorization code is not valid")
+        if granted.stage is Stage.USED:
+            store.revoke(slug, digest)
+            raise InvalidGrant("the authorization code was used before; its tokens are revoked")
+        if form.get("client_id") != granted.client_id:
+            raise InvalidGrant("the code belongs to another client_id")
+        if form.get("redirect_uri") != granted.redirect_uri:
+            raise InvalidGrant("redirect_uri is not the one of the authorization request")
+        check_verifier(granted.code_challenge, form.get("code_verifier"))
+        bound = self._bound(slug, dpop, now=now)
+        if granted.dpop_thumbprint is not None:
+            if bound is None:
+                raise InvalidDpopProof("the code is bound to a DPoP key: a proof is required")
+            if bound != granted.dpop_thumbprint:
+                raise InvalidDpopProof("the code is bound to another DPoP key")
+        offer = self._parts.offers.read_offer(slug, granted.granted_offer)
+        if offer is None:
+            raise InvalidGrant("the authorization has ended")
+        text = form.get("authorization_details")
+        if text is None and granted.with_identifiers:
+            details: list[JsonObject] | None = [_detail(name) for name in granted.configurations]
+        else:
+            details = _authorization_details(offer, text)
+        token, kept = self._new_token(
+            offer,
+            details=details is not None,
+            bound=bound,
+            client_id=granted.client_id,
+            seconds=seconds,
+        )
+        if not store.exchange(slug, digest, token=kept, now=seconds):
+            raise InvalidGrant("the authorization code is used or expired, or its offer has ended")
+        return _token_answer(token, kept, details=details, seconds=seconds)
+
+    def _bound(self, slug: str, dpop: str | None, *, now: datetime) -> str | None:
+        if dpop is None:
+            if self._parts.options(slug).dpop_required:
+                raise InvalidDpopProof("this agency issues to DPoP keys only: a proof is required")
+            return None
+        return self._dpop.check(slug, dpop, path="/token", token=None, now=now).thumbprint
+
+    def _new_token(
+        self,
+        offer: Offer,
+        *,
+        details: bool,
+        bound: str | None,
+        client_id: str | None,
+        seconds: int,
+    ) -> tuple[str, AccessToken]:
+        token = new_secret(self._parts.random)
+        lasts = TOKEN_SECONDS if offer.review is Review.NONE else DEFERRED_TOKEN_SECONDS
+        return token, AccessToken(
+            digest=secret_digest("access-token", token),
+            offer=offer,
+            with_identifiers=details,
+            dpop_thumbprint=bound,
+            expires_at=seconds + lasts,
+            client_id=client_id,
+        )
 
     def nonce(self, slug: str, *, now: datetime) -> str:
         """A fresh `c_nonce` (§7)."""
@@ -129,14 +199,14 @@ class TokenDesk:
 
         Raises:
             InvalidToken: unknown, expired, or presented in another way than it was issued for.
-            InvalidDpopProof: the proof beside it does not verify.
+            InvalidDpopProof, UseDpopNonce: the proof beside it does not do.
         """
-        agency, seconds = self._parts.agency(slug), int(now.timestamp())
+        self._parts.agency(slug)
         try:
             digest = secret_digest("access-token", presented.token)
         except SecretMalformed as error:
             raise InvalidToken("the access token is not valid") from error
-        token = self._parts.offers.read_token(slug, digest, now=seconds)
+        token = self._parts.offers.read_token(slug, digest, now=int(now.timestamp()))
         if token is None:
             raise InvalidToken("the access token is not valid, or has expired")
         if (presented.scheme == "dpop") != (token.dpop_thumbprint is not None):
@@ -144,27 +214,12 @@ class TokenDesk:
         if token.dpop_thumbprint is not None:
             if presented.dpop is None:
                 raise InvalidDpopProof("a DPoP proof is required with this token")
-            bound = self._check_dpop(
-                slug,
-                presented.dpop,
-                url=f"{agency.issuer_url}{path}",
-                token=presented.token,
-                seconds=seconds,
+            bound = self._dpop.check(
+                slug, presented.dpop, path=path, token=presented.token, now=now
             )
             if bound.thumbprint != token.dpop_thumbprint:
                 raise InvalidToken("the access token is bound to another key")
         return token
-
-    def _check_dpop(
-        self, slug: str, proof: str, *, url: str, token: str | None, seconds: int
-    ) -> VerifiedDpop:
-        verified = verify_dpop(proof, method="POST", url=url, access_token=token, now=seconds)
-        fresh = self._parts.offers.claim_nonce(
-            slug, "dpop-jti", verified.replay_digest, expires_at=seconds + 2 * WINDOW_SECONDS
-        )
-        if not fresh:
-            raise InvalidDpopProof("DPoP proof: it was used before")
-        return verified
 
     @staticmethod
     def _tx_digest(offer: Offer, code: str, form: Mapping[str, str]) -> bytes | None:
@@ -216,13 +271,28 @@ def _authorization_details(offer: Offer, text: str | None) -> list[JsonObject] |
         if not isinstance(detail, dict) or detail.get("type") != "openid_credential":
             raise InvalidRequest("authorization_details has another type than openid_credential")
         name = detail.get("credential_configuration_id")
-        if name not in offered:
+        if not isinstance(name, str) or name not in offered:
             raise InvalidRequest("authorization_details names what was not offered")
-        answer.append(
-            {
-                "type": "openid_credential",
-                "credential_configuration_id": name,
-                "credential_identifiers": [name],
-            }
-        )
+        answer.append(_detail(name))
+    return answer
+
+
+def _detail(name: str) -> JsonObject:
+    return {
+        "type": "openid_credential",
+        "credential_configuration_id": name,
+        "credential_identifiers": [name],
+    }
+
+
+def _token_answer(
+    token: str, kept: AccessToken, *, details: list[JsonObject] | None, seconds: int
+) -> JsonObject:
+    answer: JsonObject = {
+        "access_token": token,
+        "token_type": "Bearer" if kept.dpop_thumbprint is None else "DPoP",
+        "expires_in": kept.expires_at - seconds,
+    }
+    if details is not None:
+        answer["authorization_details"] = details
     return answer

@@ -1,206 +1,211 @@
-"""OpenID4VCI 1.0 for wallets: offer, token, nonce, credential, notification.
-
-Bodies are read by hand: a wallet's unknown members are ignored, a repeated parameter is refused,
-and every refusal goes out in the protocol's own form.
-"""
+"""OpenID4VCI 1.0 for wallets: offer, token, nonce, credential (also deferred), notification."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Annotated
-from urllib.parse import parse_qsl
+from functools import partial
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 
+from identity.core.jwe import DecryptionKey, JweMalformed, Recipient, encrypt, parse_recipient
 from identity.core.oid4vci_errors import (
-    InvalidCredentialRequest,
-    InvalidDpopProof,
+    InvalidEncryptionParameters,
     InvalidNotificationRequest,
-    InvalidRequest,
-    protocol_error,
 )
-from identity.issuer.credential_endpoint import CredentialDesk
+from identity.issuer.credential_endpoint import CredentialDesk, Delivered, Postponed
+from identity.issuer.dpop_desk import DpopDesk
 from identity.issuer.offers import OfferDesk
-from identity.issuer.parts import UnknownAgency
+from identity.issuer.parts import IssuerParts
+from identity.issuer.records import AccessToken
 from identity.issuer.tokens import TokenDesk, parse_authorization
-from registry.core.encoding import JsonObject, parse_json_object
-from registry.core.refusals import Malformed, Refusal, Unavailable
+from identity.issuer.wire import (
+    JWT,
+    NO_STORE,
+    Body,
+    Clock,
+    Slug,
+    form_body,
+    in_protocol_form,
+    json_body,
+    proof_header,
+    protocol_responses,
+    read_form,
+    read_message,
+    scheme_of,
+    with_nonce,
+)
+from registry.core.encoding import JsonObject, canonical_json, parse_json_object
+from registry.core.refusals import Malformed
+from registry.problems import responses
 
-MAX_FORM_BYTES = 32 << 10
-MAX_FORM_FIELDS = 32
-MAX_CREDENTIAL_REQUEST_BYTES = 256 << 10  # ten key proofs of the largest size, and room
 MAX_NOTIFICATION_BYTES = 8 << 10
-NO_STORE = {"Cache-Control": "no-store"}
-
-Slug = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Clock = Callable[[], datetime]
-
-
-async def read_body(request: Request) -> bytes:
-    """The body, at most as long as the largest that any endpoint here reads, and one byte."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_CREDENTIAL_REQUEST_BYTES:
-            break
-    return bytes(body)
-
-
-Body = Annotated[bytes, Depends(read_body)]
+_TEXT = {"type": "string"}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Issued", "content": {"application/json": {}, JWT: {}}},
+    202: {"description": "The agency has still to decide", "content": {"application/json": {}}},
+    **protocol_responses(400, 401),
+}
 
 
 def build_wallet_router(
-    *, offers: OfferDesk, tokens: TokenDesk, credentials: CredentialDesk, clock: Clock
+    *,
+    parts: IssuerParts,
+    offers: OfferDesk,
+    tokens: TokenDesk,
+    credentials: CredentialDesk,
+    dpop: DpopDesk,
+    clock: Clock,
 ) -> APIRouter:
     """Routes below `/issuers/{agency}` that wallets call."""
     router = APIRouter(prefix="/issuers/{agency}", tags=["OpenID4VCI"])
 
-    @router.get("/offers/by-reference/{reference}")
+    def nonce_of(agency: str) -> Callable[[], str]:
+        return lambda: dpop.nonce(agency, now=clock())
+
+    def key_of(agency: str) -> DecryptionKey | None:
+        return parts.options(agency).request_key
+
+    def token_of(agency: str, request: Request, path: str) -> AccessToken:
+        presented = parse_authorization(
+            request.headers.get("Authorization"), request.headers.getlist("DPoP")
+        )
+        return tokens.recognise(agency, presented, path=path, now=clock())
+
+    def answer(
+        agency: str, request: Request, message: JsonObject, made: Delivered | Postponed, **more: str
+    ) -> Response:
+        """The credential response, encrypted where the wallet asked for that (§8.3, §10)."""
+        headers = with_nonce(request, nonce_of(agency))
+        status, content = _rendered(made, more)
+        to = recipient_of(agency, message)
+        if to is None:
+            return JSONResponse(content, status, headers=headers)
+        sealed = encrypt(canonical_json(content), to, random=parts.random)
+        return Response(sealed, status, headers=headers, media_type=JWT)
+
+    def recipient_of(agency: str, message: JsonObject) -> Recipient | None:
+        """Whom the answer is for; checked before anything is issued."""
+        if "credential_response_encryption" not in message:
+            return None
+        if key_of(agency) is None:
+            raise InvalidEncryptionParameters("this issuer does not encrypt its answers")
+        try:
+            return parse_recipient(message["credential_response_encryption"])
+        except JweMalformed as error:
+            raise InvalidEncryptionParameters(error.detail) from error
+
+    @router.get("/offers/by-reference/{reference}", responses=responses(404))
     def read_offer(agency: Slug, reference: Annotated[str, Path(max_length=64)]) -> Response:
         """The Credential Offer behind a QR code."""
         return JSONResponse(
             offers.read_by_reference(agency, reference, now=clock()), headers=NO_STORE
         )
 
-    @router.post("/token")
+    @router.post(
+        "/token",
+        responses=protocol_responses(400),
+        openapi_extra=form_body("grant_type", "code", "pre-authorized_code", "tx_code"),
+    )
     def redeem_code(agency: Slug, request: Request, body: Body) -> Response:
-        """Exchange a pre-authorized code for an access token (form-encoded)."""
+        """Exchange a code or a pre-authorized code for an access token (form-encoded)."""
 
         def work() -> Response:
-            proofs = request.headers.getlist("DPoP")
-            if len(proofs) > 1:
-                raise InvalidDpopProof("more than one DPoP proof")
-            answer = tokens.redeem(
-                agency,
-                _form(request, body),
-                dpop=proofs[0] if proofs else None,
-                now=clock(),
+            made = tokens.redeem(
+                agency, read_form(request, body), dpop=proof_header(request), now=clock()
             )
-            return JSONResponse(answer, headers={**NO_STORE, "Pragma": "no-cache"})
+            headers = with_nonce(request, nonce_of(agency))
+            return JSONResponse(made, headers={**headers, "Pragma": "no-cache"})
 
-        return _in_protocol_form(work, malformed="invalid_request", denied="invalid_grant")
+        return in_protocol_form(
+            work, malformed="invalid_request", denied="invalid_grant", nonce=nonce_of(agency)
+        )
 
-    @router.post("/nonce")
+    @router.post("/nonce", responses=protocol_responses(400))
     def make_nonce(agency: Slug) -> Response:
-        """A fresh `c_nonce` for key proofs."""
-        return _in_protocol_form(
-            lambda: JSONResponse({"c_nonce": tokens.nonce(agency, now=clock())}, headers=NO_STORE),
-            malformed="invalid_request",
-            denied="invalid_request",
-        )
-
-    @router.post("/credential")
-    def issue_credential(agency: Slug, request: Request, body: Body) -> Response:
-        """Issue credentials, one for each key proof."""
+        """A fresh `c_nonce` for key proofs, and a DPoP nonce beside it (§7.2)."""
 
         def work() -> Response:
-            now = clock()
-            presented = parse_authorization(
-                request.headers.get("Authorization"), request.headers.getlist("DPoP")
-            )
-            token = tokens.recognise(agency, presented, path="/credential", now=now)
-            delivered = credentials.issue(agency, token, _json(request, body), now=now)
-            return JSONResponse(
-                {
-                    "credentials": [{"credential": item} for item in delivered.credentials],
-                    "notification_id": delivered.notification_id,
-                },
-                headers=NO_STORE,
-            )
+            made = {"c_nonce": tokens.nonce(agency, now=clock())}
+            return JSONResponse(made, headers={**NO_STORE, "DPoP-Nonce": nonce_of(agency)()})
 
-        return _in_protocol_form(
-            work,
-            malformed="invalid_credential_request",
-            denied="credential_request_denied",
-            scheme=_scheme(request),
-            protected=True,
-        )
+        return in_protocol_form(work, malformed="invalid_request", denied="invalid_request")
 
-    @router.post("/notification", status_code=204)
+    protected = partial(
+        in_protocol_form,
+        malformed="invalid_credential_request",
+        denied="credential_request_denied",
+        protected=True,
+    )
+
+    @router.post(
+        "/credential",
+        responses=_ANSWERS,
+        openapi_extra=json_body(credential_configuration_id=_TEXT, proofs={"type": "object"}),
+    )
+    def issue_credential(agency: Slug, request: Request, body: Body) -> Response:
+        """Issue credentials, one for each proven key; 202 where the agency has to decide first."""
+
+        def work() -> Response:
+            token = token_of(agency, request, "/credential")
+            message = read_message(request, body, key=key_of(agency))
+            recipient_of(agency, message)
+            made = credentials.issue(agency, token, message, now=clock())
+            more = {"notification_id": made.notification_id} if isinstance(made, Delivered) else {}
+            return answer(agency, request, message, made, **more)
+
+        return protected(work, scheme=scheme_of(request), nonce=nonce_of(agency))
+
+    @router.post(
+        "/deferred-credential",
+        responses=_ANSWERS,
+        openapi_extra=json_body(transaction_id=_TEXT),
+    )
+    def fetch_credential(agency: Slug, request: Request, body: Body) -> Response:
+        """Fetch what the agency had to decide on; 202 while it has not.
+
+        There is no `notification_id`: a widely used client refuses it here (docs/specs.md).
+        """
+
+        def work() -> Response:
+            token = token_of(agency, request, "/deferred-credential")
+            message = read_message(request, body, key=key_of(agency))
+            recipient_of(agency, message)
+            made = credentials.fetch(agency, token, message, now=clock())
+            return answer(agency, request, message, made)
+
+        return protected(work, scheme=scheme_of(request), nonce=nonce_of(agency))
+
+    @router.post(
+        "/notification",
+        status_code=204,
+        responses=protocol_responses(400, 401),
+        openapi_extra=json_body(notification_id=_TEXT, event=_TEXT),
+    )
     def take_notification(agency: Slug, request: Request, body: Body) -> Response:
         """What the wallet did with the credentials it got."""
 
         def work() -> Response:
-            presented = parse_authorization(
-                request.headers.get("Authorization"), request.headers.getlist("DPoP")
-            )
-            token = tokens.recognise(agency, presented, path="/notification", now=clock())
+            token = token_of(agency, request, "/notification")
             try:
                 message = parse_json_object(body, max_bytes=MAX_NOTIFICATION_BYTES, max_depth=8)
             except Malformed as error:
                 raise InvalidNotificationRequest(error.detail) from error
             credentials.notify(token, message)
-            return Response(status_code=204, headers=NO_STORE)
+            return Response(status_code=204, headers=with_nonce(request, nonce_of(agency)))
 
-        return _in_protocol_form(
+        return in_protocol_form(
             work,
             malformed="invalid_notification_request",
             denied="invalid_notification_request",
-            scheme=_scheme(request),
+            scheme=scheme_of(request),
             protected=True,
+            nonce=nonce_of(agency),
         )
 
     return router
 
 
-def _in_protocol_form(
-    work: Callable[[], Response],
-    *,
-    malformed: str,
-    denied: str,
-    scheme: str = "Bearer",
-    protected: bool = False,
-) -> Response:
-    """Answer, or refuse as OAuth and OpenID4VCI want it."""
-    try:
-        return work()
-    except UnknownAgency:
-        raise  # there is no such issuer, so there is no protocol to speak
-    except Refusal as error:
-        otherwise = malformed if isinstance(error, Malformed | Unavailable) else denied
-        rendered = protocol_error(error, otherwise=otherwise, scheme=scheme)
-        status, headers = rendered.status, dict(rendered.headers)
-        if protected and isinstance(error, InvalidDpopProof):  # RFC 9449 §7.1
-            status = 401
-            headers["WWW-Authenticate"] = 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA"'
-        return JSONResponse(rendered.body, status, headers=headers)
-
-
-def _scheme(request: Request) -> str:
-    """The scheme that a refused client used, to be named in the challenge."""
-    header = request.headers.get("Authorization", "")
-    return "DPoP" if header[:5].lower() == "dpop " else "Bearer"
-
-
-def _form(request: Request, body: bytes) -> Mapping[str, str]:
-    """Form parameters, each at most once (RFC 6749 §3.2)."""
-    if _media_type(request) != "application/x-www-form-urlencoded":
-        raise InvalidRequest("the body must be application/x-www-form-urlencoded")
-    if len(body) > MAX_FORM_BYTES:
-        raise InvalidRequest("the form is too long")
-    try:
-        pairs = parse_qsl(
-            body.decode("utf-8"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=MAX_FORM_FIELDS,
-        )
-    except ValueError as error:
-        raise InvalidRequest("the form cannot be read") from error
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise InvalidRequest("a parameter comes twice")
-    return {name: value for name, value in form.items() if value}
-
-
-def _json(request: Request, body: bytes) -> JsonObject:
-    if _media_type(request) != "application/json":
-        raise InvalidCredentialRequest("the body must be application/json")
-    try:
-        return parse_json_object(body, max_bytes=MAX_CREDENTIAL_REQUEST_BYTES, max_depth=16)
-    except Malformed as error:
-        raise InvalidCredentialRequest(error.detail) from error
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+def _rendered(made: Delivered | Postponed, more: Mapping[str, str]) -> tuple[int, JsonObject]:
+    if isinstance(made, Postponed):
+        return 202, {"transaction_id": made.transaction_id, "interval": made.interval}
+    return 200, {"credentials": [{"credential": item} for item in made.credentials], **more}

@@ -48,6 +48,7 @@ class IssuerWorker:
                 self._parts.vault.forget(ref)
             self._parts.offers.drop_claims(offer)
         self._parts.offers.delete_expired(now=seconds)
+        self._parts.deferred.delete_expired(now=seconds)
 
     def _seal(self, now: datetime) -> None:
         report = self._sealer.seal_due(now)

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from identity.adapters.access_keys import DigestAccessKeys, access_key_digest
 from identity.adapters.database import Base, create_database
 from identity.adapters.issuer_batch_store import SqlBatchStore
+from identity.adapters.issuer_flow_store import SqlAuthorizationStore, SqlDeferredStore
 from identity.adapters.issuer_issuance_store import SqlIssuanceStore
 from identity.adapters.issuer_offer_store import SqlOfferStore
 from identity.adapters.issuer_status_store import SqlStatusStore
@@ -201,6 +202,8 @@ class Workbench:
             issuances=Crashing(SqlIssuanceStore(self.engine, random=self.random), plan),
             statuses=Crashing(SqlStatusStore(self.engine), plan),
             batches=Crashing(SqlBatchStore(self.engine), plan),
+            authorizations=Crashing(SqlAuthorizationStore(self.engine), plan),
+            deferred=Crashing(SqlDeferredStore(self.engine), plan),
             registry=Crashing(self.registry, plan),
             persons=self.persons,
             vault=Crashing(self.vault, plan),

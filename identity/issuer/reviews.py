@@ -1,0 +1,70 @@
+"""Decisions of an agency about credentials that wait: issue, with what it adds, or deny."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from identity.core.claim_rules import ClaimsNotAccepted, check_agency_claims, missing_from_agency
+from identity.issuer.flow_records import Waiting
+from identity.issuer.offers import PENDING_CLAIMS, NoSuchOffer
+from identity.issuer.parts import IssuerParts
+from identity.issuer.records import Review
+from registry.core.encoding import canonical_json
+from registry.core.refusals import Conflict
+
+MAX_LISTED = 200
+
+
+class AlreadyDecided(Conflict):
+    """Nothing waits under this offer: it was decided, or needs no decision."""
+
+
+class ReviewDesk:
+    """Lists what waits, and takes decisions."""
+
+    def __init__(self, parts: IssuerParts) -> None:
+        self._parts = parts
+
+    def waiting(self, slug: str, *, now: datetime) -> list[Waiting]:
+        """What waits for this agency, oldest first, at most `MAX_LISTED`."""
+        self._parts.agency(slug)
+        return self._parts.deferred.waiting(slug, now=int(now.timestamp()), limit=MAX_LISTED)
+
+    def issue(self, slug: str, offer_id: str, *, claims: Mapping[str, Any]) -> None:
+        """Let the credential be issued, with what the agency adds to it.
+
+        Raises:
+            NoSuchOffer, AlreadyDecided: nothing waits under this identifier.
+            ClaimsNotAccepted: the claims do not fit, or a required one is missing.
+        """
+        parts = self._parts
+        offer = parts.offers.read_offer(slug, offer_id)
+        if offer is None:
+            raise NoSuchOffer("there is no such offer")
+        kind = parts.issued_type(parts.agency(slug), offer.credential_type)
+        supplied = check_agency_claims(kind, claims)
+        missing = missing_from_agency(kind, supplied)
+        if missing and offer.claims_ref is None:
+            raise ClaimsNotAccepted(f"the agency must supply {', '.join(missing)}")
+        ref = None
+        if supplied:
+            ref = parts.vault.seal(
+                owner=offer.subject, kind=PENDING_CLAIMS, data=canonical_json(supplied)
+            )
+        if not parts.deferred.decide(slug, offer_id, Review.READY, claims_ref=ref):
+            if ref is not None:
+                parts.vault.forget(ref)
+            raise AlreadyDecided("nothing waits under this offer")
+        if ref is not None and offer.claims_ref is not None:
+            parts.vault.forget(offer.claims_ref)
+
+    def deny(self, slug: str, offer_id: str) -> None:
+        """Do not issue the credential; the wallet is told so.
+
+        Raises:
+            NoSuchOffer, AlreadyDecided: nothing waits under this identifier.
+        """
+        if self._parts.offers.read_offer(slug, offer_id) is None:
+            raise NoSuchOffer("there is no such offer")
+        if not self._parts.deferred.decide(slug, offer_id, Review.DENIED, claims_ref=None):
+            raise AlreadyDecided("nothing waits under this offer")
