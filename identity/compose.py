@@ -43,6 +43,7 @@ from identity.core.verification.policy import (
 )
 from identity.core.verification.verdict import Check
 from identity.installation import conformance, parties
+from identity.installation.agency_options import open_options
 from identity.installation.certificates import CertificateDesk, Certified, open_root
 from identity.installation.conformance import Instance
 from identity.installation.databases import open_identity_database, open_vault_database
@@ -414,6 +415,7 @@ class _Builder:
             random=self._random,
             clock=self._clock,
             profiles={instance.settings.slug: instance.profile for instance in self._instances},
+            options=open_options(self._ring, self._settings),
         )
         with suppress(Refusal):  # a ledger that is away now must not keep verifying from starting
             issuer.worker.prepare(self._clock())

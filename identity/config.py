@@ -148,6 +148,16 @@ class PlaceSettings(_Section):
     networks: tuple[str, ...] = Field(min_length=1)  # of its addresses, as 192.0.2.0/24
 
 
+class AttestationSettings(_Section):
+    """Credentials that are issued only to keys whose storage a trusted wallet provider attests."""
+
+    types: tuple[Slug, ...] = Field(min_length=1)
+    trusted_keys: tuple[str, ...] = ()  # Multikeys of wallet providers
+    trusted_roots: Path | None = None  # PEM: roots under which wallet providers have certificates
+    key_storage: tuple[str, ...] = ()  # accepted values, as iso_18045_high; empty: any
+    user_authentication: tuple[str, ...] = ()
+
+
 class AgencySettings(_Section):
     """One issuing agency."""
 
@@ -156,6 +166,10 @@ class AgencySettings(_Section):
     types: tuple[Slug, ...] = Field(min_length=1)
     # PEM, the leaf first, the root left out; not set: a leaf under the installation's own root
     certificate_chain: Path | None = None
+    # required: tokens are bound to DPoP keys, and proofs carry our nonce; some wallets cannot
+    dpop: Literal["offered", "required"] = "offered"
+    logo: Annotated[str, Field(pattern=r"^(https://|data:image/)", max_length=65536)] | None = None
+    attestation: AttestationSettings | None = None
     open: bool = False  # no access key asked; conformance only
 
 

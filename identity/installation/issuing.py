@@ -18,7 +18,7 @@ from identity.core.jsonld import ContextStore
 from identity.core.parties import Agency
 from identity.issuer.anchoring import Sealer
 from identity.issuer.life_events import RestingCredentials
-from identity.issuer.parts import IssuerParts
+from identity.issuer.parts import AgencyOptions, IssuerParts
 from identity.issuer.routes import build_router
 from identity.issuer.status import StatusDesk, StatusPublisher
 from identity.issuer.vc_api import VcApiProfile
@@ -51,6 +51,7 @@ def build_issuer(
     random: Callable[[int], bytes],
     clock: Callable[[], datetime],
     profiles: Mapping[str, VcApiProfile],
+    options: Mapping[str, AgencyOptions],
 ) -> IssuerService:
     """Everything below `/issuers`, and the rounds of its worker.
 
@@ -72,6 +73,7 @@ def build_issuer(
         registry=registry,
         persons=real_names,
         vault=vault,
+        agency_options=options,
     )
     publisher = StatusPublisher(parts)
     return IssuerService(

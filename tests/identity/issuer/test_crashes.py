@@ -15,6 +15,7 @@ from identity.core.offers import pre_authorized_code
 from identity.core.oid4vci_errors import InvalidGrant
 from identity.issuer.anchoring import Receipts
 from identity.issuer.credential_endpoint import CredentialDesk, Delivered
+from identity.issuer.dpop_desk import DpopDesk
 from identity.issuer.offers import OfferDesk
 from identity.issuer.records import BatchState, Status
 from identity.issuer.status import StatusDesk
@@ -50,7 +51,7 @@ class Story:
     def go_on(self, bench: Workbench) -> None:
         """Do what has no answer yet."""
         parts, now = bench.parts, bench.clock()
-        tokens = TokenDesk(parts)
+        tokens = TokenDesk(parts, DpopDesk(parts))
         credentials = CredentialDesk(parts, bench.publisher)
         if self.reference is None:
             made = OfferDesk(parts).make(

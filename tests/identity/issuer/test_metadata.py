@@ -27,7 +27,7 @@ def test_issuer_metadata_is_what_wallets_of_the_field_need(bench: Workbench) -> 
     assert metadata["batch_credential_issuance"] == {"batch_size": 10}
     assert "authorization_servers" not in metadata  # the issuer is its own
     configurations = metadata["credential_configurations_supported"]
-    assert len(configurations) == 2 * len(bench.agency.credential_types)
+    assert len(configurations) == len(Format) * len(bench.agency.credential_types)
     for name, configuration in configurations.items():
         assert configuration["scope"] == name
         assert configuration["proof_types_supported"]["jwt"]["proof_signing_alg_values_supported"]
@@ -57,10 +57,15 @@ def test_the_authorization_server_says_only_what_works(bench: Workbench) -> None
 
     assert metadata["issuer"] == bench.issuer
     assert metadata["token_endpoint"] == f"{bench.issuer}/token"
-    assert metadata["grant_types_supported"] == [PRE_AUTHORIZED]
+    assert metadata["grant_types_supported"] == ["authorization_code", PRE_AUTHORIZED]
     assert metadata["pre-authorized_grant_anonymous_access_supported"] is True
     assert "ES256" in metadata["dpop_signing_alg_values_supported"]
-    assert "authorization_endpoint" not in metadata
+    assert metadata["authorization_endpoint"] == f"{bench.issuer}/authorize"
+    assert metadata["pushed_authorization_request_endpoint"] == f"{bench.issuer}/par"
+    assert metadata["require_pushed_authorization_requests"] is True
+    assert metadata["code_challenge_methods_supported"] == ["S256"]
+    assert metadata["authorization_response_iss_parameter_supported"] is True
+    assert metadata["token_endpoint_auth_methods_supported"] == ["none"]
 
 
 def test_the_keys_of_the_issuer_are_published_under_the_kid_it_signs_with(

@@ -121,7 +121,8 @@ def test_of_many_that_redeem_one_code_exactly_one_wins(bench: Workbench, tmp_pat
     ("change", "error"),
     [
         ({"grant_type": ""}, "invalid_request"),
-        ({"grant_type": "authorization_code"}, "unsupported_grant_type"),
+        ({"grant_type": "authorization_code"}, "invalid_request"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
         ({"pre-authorized_code": ""}, "invalid_request"),
         ({"pre-authorized_code": "short"}, "invalid_grant"),
         ({"pre-authorized_code": "A" * 43}, "invalid_grant"),

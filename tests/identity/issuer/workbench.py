@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -21,14 +22,16 @@ from identity.adapters.issuer_status_store import SqlStatusStore
 from identity.adapters.key_files import P256FileKey, key_from_seed
 from identity.adapters.schema_files import load_catalogue, load_contexts
 from identity.config import AgencySettings
+from identity.core.certificates import NO_CERTIFICATES, CertificateChain
 from identity.core.jose import parse_compact, sign_compact
 from identity.core.jsonld import ContextStore
+from identity.core.jwe import DecryptionKey
 from identity.core.offers import PRE_AUTHORIZED
 from identity.core.parties import Agency
 from identity.core.signing import NamedSigner
 from identity.installation.founding import Founder, FoundingRegistry, Method
 from identity.issuer.anchoring import Sealer
-from identity.issuer.parts import IssuerParts
+from identity.issuer.parts import AgencyOptions, IssuerParts
 from identity.issuer.routes import build_router
 from identity.issuer.status import StatusPublisher
 from identity.issuer.vc_api import VcApiProfile
@@ -56,6 +59,7 @@ ALICE_FACTS = {
 }
 CATALOGUE = load_catalogue(f"{BASE}/schemas")
 CONTEXTS = ContextStore(load_contexts(CATALOGUE))
+REQUEST_KEY = DecryptionKey(ec.derive_private_key(2**200 + 7, ec.SECP256R1()))
 REGISTRAR_TYPES = ("resident-identity", "residence", "degree", "driving-licence")
 
 
@@ -179,6 +183,9 @@ class Workbench:
         seed: bytes = b"seed",
         plan: CrashPlan | None = None,
         profiles: Mapping[str, VcApiProfile] | None = None,
+        options: AgencyOptions | None = None,
+        database: str | None = None,
+        certificates: CertificateChain = NO_CERTIFICATES,
     ) -> None:
         self.folder = folder
         self.clock = clock or Clock()
@@ -186,13 +193,17 @@ class Workbench:
         self.persons = persons or MemoryPersons()
         self.vault = vault or MemoryVault()
         self.random = Randomness(seed)
-        self.engine = create_database(f"sqlite:///{folder / 'identity.db'}")
+        self.engine = create_database(database or f"sqlite:///{folder / 'identity.db'}")
         Base.metadata.create_all(self.engine)
-        self.agency = make_agency(self.registry, "registrar", REGISTRAR_TYPES)
+        self.agency = replace(
+            make_agency(self.registry, "registrar", REGISTRAR_TYPES), certificates=certificates
+        )
+        self.other = make_agency(self.registry, "university", ("degree",))
+        self.options = options or AgencyOptions(request_key=REQUEST_KEY)
         plan = plan or CrashPlan()
         self.plan = plan
         self.parts = IssuerParts(
-            agencies={"registrar": self.agency},
+            agencies={"registrar": self.agency, "university": self.other},
             catalogue=CATALOGUE,
             contexts=CONTEXTS,
             network=NETWORK,
@@ -207,6 +218,7 @@ class Workbench:
             registry=Crashing(self.registry, plan),
             persons=self.persons,
             vault=Crashing(self.vault, plan),
+            agency_options={"registrar": self.options},
         )
         self.publisher = StatusPublisher(self.parts)
         self.sealer = Sealer(self.parts)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "fb852c204c39"
-down_revision = "a4c047bec912"
+down_revision = "7473fb05b94e"
 branch_labels = None
 depends_on = None
 
