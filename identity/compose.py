@@ -46,7 +46,7 @@ from identity.installation import conformance, parties
 from identity.installation.agency_options import open_options
 from identity.installation.certificates import CertificateDesk, Certified, open_root
 from identity.installation.conformance import Instance
-from identity.installation.databases import open_identity_database, open_vault_database
+from identity.installation.databases import open_identity_database
 from identity.installation.folder import DataFolder
 from identity.installation.issuing import build_issuer
 from identity.installation.opening import GATE_KEYS, build_opening
@@ -55,13 +55,14 @@ from identity.installation.real_names import (
     build_real_names,
     build_recovery,
     build_register,
-    build_vault,
 )
+from identity.installation.vault_process import open_vault, reach_vault
 from identity.installation.verifying import build_verifier
 from identity.publishing.did_routes import build_router as build_did_router
 from identity.publishing.root_routes import build_router as build_root_router
 from identity.realname.ports import IdentitySealing
 from identity.realname.routes import build_router as build_realname_router
+from identity.vault.ports import IdentityVault
 from registry import problems
 from registry.api.app import create_app as create_registry_app
 from registry.api.docs_page import install_docs
@@ -374,15 +375,7 @@ class _Builder:
         certified: Certified,
         sealing: IdentitySealing | None,
     ) -> None:
-        vault_engine = open_vault_database(self._settings, self._folder)
-        self.closers.append(vault_engine.dispose)
-        vault = build_vault(
-            engine=vault_engine,
-            folder=self._folder,
-            passphrase=self._passphrase,
-            random=self._random,
-            now=self._seconds,
-        )
+        vault = self._open_vault()
         register, client = build_register(
             self._settings.population_register, random=self._random, now=self._seconds
         )
@@ -448,6 +441,22 @@ class _Builder:
         self.closers.append(own.close)
         base = self._settings.server.public_base_url
         self._read_own = OwnDocuments(own, public_base_url=base)
+
+    def _open_vault(self) -> IdentityVault:
+        """In its own process where the settings say so, else in this one."""
+        if self._settings.vault.address is not None:
+            remote, client = reach_vault(self._settings.vault, self._folder)
+            self.closers.append(client.close)
+            return remote
+        parts = open_vault(
+            self._settings,
+            self._folder,
+            passphrase=self._passphrase,
+            random=self._random,
+            now=self._seconds,
+        )
+        self.closers.append(parts.close)
+        return parts.vault
 
     def _add_verifier(
         self,

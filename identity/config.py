@@ -130,6 +130,22 @@ class KeySettings(_Section):
     passphrase_file: Path | None = None  # mode 0600
 
 
+class VaultSettings(_Section):
+    """Where the vault is, and where its keys are; `cairn vault serve` is the process."""
+
+    # unix:/path/of/the.sock or http://127.0.0.1:port of a vault in a process of its own; not set:
+    # in this process, which production refuses
+    address: str | None = None
+    access_key_file: Path | None = None  # the key of `vault:service`, for who asks; mode 0600
+    keys: Literal["file", "pkcs11"] = "file"  # a key file is for demonstrations only
+    pkcs11_module: Path | None = None  # the library of the token
+    pkcs11_token: str | None = None  # its label
+    pkcs11_pin_file: Path | None = None  # the user PIN; mode 0600
+    # secrets of rows; on another medium than the database and in none of its backups
+    row_secrets: Path | None = None
+    officers: tuple[Slug, ...] = ()  # who may, two together, look into a row or give one up
+
+
 class RegisterSettings(_Section):
     """The population register that enrolments are checked against."""
 
@@ -275,6 +291,7 @@ class Settings(BaseSettings):
     ledger: LedgerSettings = LedgerSettings()
     database: DatabaseSettings = DatabaseSettings()
     keys: KeySettings = KeySettings()
+    vault: VaultSettings = VaultSettings()
     population_register: RegisterSettings = RegisterSettings()
     places: tuple[PlaceSettings, ...] = ()  # nothing else is ever fetched from outside
     agencies: tuple[AgencySettings, ...] = ()
@@ -381,6 +398,10 @@ def refuse_dangerous(settings: Settings) -> None:
                 "population_register.kind: the embedded register holds invented people; "
                 "name the population register"
             )
+        if "issuer" in settings.server.services and settings.vault.address is None:
+            raise DangerousSetting(
+                "vault.address: production keeps the vault in a process of its own"
+            )
         if settings.keys.passphrase is None and settings.keys.passphrase_file is None:
             raise DangerousSetting("keys: production needs a passphrase of its own")
     if settings.population_register.kind == "http" and not (
@@ -395,6 +416,20 @@ def refuse_dangerous(settings: Settings) -> None:
         slugs += [instance.slug for instance in settings.conformance.instances]
     if len(set(slugs)) != len(slugs):
         raise DangerousSetting("two institutions have the same slug")
+
+
+def refuse_weak_vault(settings: Settings) -> None:
+    """What the vault's own process refuses in production.
+
+    Raises:
+        DangerousSetting: keys in a file, or fewer than two officers.
+    """
+    if settings.server.environment is not Environment.PRODUCTION:
+        return
+    if settings.vault.keys != "pkcs11":
+        raise DangerousSetting("vault.keys: production keeps the index key in a token (pkcs11)")
+    if len(set(settings.vault.officers)) < 2:
+        raise DangerousSetting("vault.officers: production names two officers or more")
 
 
 def refuse_weak_secret(name: str, secret: str) -> None:

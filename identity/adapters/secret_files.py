@@ -38,13 +38,13 @@ def read_passphrase(
     if keys.passphrase is not None:
         return keys.passphrase.get_secret_value()
     if keys.passphrase_file is not None:
-        return _read_secret(keys.passphrase_file)
+        return read_secret(keys.passphrase_file)
     if environment is Environment.PRODUCTION:
         raise NotPermitted("production needs a passphrase: set keys.passphrase_file")
     path = folder / _PASSPHRASE
     if not path.exists():
         write_private_file(path, base64url_encode(random(24)).encode() + b"\n")
-    return _read_secret(path)
+    return read_secret(path)
 
 
 def read_access_digests(folder: Path) -> Mapping[str, bytes]:
@@ -82,11 +82,27 @@ def issue_access_keys(
     return new
 
 
-def _read_secret(path: Path) -> str:
+def read_secret(path: Path) -> str:
+    """A secret from a file of its owner's.
+
+    Raises:
+        KeyFileReadable: others may read it.
+        DangerousSetting: it is a default or guessable one.
+    """
     refuse_readable(path)
     secret = path.read_text("utf-8").strip()
     refuse_weak_secret(path.name, secret)
     return secret
+
+
+def read_pin(path: Path) -> str:
+    """A token's PIN from a file of its owner's; short, since the token locks itself.
+
+    Raises:
+        KeyFileReadable: others may read it.
+    """
+    refuse_readable(path)
+    return path.read_text("utf-8").strip()
 
 
 def _read_object(path: Path) -> Mapping[str, str]:

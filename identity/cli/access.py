@@ -17,13 +17,16 @@ class UnknownScope(NotFound):
 
 
 def access_key(
-    scope: Annotated[str, typer.Argument(help="issuer:SLUG or verifier:SLUG")],
+    scope: Annotated[
+        str, typer.Argument(help="issuer:SLUG, verifier:SLUG, officer:NAME, vault:service")
+    ],
     config: Annotated[Path | None, typer.Option(help="TOML file with all settings")] = None,
 ) -> None:
     """Make a new access key and print it once; the earlier one stops working at the next start."""
     settings = load_settings(config)
     scopes = {f"issuer:{agency.slug}" for agency in settings.agencies}
     scopes |= {f"verifier:{verifier.slug}" for verifier in settings.verifiers}
+    scopes |= {"vault:service", *(f"officer:{name}" for name in settings.vault.officers)}
     if scope not in scopes:
         raise UnknownScope(f"the configuration has no {scope}")
     folder = DataFolder(settings.server.data_dir)

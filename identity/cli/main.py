@@ -19,6 +19,7 @@ from identity.cli import (
     opening,
     request,
     up,
+    vault,
     verify,
     witness,
 )
@@ -41,6 +42,7 @@ app.command("check-export")(export.check_exported)
 app.command("monitor")(monitor.monitor)
 app.command("witness")(witness.witness)
 app.command("access-key")(access.access_key)
+app.add_typer(vault.app, name="vault")
 app.add_typer(did.app, name="did")
 app.add_typer(consortium.app, name="consortium")
 app.add_typer(issuer.app, name="issuer")

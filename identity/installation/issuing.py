@@ -24,7 +24,7 @@ from identity.issuer.status import StatusDesk, StatusPublisher
 from identity.issuer.vc_api import VcApiProfile
 from identity.issuer.worker import IssuerWorker
 from identity.realname.service import RealNames
-from identity.vault.service import SealedVault
+from identity.vault.ports import IdentityVault
 from registry.client import RegistryClient
 
 
@@ -46,7 +46,7 @@ def build_issuer(
     engine: Engine,
     registry: RegistryClient,
     real_names: RealNames,
-    vault: SealedVault,
+    vault: IdentityVault,
     access: AccessKeys,
     random: Callable[[int], bytes],
     clock: Callable[[], datetime],

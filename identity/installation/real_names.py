@@ -7,60 +7,27 @@ import httpx2
 from fastapi import APIRouter
 from sqlalchemy import Engine
 
-from identity.adapters.audit_sinks import FileAuditSink
 from identity.adapters.embedded_register import EmbeddedRegister, invented_people
 from identity.adapters.http_register import CircuitBreaker, HttpRegister, register_client
 from identity.adapters.realname_store import SqlBindingStore
-from identity.adapters.row_secrets import SqliteRowSecrets
 from identity.adapters.stdnum_schemes import standard_schemes
-from identity.adapters.vault_keys import FileVaultKeys
-from identity.adapters.vault_store import DatabaseAuditSink, SqlVaultStore
 from identity.config import RegisterSettings
 from identity.core.access import AccessKeys
-from identity.installation.folder import DataFolder
 from identity.realname.ports import IdentitySealing, PopulationRegister
 from identity.realname.recovery import EndsAll, RecoveryDesk
 from identity.realname.recovery_routes import build_router as build_recovery_router
 from identity.realname.service import RealNames
-from identity.vault.reconcile import Reconciler
-from identity.vault.service import SealedVault
+from identity.vault.ports import IdentityVault
 from registry.core.keys import parse_multikey
 from registry.core.refusals import Malformed
 
 BREAKER_FAILURES, BREAKER_PAUSE_SECONDS = 5, 30.0
 
 
-def build_vault(
-    *,
-    engine: Engine,
-    folder: DataFolder,
-    passphrase: str,
-    random: Callable[[int], bytes],
-    now: Callable[[], int],
-) -> SealedVault:
-    """The vault with its own keys and its two audit sinks.
-
-    Raises:
-        VaultRolledBack: database and row secrets are not of one time.
-    """
-    store, secrets = SqlVaultStore(engine), SqliteRowSecrets(folder.row_secrets)
-    Reconciler(store=store, secrets=secrets, now=now).refuse_rolled_back()
-    return SealedVault(
-        store=store,
-        keys=FileVaultKeys.open_or_create(
-            folder.keys / "vault.keys", passphrase=passphrase, random=random
-        ),
-        secrets=secrets,
-        audit=(DatabaseAuditSink(engine), FileAuditSink(folder.vault_audit)),
-        random=random,
-        now=now,
-    )
-
-
 def build_real_names(
     *,
     engine: Engine,
-    vault: SealedVault,
+    vault: IdentityVault,
     register: PopulationRegister,
     random: Callable[[int], bytes],
     now: Callable[[], int],

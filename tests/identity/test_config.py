@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from identity.config import DangerousSetting, Settings, load_settings
+from identity.config import DangerousSetting, Settings, load_settings, refuse_weak_vault
 from registry.core.refusals import Malformed
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -16,6 +16,8 @@ environment = "production"
 public_base_url = "https://id.example"
 [keys]
 passphrase = "a long and winding passphrase"
+[vault]
+address = "unix:/run/cairn/vault.sock"
 [population_register]
 kind = "http"
 url = "https://register.example"
@@ -53,6 +55,7 @@ def test_every_deployed_example_loads(name: str):
         ("https://id.example", "http://id.example", "public_base_url"),
         ('kind = "http"', 'kind = "embedded"', "population_register"),
         ("a long and winding passphrase", "changeme changeme changeme", "passphrase"),
+        ('address = "unix:/run/cairn/vault.sock"', "", "vault.address"),
         ("a long and winding passphrase", "short", "passphrase"),
         ('passphrase = "a long and winding passphrase"', "", "keys"),
         (
@@ -126,3 +129,17 @@ def test_a_refusal_never_repeats_the_secret(tmp_path: Path):
         load(tmp_path, PRODUCTION.replace("a long and winding passphrase", "changeme1"))
 
     assert "changeme1" not in refused.value.detail
+
+
+def test_the_vaults_own_process_wants_a_token_and_two_officers_in_production(tmp_path: Path):
+    vault = 'address = "unix:/run/cairn/vault.sock"\n'
+    for more, named in (
+        ("", "vault.keys"),
+        ('keys = "pkcs11"\n', "vault.officers"),
+        ('keys = "pkcs11"\nofficers = ["ada", "ada"]\n', "vault.officers"),
+    ):
+        settings = load(tmp_path, PRODUCTION.replace(vault, vault + more))
+        with pytest.raises(DangerousSetting, match=named):
+            refuse_weak_vault(settings)
+    fine = 'keys = "pkcs11"\nofficers = ["ada", "bob"]\n'
+    refuse_weak_vault(load(tmp_path, PRODUCTION.replace(vault, vault + fine)))
