@@ -52,11 +52,13 @@ from identity.installation.issuing import build_issuer
 from identity.installation.opening import GATE_KEYS, build_opening
 from identity.installation.parties import KeyRing
 from identity.installation.real_names import (
+    build_life_events,
     build_real_names,
     build_recovery,
     build_register,
+    build_review,
 )
-from identity.installation.vault_process import open_vault, reach_vault
+from identity.installation.vault_process import Officers, open_vault, reach_vault
 from identity.installation.verifying import build_verifier
 from identity.publishing.did_routes import build_router as build_did_router
 from identity.publishing.root_routes import build_router as build_root_router
@@ -355,6 +357,7 @@ class _Builder:
         settings = self._settings
         scopes = [f"issuer:{agency.slug}" for agency in settings.agencies]
         scopes += [f"verifier:{verifier.slug}" for verifier in settings.verifiers]
+        scopes += [f"officer:{name}" for name in settings.vault.officers]
         secrets = self._folder.secrets
         missing = [scope for scope in scopes if scope not in read_access_digests(secrets)]
         if missing and settings.server.environment is not Environment.PRODUCTION:
@@ -381,8 +384,10 @@ class _Builder:
         )
         if client is not None:
             self.closers.append(client.close)
+        review = build_review(engine, random=self._random, now=self._seconds)
         real_names = build_real_names(
             engine=engine,
+            review=review,
             vault=vault,
             register=register,
             random=self._random,
@@ -422,6 +427,19 @@ class _Builder:
         )
         routers += [
             build_realname_router(real_names=real_names, access=access),
+            build_life_events(
+                engine,
+                vault=vault,
+                register=register,
+                review=review,
+                hooks=[issuer.resting],
+                sealing=sealing,
+                access=access,
+                officer_of=Officers(
+                    self._settings.vault.officers, read_access_digests(self._folder.secrets)
+                ),
+                now=self._seconds,
+            ),
             build_recovery(engine, real_names=real_names, ending=issuer.resting, access=access),
             issuer.router,
             documents,

@@ -6,7 +6,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.adapters.database import Base, transaction
 from identity.core.proofing import AssuranceLevel
-from identity.realname.ports import Binding
+from identity.realname.ports import Binding, BindingState
+
+_DEAD = str(BindingState.DECEASED)
+_CLOSED = (_DEAD, str(BindingState.WITHDRAWN), str(BindingState.MERGED))
 
 
 class RealNameBinding(Base):
@@ -20,7 +23,7 @@ class RealNameBinding(Base):
     person: Mapped[str] = mapped_column(String(32), index=True)
     assurance_level: Mapped[str] = mapped_column(String(8))
     created: Mapped[int]
-    deceased: Mapped[bool]
+    state: Mapped[str] = mapped_column(String(16))
 
 
 class SqlBindingStore:
@@ -34,6 +37,8 @@ class SqlBindingStore:
         try:
             with transaction(self._engine) as session:
                 if (found := _at_agency(session, proposed)) is not None:
+                    if found.state == BindingState.WITHDRAWN:  # she came back
+                        found.state = str(_state_elsewhere(session, proposed.person))
                     return _binding(found)
                 session.add(
                     RealNameBinding(
@@ -42,7 +47,7 @@ class SqlBindingStore:
                         person=proposed.person,
                         assurance_level=str(proposed.assurance_level),
                         created=proposed.created,
-                        deceased=_is_deceased(session, proposed.person),
+                        state=str(_state_elsewhere(session, proposed.person)),
                     )
                 )
         except IntegrityError:
@@ -80,14 +85,39 @@ class SqlBindingStore:
             )
             return [_binding(row) for row in found]
 
-    def mark_deceased(self, person: str) -> None:
-        """As `BindingStore.mark_deceased`."""
+    def set_state(self, person: str, state: BindingState) -> None:
+        """As `BindingStore.set_state`."""
         with transaction(self._engine) as session:
             session.execute(
                 update(RealNameBinding)
-                .where(RealNameBinding.person == person)
-                .values(deceased=True)
+                .where(
+                    RealNameBinding.person == person,
+                    RealNameBinding.state.not_in(_CLOSED if state is not _DEAD else (_DEAD,)),
+                )
+                .values(state=str(state))
             )
+
+    def close(self, subject: str, state: BindingState) -> None:
+        """As `BindingStore.close`."""
+        with transaction(self._engine) as session:
+            session.execute(
+                update(RealNameBinding)
+                .where(RealNameBinding.subject == subject, RealNameBinding.state != _DEAD)
+                .values(state=str(state))
+            )
+
+    def move(self, person: str, *, to: str) -> None:
+        """As `BindingStore.move`."""
+        with transaction(self._engine) as session:
+            theirs = select(RealNameBinding.agency).where(RealNameBinding.person == to)
+            there = set(session.scalars(theirs))
+            for row in session.scalars(
+                select(RealNameBinding).where(RealNameBinding.person == person).with_for_update()
+            ):
+                if row.agency not in there:
+                    row.person = to
+                elif row.state != _DEAD:
+                    row.state = str(BindingState.MERGED)
 
 
 def _at_agency(session: Session, proposed: Binding) -> RealNameBinding | None:
@@ -98,15 +128,15 @@ def _at_agency(session: Session, proposed: Binding) -> RealNameBinding | None:
     )
 
 
-def _is_deceased(session: Session, person: str) -> bool:
-    """Whether the person was reported dead at another agency."""
-    return bool(
-        session.scalar(
-            select(RealNameBinding.subject)
-            .where(RealNameBinding.person == person, RealNameBinding.deceased)
-            .limit(1)
-        )
+def _state_elsewhere(session: Session, person: str) -> BindingState:
+    """What was reported of the person at another agency holds at this one."""
+    known = set(
+        session.scalars(select(RealNameBinding.state).where(RealNameBinding.person == person))
     )
+    for state in (BindingState.DECEASED, BindingState.INCAPACITATED):
+        if state in known:
+            return state
+    return BindingState.ACTIVE
 
 
 def _binding(row: RealNameBinding) -> Binding:
@@ -116,5 +146,5 @@ def _binding(row: RealNameBinding) -> Binding:
         person=row.person,
         assurance_level=AssuranceLevel(row.assurance_level),
         created=row.created,
-        deceased=row.deceased,
+        state=BindingState(row.state),
     )

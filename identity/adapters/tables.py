@@ -8,6 +8,7 @@ from identity.adapters import (
     opening_store,
     realname_store,
     rendezvous_store,
+    review_store,
     trust_cache,
     vault_store,
     verifier_tables,
@@ -23,6 +24,7 @@ _DECLARING = (
     opening_store,
     realname_store,
     rendezvous_store,
+    review_store,
     trust_cache,
     verifier_tables,
 )

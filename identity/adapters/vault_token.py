@@ -270,6 +270,18 @@ class TokenVaultKeys:
             raise KeysUnavailable("the token of the vault does not answer in time") from error
 
     def _worked(self, work: Callable[[_Session], _T]) -> _T:
+        """Work with a session; an old one may hold keys that another process has destroyed."""
+        with self._lock:
+            old_ones = bool(self._free)
+        try:
+            return self._tried(work)
+        except KeysUnavailable:
+            if self._refused is not None or not old_ones:
+                raise
+        self._drop_sessions()
+        return self._tried(work)
+
+    def _tried(self, work: Callable[[_Session], _T]) -> _T:
         try:
             with self._session() as session:
                 return work(session)

@@ -1,10 +1,47 @@
-"""Who is told of what happens to people after their enrolment."""
+"""Life events: what a person's binding becomes, and who is told."""
 
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 from identity.core.life_event import LifeEvent, LifeEventKind
+from identity.core.national_id import SchemeRegistry
+from identity.realname.person_json import parse_person
+from identity.realname.ports import (
+    Binding,
+    BindingState,
+    BindingStore,
+    IdentitySealing,
+    NotAlive,
+    PopulationRegister,
+    RegisteredPerson,
+    UnknownSubject,
+)
+from identity.realname.records import (
+    check_names,
+    encoded,
+    identity_of,
+    likeness,
+    looked_up,
+    parse_record,
+)
+from identity.vault.ports import IdentityVault
+from registry.core.refusals import Malformed
 
-__all__ = ["LifeEvent", "LifeEventHook", "LifeEventKind"]
+# What an event makes of a binding, where it is reported without new particulars.
+_PLAIN = {
+    LifeEventKind.DECEASED: BindingState.DECEASED,
+    LifeEventKind.INCAPACITATED: BindingState.INCAPACITATED,
+    LifeEventKind.CAPACITY_RESTORED: BindingState.ACTIVE,
+}
+
+
+# What may be untrue afterwards. Not what differs in the row: a report that is repeated, because a
+# hook had failed, finds no difference any more and must end the same credentials.
+_CHANGED = {
+    LifeEventKind.NAME_CHANGED: frozenset({"family_name", "given_name"}),
+    LifeEventKind.CORRECTED: frozenset({"family_name", "given_name", "birth_date", "sex"}),
+}
 
 
 class LifeEventHook(Protocol):
@@ -17,3 +54,202 @@ class LifeEventHook(Protocol):
     def on_event(self, event: LifeEvent) -> None:
         """Act on `event`; what it raises reaches whoever reported the event."""
         ...
+
+
+class LifeEvents:
+    """Records what happened to a person, and tells everybody whose credentials rest on her."""
+
+    def __init__(
+        self,
+        *,
+        schemes: SchemeRegistry,
+        register: PopulationRegister,
+        vault: IdentityVault,
+        bindings: BindingStore,
+        now: Callable[[], int],
+        hooks: Sequence[LifeEventHook] = (),
+        sealing: IdentitySealing | None = None,
+    ) -> None:
+        """Join the parts; `now` gives unix seconds, `sealing` renews what an opening would tell."""
+        self._schemes = schemes
+        self._register = register
+        self._vault = vault
+        self._bindings = bindings
+        self._now = now
+        self._hooks = tuple(hooks)
+        self._sealing = sealing
+
+    def report(self, kind: LifeEventKind, subject: str) -> None:
+        """Record death, loss of capacity or its return, at every agency, and tell the hooks.
+
+        Death is final: neither loss nor return of capacity changes it.
+
+        Raises:
+            UnknownSubject: nobody was enrolled under it.
+            NotAlive: the person was reported dead, and `kind` is another.
+            Malformed: `kind` is an event with a call of its own.
+        """
+        if kind not in _PLAIN:
+            raise Malformed("this event is reported with its particulars")
+        binding = self._binding(subject)
+        if binding.deceased and kind is not LifeEventKind.DECEASED:
+            raise NotAlive("the person was reported dead")
+        self._bindings.set_state(binding.person, _PLAIN[kind])
+        self.tell(kind, self._bindings.of_person(binding.person))
+
+    def record_death(self, subject: str) -> None:
+        """As `report` with `DECEASED`."""
+        self.report(LifeEventKind.DECEASED, subject)
+
+    def record_new_name(
+        self, subject: str, *, family_name: str, given_name: str, actor: str
+    ) -> None:
+        """Take over a changed name when the register confirms it, and tell the hooks.
+
+        Raises:
+            NoMatch, NotAlive, NameNotValid: the register does not confirm it.
+            UnknownSubject: nobody was enrolled under it.
+            Unavailable: register, vault or audit does not answer; nothing was changed.
+        """
+        check_names(family_name, given_name)
+
+        def renamed(known: RegisteredPerson) -> tuple[str, str, date]:
+            return family_name, given_name, known.birth_date
+
+        self._taken_over(
+            LifeEventKind.NAME_CHANGED, subject, renamed, purpose="name-change", actor=actor
+        )
+
+    def record_correction(
+        self,
+        subject: str,
+        *,
+        family_name: str,
+        given_name: str,
+        birth_date: date,
+        actor: str,
+    ) -> None:
+        """Take over what the register says now about a number; errors as `record_new_name`.
+
+        A number that contradicts the corrected birth date is refused: she needs a new number first,
+        and that is a case for the review queue.
+        """
+        check_names(family_name, given_name)
+
+        def corrected(_known: RegisteredPerson) -> tuple[str, str, date]:
+            return family_name, given_name, birth_date
+
+        self._taken_over(
+            LifeEventKind.CORRECTED, subject, corrected, purpose="correction", actor=actor
+        )
+
+    def withdraw(self, subject: str) -> None:
+        """End one binding because the person wants it, and erase her when it was the last one.
+
+        Erasing destroys the keys of her row (`Vault.forget`): whoever kept an old backup of the
+        vault's database cannot read her in it. Death does not erase: the fact that the number is
+        dead must outlive her, for as long as the retention rules say.
+
+        Raises:
+            UnknownSubject: nobody was enrolled under it.
+            Unavailable: the audit does not answer; the binding is closed, nothing was erased.
+        """
+        binding = self._binding(subject)
+        self._bindings.close(subject, BindingState.WITHDRAWN)
+        self.tell(LifeEventKind.WITHDRAWN, [binding])
+        rest = self._bindings.of_person(binding.person)
+        if all(other.state is BindingState.WITHDRAWN for other in rest):
+            self._vault.forget(binding.person)
+
+    def merge(self, person: str, *, into: str) -> None:
+        """Make one registration of two that people decided to be one person's. Repeatable.
+
+        Every number of the one leads to the other; at an agency that knew both, the credentials of
+        the one that ends are revoked, and elsewhere its subject goes on.
+
+        Raises:
+            Unavailable: vault, audit or a hook does not answer; call it again.
+        """
+        doubled = {binding.agency for binding in self._bindings.of_person(into)}
+        ending = [
+            binding for binding in self._bindings.of_person(person) if binding.agency in doubled
+        ]
+        self._bindings.move(person, to=into)
+        self._vault.merge(person, into=into)
+        merged = [
+            binding
+            for binding in self._bindings.of_person(into)
+            if binding.state is BindingState.MERGED
+        ]
+        self.tell(LifeEventKind.MERGED, {b.subject: b for b in (*ending, *merged)}.values())
+
+    def keys_lost(self, person: str, *, agency: str | None = None) -> None:
+        """Tell that a person's wallet is lost: at every agency, or at one. The binding stays.
+
+        Raises:
+            Unavailable: a hook did not answer; report it again.
+        """
+        self.tell(
+            LifeEventKind.KEYS_LOST,
+            [
+                binding
+                for binding in self._bindings.of_person(person)
+                if agency in (None, binding.agency)
+            ],
+        )
+
+    def tell(
+        self,
+        kind: LifeEventKind,
+        bindings: Iterable[Binding],
+        *,
+        changed: frozenset[str] = frozenset(),
+    ) -> None:
+        """Tell every hook about every binding; all are tried before the first failure is raised."""
+        failed: Exception | None = None
+        for binding in bindings:
+            event = LifeEvent(
+                kind=kind,
+                subject=binding.subject,
+                agency=binding.agency,
+                time=self._now(),
+                changed=changed,
+            )
+            for hook in self._hooks:
+                try:
+                    hook.on_event(event)
+                except Exception as error:  # noqa: BLE001 - raised below, after the others
+                    failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def _taken_over(
+        self,
+        kind: LifeEventKind,
+        subject: str,
+        particulars: Callable[[RegisteredPerson], tuple[str, str, date]],
+        *,
+        purpose: str,
+        actor: str,
+    ) -> None:
+        binding = self._binding(subject)
+        if binding.deceased:
+            raise NotAlive("the person was reported dead")
+        stored = parse_record(self._vault.open(binding.person, purpose=purpose, actor=actor))
+        number = self._schemes.parse(stored["country"], stored["number"], today=self._today())
+        known = parse_person(stored["person"])
+        family_name, given_name, birth_date = particulars(known)
+        person = looked_up(self._register, number, family_name, given_name, birth_date)
+        self._vault.replace(binding.person, data=encoded(number, person), likeness=likeness(person))
+        if self._sealing is not None:
+            self._sealing.seal(binding.person, identity_of(number, person), renew=True)
+        self.tell(kind, self._bindings.of_person(binding.person), changed=_CHANGED[kind])
+
+    def _binding(self, subject: str) -> Binding:
+        binding = self._bindings.read(subject)
+        if binding is None:
+            raise UnknownSubject("nobody is enrolled under this subject")
+        return binding
+
+    def _today(self) -> date:
+        return (datetime.fromtimestamp(self._now(), UTC) + timedelta(hours=14)).date()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from typing import Protocol
 
 from identity.core.proofing import AssuranceLevel
@@ -17,6 +18,10 @@ class NoMatch(Conflict):
 
 class NotAlive(Conflict):
     """The register knows the person as dead; nothing is issued in that name."""
+
+
+class BindingClosed(Conflict):
+    """Nothing is issued to this subject: she withdrew, or cannot act for herself now."""
 
 
 class RegisterUnavailable(Unavailable):
@@ -82,6 +87,16 @@ class PopulationRegister(Protocol):
         ...
 
 
+class BindingState(StrEnum):
+    """Whether anything is issued to a subject."""
+
+    ACTIVE = "active"
+    INCAPACITATED = "incapacitated"  # a guardian acts for her, by a mandate
+    WITHDRAWN = "withdrawn"  # she wants nothing from this agency any more; she may come back
+    MERGED = "merged"  # another subject of the same agency is the same person
+    DECEASED = "deceased"  # for good
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
     """A proofed person as one agency knows her: an opaque subject, and nothing personal."""
@@ -91,7 +106,12 @@ class Binding:
     assurance_level: AssuranceLevel
     created: int  # unix seconds
     person: str  # reference of her row in the vault, the same for all agencies
-    deceased: bool = False
+    state: BindingState = BindingState.ACTIVE
+
+    @property
+    def deceased(self) -> bool:
+        """Whether the person was reported dead."""
+        return self.state is BindingState.DECEASED
 
 
 class BindingStore(Protocol):
@@ -117,8 +137,19 @@ class BindingStore(Protocol):
         """Every binding of one person, one an agency."""
         ...
 
-    def mark_deceased(self, person: str) -> None:
-        """Close every binding of a person for good."""
+    def set_state(self, person: str, state: BindingState) -> None:
+        """Change every binding of a person that is not closed; a death is never undone."""
+        ...
+
+    def close(self, subject: str, state: BindingState) -> None:
+        """Close one binding, unless the person is dead."""
+        ...
+
+    def move(self, person: str, *, to: str) -> None:
+        """Two registrations were one person: bindings of `person` become those of `to`.
+
+        Where an agency knows `to` already, its subject of `person` is closed as `MERGED` instead.
+        """
         ...
 
 

@@ -1,35 +1,41 @@
 """Enrolment of a person, and her claims afterwards."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from identity.core.national_id import NationalNumber, SchemeRegistry
-from identity.core.person_name import NameNotValid, normalised_name, same_name
 from identity.core.proofing import EvidenceKind, assurance_level, claimed_evidence
-from identity.realname.life_events import LifeEvent, LifeEventHook, LifeEventKind
-from identity.realname.person_json import parse_person, person_members
+from identity.realname.person_json import parse_person
 from identity.realname.ports import (
     Binding,
+    BindingClosed,
+    BindingState,
     BindingStore,
     IdentitySealing,
     NoMatch,
     NotAlive,
     PopulationRegister,
     RegisteredPerson,
-    RegisterQuery,
     UnknownSubject,
 )
-from identity.vault.ports import IdentityVault
-from registry.core.encoding import (
-    JsonObject,
-    base64url_encode,
-    canonical_json,
-    parse_json_object,
+from identity.realname.records import (
+    NO_MATCH,
+    check_names,
+    encoded,
+    facts,
+    identity_of,
+    is_same_person,
+    likeness,
+    looked_up,
+    parse_record,
 )
+from identity.realname.review import CaseKind, ReviewDesk, UnderReview, Verdict
+from identity.vault.ports import IdentityVault, Registration
+from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.refusals import Conflict
 
-_OWNER, _KIND = "realname", "person"
+_OWNER, _KIND, _APPLICANT = "realname", "person", "applicant"
 _ADDRESS = ("street_address", "locality", "region", "postal_code", "country", "resident_since")
 _PERSONAL = frozenset(
     {"family_name", "given_name", "birth_date", "sex", "nationality", "issuing_country", *_ADDRESS}
@@ -66,7 +72,7 @@ class RealNames:
         bindings: BindingStore,
         random: Callable[[int], bytes],
         now: Callable[[], int],
-        hooks: Sequence[LifeEventHook] = (),
+        review: ReviewDesk,
         sealing: IdentitySealing | None = None,
     ) -> None:
         """Join the parts; `random` gives bytes, `now` unix seconds.
@@ -79,7 +85,7 @@ class RealNames:
         self._bindings = bindings
         self._random = random
         self._now = now
-        self._hooks = tuple(hooks)
+        self._review = review
         self._sealing = sealing
 
     def enrol(self, *, evidence: Enrolment, actor: str) -> Binding:
@@ -102,20 +108,25 @@ class RealNames:
             NoMatch: number, name and birth date do not belong together.
             NotAlive: the person is dead.
             RegistrationDiffers: registered under another name or birth date.
+            UnderReview: somebody alike is registered under another number; people decide.
             Unavailable: register, vault or audit does not answer; nothing was decided.
         """
         number = self._schemes.parse(evidence.country, evidence.number, today=self._today())
-        _check_names(evidence.family_name, evidence.given_name)
+        check_names(evidence.family_name, evidence.given_name)
         if number.birth_date not in (None, evidence.birth_date):
-            raise NoMatch(_NO_MATCH)
+            raise NoMatch(NO_MATCH)
         level = assurance_level(
             (*claimed_evidence(evidence.evidence), EvidenceKind.REGISTER_RECORD)
         )
-        person = self._looked_up(
-            number, evidence.family_name, evidence.given_name, evidence.birth_date
+        person = looked_up(
+            self._register,
+            number,
+            evidence.family_name,
+            evidence.given_name,
+            evidence.birth_date,
         )
-        ref = self._sealed(number, person, actor=actor)
-        self._seal_for_opening(ref, number, person, renew=False)
+        ref = self._sealed(number, person, agency=evidence.agency, actor=actor)
+        self._seal_for_opening(ref, number, person)
         binding = self._bindings.bind(
             Binding(
                 subject="prs_" + base64url_encode(self._random(16)),
@@ -155,6 +166,7 @@ class RealNames:
         Raises:
             UnknownSubject: nobody was enrolled under it, not by this agency, or she was forgotten.
             NotAlive: the person was reported dead.
+            BindingClosed: she withdrew, or is not able to act for herself now.
             Unavailable: vault or audit does not answer; nothing was read.
         """
         wanted = frozenset(names) & CLAIM_NAMES
@@ -164,143 +176,77 @@ class RealNames:
             raise UnknownSubject("nobody was enrolled under this subject")
         if binding.deceased:
             raise NotAlive("the person was reported dead")
+        if binding.state is not BindingState.ACTIVE:
+            raise BindingClosed("nothing is issued to this subject now")
         known: JsonObject = {"assurance_level": str(binding.assurance_level)}
         if wanted & _PERSONAL:  # the vault opens only for what is in it
-            known |= _facts(self._opened(binding.person, purpose=purpose, actor=actor))
+            sealed = self._vault.open(binding.person, purpose=purpose, actor=actor)
+            known |= facts(parse_record(sealed))
         return {name: known[name] for name in sorted(wanted) if known.get(name) is not None}
 
-    def record_death(self, subject: str) -> None:
-        """Close every binding of the person for good, at every agency, and tell the hooks.
-
-        Raises:
-            UnknownSubject: nobody was enrolled under it.
-        """
-        person = self.binding(subject).person
-        self._bindings.mark_deceased(person)
-        self._tell(LifeEventKind.DECEASED, person)
-
-    def record_new_name(
-        self, subject: str, *, family_name: str, given_name: str, actor: str
-    ) -> None:
-        """Take over a changed name when the register confirms it, and tell the hooks.
-
-        Raises:
-            NoMatch, NotAlive, NameNotValid: the register does not confirm it.
-            UnknownSubject: nobody was enrolled under it.
-            Unavailable: register, vault or audit does not answer; nothing was changed.
-        """
-        binding = self.binding(subject)
-        if binding.deceased:
-            raise NotAlive("the person was reported dead")
-        _check_names(family_name, given_name)
-        stored = self._opened(binding.person, purpose="name-change", actor=actor)
-        number = self._schemes.parse(stored["country"], stored["number"], today=self._today())
-        known = parse_person(stored["person"])
-        person = self._looked_up(number, family_name, given_name, known.birth_date)
-        self._vault.replace(binding.person, data=_encoded(number, person))
-        self._seal_for_opening(binding.person, number, person, renew=True)
-        self._tell(LifeEventKind.NAME_CHANGED, binding.person)
-
-    def _looked_up(
-        self, number: NationalNumber, family_name: str, given_name: str, birth_date: date
-    ) -> RegisteredPerson:
-        person = self._register.lookup(
-            RegisterQuery(
-                country=number.country,
-                number=number.number,
-                family_name=family_name,
-                given_name=given_name,
-                birth_date=birth_date,
-            )
-        )
-        # The register promises this; whom it confuses, we would register for life.
-        if person.birth_date != birth_date or not same_name(
-            family_name=family_name,
-            given_name=given_name,
-            other_family=person.family_name,
-            other_given=person.given_name,
-        ):
-            raise NoMatch(_NO_MATCH)
-        return person
-
-    def _sealed(self, number: NationalNumber, person: RegisteredPerson, *, actor: str) -> str:
+    def _sealed(
+        self, number: NationalNumber, person: RegisteredPerson, *, agency: str, actor: str
+    ) -> str:
         """Reference of the person's row, new or there already; the row says what `person` says."""
-        data = _encoded(number, person)
-        registration = self._vault.seal_once(
-            identifier=number.identifier, owner=_OWNER, kind=_KIND, data=data
-        )
+        data = encoded(number, person)
+        registration = self._seal_once(number, data, person, agency=agency)
         if registration.new:
             return registration.ref
         sealed = self._vault.open(registration.ref, purpose="enrolment", actor=actor)
-        known = parse_person(parse_json_object(sealed)["person"])
-        if known.birth_date != person.birth_date or not same_name(
-            family_name=known.family_name,
-            given_name=known.given_name,
-            other_family=person.family_name,
-            other_given=person.given_name,
-        ):
+        stored = parse_record(sealed)
+        if not is_same_person(parse_person(stored["person"]), person):
             raise RegistrationDiffers("registered with another name or birth date")
-        if sealed != data:  # she moved house, or the register corrected a spelling
+        by_this_number = (stored["scheme"], stored["number"]) == (number.scheme, number.number)
+        if by_this_number and sealed != data:  # she moved, or the register corrected a spelling
             self._vault.replace(registration.ref, data=data)
         return registration.ref
 
-    def _seal_for_opening(
-        self, ref: str, number: NationalNumber, person: RegisteredPerson, *, renew: bool
-    ) -> None:
-        if self._sealing is not None:
-            self._sealing.seal(ref, _identity(number, person), renew=renew)
+    def _seal_once(
+        self, number: NationalNumber, data: bytes, person: RegisteredPerson, *, agency: str
+    ) -> Registration:
+        """Register, unless somebody registered is alike; then people decide, and it goes on."""
 
-    def _opened(self, person: str, *, purpose: str, actor: str) -> JsonObject:
-        return parse_json_object(self._vault.open(person, purpose=purpose, actor=actor))
-
-    def _tell(self, kind: LifeEventKind, person: str) -> None:
-        for binding in self._bindings.of_person(person):
-            event = LifeEvent(
-                kind=kind, subject=binding.subject, agency=binding.agency, time=self._now()
+        def seal(distinct_from: tuple[str, ...]) -> Registration:
+            return self._vault.seal_once(
+                identifier=number.identifier,
+                owner=_OWNER,
+                kind=_KIND,
+                data=data,
+                likeness=likeness(person),
+                distinct_from=distinct_from,
             )
-            for hook in self._hooks:
-                hook.on_event(event)
+
+        registration = seal(())
+        if not registration.similar:
+            return registration
+        # The applicant waits sealed, under an index of her own, so that the case has a name for
+        # her which tells nothing, and which is the same when she comes again.
+        applicant = self._vault.seal_once(
+            identifier=b"applicant|" + number.identifier, owner=_OWNER, kind=_APPLICANT, data=data
+        ).ref
+        case = self._review.decided(CaseKind.SIMILAR, applicant)
+        if case is not None and case.verdict is Verdict.SAME:
+            self._vault.attach(case.target, identifier=number.identifier)
+            return Registration(ref=case.target, new=False)
+        if case is not None:
+            registration = seal(case.similar)
+            if not registration.similar:
+                return registration
+            case = self._review.reopen(case, similar=registration.similar)  # somebody else came
+        else:
+            case = self._review.open(
+                CaseKind.SIMILAR, agency=agency, applicant=applicant, similar=registration.similar
+            )
+        raise UnderReview(
+            "somebody of this name and birth date is registered under another number; two officers "
+            f"decide whether it is the same person: case {case.id}. Enrol again afterwards, or "
+            "appeal"
+        )
+
+    def _seal_for_opening(self, ref: str, number: NationalNumber, person: RegisteredPerson) -> None:
+        if self._sealing is not None:
+            self._sealing.seal(ref, identity_of(number, person), renew=False)
 
     def _today(self) -> date:
         """The day that has begun somewhere: a child born in Kiribati this morning is born."""
         return (datetime.fromtimestamp(self._now(), UTC) + timedelta(hours=14)).date()
-
-
-_NO_MATCH = "number, name and birth date do not belong to one person"
-
-
-def _check_names(family_name: str, given_name: str) -> None:
-    if not normalised_name(family_name) + normalised_name(given_name):
-        raise NameNotValid("a person has a name")
-
-
-def _encoded(number: NationalNumber, person: RegisteredPerson) -> bytes:
-    return canonical_json(
-        {
-            "country": number.country,
-            "scheme": number.scheme,
-            "number": number.number,
-            "person": person_members(person),
-        }
-    )
-
-
-def _identity(number: NationalNumber, person: RegisteredPerson) -> bytes:
-    """What an opening tells: who she is, and not where she lives."""
-    return canonical_json(
-        {
-            "country": number.country,
-            "number": number.number,
-            "family_name": person.family_name,
-            "given_name": person.given_name,
-            "birth_date": person.birth_date.isoformat(),
-        }
-    )
-
-
-def _facts(stored: Mapping[str, object]) -> JsonObject:
-    """The claims in a stored row. The number is not among them, and never will be."""
-    members = person_members(parse_person(stored["person"]))
-    address = members.pop("address") or {}
-    facts = {**members, **address, "issuing_country": stored["country"]}
-    return {name: value for name, value in facts.items() if value not in (None, "")}

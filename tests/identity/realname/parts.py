@@ -14,9 +14,11 @@ from identity.adapters.embedded_register import (
     invented_people,
 )
 from identity.adapters.realname_store import SqlBindingStore
+from identity.adapters.review_store import SqlCaseStore
 from identity.adapters.stdnum_schemes import standard_schemes
-from identity.realname.life_events import LifeEventHook
+from identity.realname.life_events import LifeEventHook, LifeEvents
 from identity.realname.ports import PopulationRegister
+from identity.realname.review import ReviewDesk
 from identity.realname.service import Enrolment, RealNames
 from identity.vault.service import SealedVault
 from tests.identity.vault.parts import NOW, MemoryVaultKeys, real_vault
@@ -33,6 +35,8 @@ class Installation:
     real_names: RealNames
     vault: SealedVault
     bindings: SqlBindingStore
+    review: ReviewDesk
+    life: LifeEvents
 
 
 def identity_engine(path: Path) -> Engine:
@@ -53,18 +57,29 @@ def installation(
     """The service as an installation has it, in `directory`."""
     vault = real_vault(directory, keys=keys, now=lambda: now)
     bindings = SqlBindingStore(identity_engine(directory / "identity.db"))
+    review = ReviewDesk(SqlCaseStore(bindings._engine), random=secrets.token_bytes, now=lambda: now)
+    asked = register or EmbeddedRegister(PEOPLE)
     return Installation(
         real_names=RealNames(
             schemes=SCHEMES,
-            register=register or EmbeddedRegister(PEOPLE),
+            register=asked,
             vault=vault,
             bindings=bindings,
             random=secrets.token_bytes,
             now=lambda: now,
-            hooks=hooks,
+            review=review,
         ),
         vault=vault,
         bindings=bindings,
+        review=review,
+        life=LifeEvents(
+            schemes=SCHEMES,
+            register=asked,
+            vault=vault,
+            bindings=bindings,
+            now=lambda: now,
+            hooks=hooks,
+        ),
     )
 
 

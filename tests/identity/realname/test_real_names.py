@@ -13,10 +13,10 @@ from identity.adapters.audit_sinks import verify_audit_file
 from identity.adapters.database import transaction
 from identity.adapters.embedded_register import EmbeddedRegister
 from identity.adapters.vault_store import VaultAudit, VaultIndex, VaultRow
+from identity.core.life_event import LifeEvent, LifeEventKind
 from identity.core.national_id import CountryNotSupported, NationalIdNotValid
 from identity.core.person_name import NameNotValid
 from identity.core.proofing import AssuranceLevel, EvidenceTooWeak
-from identity.realname.life_events import LifeEvent, LifeEventKind
 from identity.realname.ports import (
     Address,
     NoMatch,
@@ -364,9 +364,9 @@ def test_after_a_death_nothing_is_told_anywhere(tmp_path: Path):
 
     hook.failing = True
     with pytest.raises(RegisterUnavailable):
-        place.real_names.record_death(subjects[0])
+        place.life.record_death(subjects[0])
     hook.failing = False
-    place.real_names.record_death(subjects[0])  # the hook gets another chance
+    place.life.record_death(subjects[0])  # the hook gets another chance
 
     assert {event.subject for event in hook.events} == set(subjects)
     assert {event.kind for event in hook.events} == {LifeEventKind.DECEASED}
@@ -384,12 +384,10 @@ def test_a_new_name_is_taken_over_when_the_register_confirms_it(tmp_path: Path):
     subject = place.real_names.enrol(evidence=enrolment(), actor=OFFICER).subject
 
     with pytest.raises(NoMatch):
-        place.real_names.record_new_name(
-            subject, family_name="王", given_name="晓雨", actor=OFFICER
-        )
+        place.life.record_new_name(subject, family_name="王", given_name="晓雨", actor=OFFICER)
     assert hook.events == []
     register.answer = replace(LIN.person, family_name="王")
-    place.real_names.record_new_name(subject, family_name="王", given_name="晓雨", actor=OFFICER)
+    place.life.record_new_name(subject, family_name="王", given_name="晓雨", actor=OFFICER)
 
     assert [event.kind for event in hook.events] == [LifeEventKind.NAME_CHANGED]
     assert place.real_names.claims(

@@ -1,0 +1,137 @@
+"""The review queue, in the identity services' database: references, codes, officers' names."""
+
+from sqlalchemy import BigInteger, Engine, String, UniqueConstraint, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from identity.adapters.database import Base, transaction
+from identity.realname.review import Case, CaseKind, CaseState, Verdict
+from registry.core.refusals import Unavailable
+
+
+class ReviewCase(Base):
+    """One case; lists are separated by spaces."""
+
+    __tablename__ = "realname_case"
+    __table_args__ = (UniqueConstraint("kind", "applicant"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    agency: Mapped[str] = mapped_column(String(64))
+    applicant: Mapped[str] = mapped_column(String(32))
+    similar: Mapped[str] = mapped_column(String(1024))
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    opened_at: Mapped[int] = mapped_column(BigInteger)
+    verdict: Mapped[str | None] = mapped_column(String(16))
+    target: Mapped[str] = mapped_column(String(32))
+    reason: Mapped[str] = mapped_column(String(64))
+    officers: Mapped[str] = mapped_column(String(256))
+    barred: Mapped[str] = mapped_column(String(1024))
+    decided_at: Mapped[int] = mapped_column(BigInteger)
+    revision: Mapped[int]
+
+
+class SqlCaseStore:
+    """Keeps the promises of `CaseStore` in SQLite or PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def open(self, case: Case) -> Case:
+        """As `CaseStore.open`."""
+        try:
+            with transaction(self._engine) as session:
+                if (found := self._found(session, case.kind, case.applicant)) is not None:
+                    return _case(found)
+                session.add(ReviewCase(id=case.id, revision=1, **_columns(case)))
+            return case
+        except IntegrityError:  # a rival was quicker
+            with transaction(self._engine) as session:
+                found = self._found(session, case.kind, case.applicant)
+            if found is None:
+                raise Unavailable("the case could not be kept") from None
+            return _case(found)
+
+    def read(self, case_id: str) -> Case | None:
+        """As `CaseStore.read`."""
+        with transaction(self._engine) as session:
+            found = session.get(ReviewCase, case_id)
+        return None if found is None else _case(found)
+
+    def of_applicant(self, kind: CaseKind, applicant: str) -> Case | None:
+        """As `CaseStore.of_applicant`."""
+        with transaction(self._engine) as session:
+            found = self._found(session, kind, applicant)
+        return None if found is None else _case(found)
+
+    def waiting(self, *, limit: int) -> list[Case]:
+        """As `CaseStore.waiting`."""
+        with transaction(self._engine) as session:
+            rows = session.scalars(
+                select(ReviewCase)
+                .where(ReviewCase.state != str(CaseState.DECIDED))
+                .order_by(ReviewCase.opened_at, ReviewCase.id)
+                .limit(limit)
+            ).all()
+        return [_case(row) for row in rows]
+
+    def change(self, before: Case, after: Case) -> bool:
+        """As `CaseStore.change`."""
+        was = _columns(before)
+        with transaction(self._engine) as session:
+            changed = session.scalars(
+                update(ReviewCase)
+                .where(
+                    ReviewCase.id == before.id,
+                    *(
+                        getattr(ReviewCase, name) == was[name]
+                        for name in ("state", "target", "officers", "barred", "similar")
+                    ),
+                )
+                .values(revision=ReviewCase.revision + 1, **_columns(after))
+                .returning(ReviewCase.id)
+            )
+            return changed.first() is not None
+
+    @staticmethod
+    def _found(session: Session, kind: CaseKind, applicant: str) -> ReviewCase | None:
+        return session.scalar(
+            select(ReviewCase).where(
+                ReviewCase.kind == str(kind), ReviewCase.applicant == applicant
+            )
+        )
+
+
+def _columns(case: Case) -> dict[str, object]:
+    return {
+        "kind": str(case.kind),
+        "agency": case.agency,
+        "applicant": case.applicant,
+        "similar": " ".join(case.similar),
+        "state": str(case.state),
+        "opened_at": case.opened_at,
+        "verdict": None if case.verdict is None else str(case.verdict),
+        "target": case.target,
+        "reason": case.reason,
+        "officers": " ".join(case.officers),
+        "barred": " ".join(case.barred),
+        "decided_at": case.decided_at,
+    }
+
+
+def _case(row: ReviewCase) -> Case:
+    return Case(
+        id=row.id,
+        kind=CaseKind(row.kind),
+        agency=row.agency,
+        applicant=row.applicant,
+        similar=tuple(row.similar.split()),
+        state=CaseState(row.state),
+        opened_at=row.opened_at,
+        verdict=None if row.verdict is None else Verdict(row.verdict),
+        target=row.target,
+        reason=row.reason,
+        officers=tuple(row.officers.split()),
+        barred=tuple(row.barred.split()),
+        decided_at=row.decided_at,
+    )

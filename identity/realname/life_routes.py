@@ -1,0 +1,223 @@
+"""HTTP for life events (agencies) and for the review queue (officers and agencies).
+
+An agency reports what it saw about a subject of its own, and appeals for her; officers decide. What
+is personal is in bodies, and cases name people by references alone.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Header, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from identity.core.access import AccessKeys
+from identity.core.life_event import LifeEventKind
+from identity.realname.life_events import LifeEvents
+from identity.realname.messages import Name
+from identity.realname.person_json import parse_date
+from identity.realname.ports import Binding, BindingStore, UnknownSubject
+from identity.realname.review import (
+    Case,
+    CaseKind,
+    CaseState,
+    ReviewDesk,
+    Verdict,
+)
+from identity.realname.routes import bearer
+from registry.core.refusals import Malformed
+from registry.problems import responses
+
+Slug = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+CaseId = Annotated[str, Path(pattern=r"^cas_[A-Za-z0-9_-]{22}$")]
+Subject = Annotated[str, Field(min_length=1, max_length=64)]
+Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Bearer = Annotated[str | None, Header(alias="Authorization", max_length=512)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class LifeEventRequest(_Strict):
+    """What happened. The name with `name-changed`, name and birth date with `corrected`."""
+
+    subject: Subject
+    kind: Literal[
+        "deceased",
+        "incapacitated",
+        "capacity-restored",
+        "name-changed",
+        "corrected",
+        "withdrawn",
+    ]
+    family_name: Name | None = None
+    given_name: Name | None = None
+    birth_date: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = None
+
+
+class DoubleRequest(_Strict):
+    """Two subjects of this agency that are one person, as it believes."""
+
+    subject: Subject  # whose registration would end
+    other: Subject
+
+
+class DecisionRequest(_Strict):
+    """An officer's word. `target` is one of the case's `similar`, with `same`."""
+
+    verdict: Literal["same", "distinct"]
+    target: Annotated[str, Field(max_length=32)] = ""
+    reason: Code
+
+
+class CaseAnswer(_Strict):
+    """A case, by references and codes."""
+
+    id: str
+    kind: str
+    agency: str
+    applicant: str
+    similar: list[str]
+    state: str
+    verdict: str | None
+    opened_at: int
+
+    @classmethod
+    def of(cls, case: Case) -> "CaseAnswer":
+        """From the case; nothing personal is in either."""
+        return cls(
+            id=case.id,
+            kind=str(case.kind),
+            agency=case.agency,
+            applicant=case.applicant,
+            similar=list(case.similar),
+            state=str(case.state),
+            verdict=None if case.verdict is None else str(case.verdict),
+            opened_at=case.opened_at,
+        )
+
+
+def build_router(
+    *,
+    life: LifeEvents,
+    review: ReviewDesk,
+    bindings: BindingStore,
+    access: AccessKeys,
+    officer_of: Callable[[str | None], str],
+) -> APIRouter:
+    """Routes under `{base}`.
+
+    Args:
+        life: records events.
+        review: the queue.
+        bindings: whose subject is whose.
+        access: opens the scope `issuer:<agency>`.
+        officer_of: name of the officer whose access key is presented; raises `AccessDenied`.
+    """
+
+    def agency_of(agency: Slug, authorization: Bearer = None) -> str:
+        access.check(f"issuer:{agency}", bearer(authorization))
+        return agency
+
+    def officer(authorization: Bearer = None) -> str:
+        return officer_of(bearer(authorization))
+
+    def hers(subject: str, agency: str) -> Binding:
+        binding = bindings.read(subject)
+        if binding is None or binding.agency != agency:
+            raise UnknownSubject("nobody is enrolled under this subject")
+        return binding
+
+    router = APIRouter(tags=["life events"])
+    refused = responses(400, 403, 404, 409, 503)
+    agency_dep = Annotated[str, Depends(agency_of)]
+    officer_dep = Annotated[str, Depends(officer)]
+
+    @router.post("/issuers/{agency}/life-events", status_code=204, responses=refused)
+    def report(agency: agency_dep, body: LifeEventRequest) -> None:
+        """Record what happened; the credentials that rest on it end, pause or come back."""
+        hers(body.subject, agency)
+        kind, actor = LifeEventKind(body.kind), f"issuer:{agency}"
+        if kind in (LifeEventKind.NAME_CHANGED, LifeEventKind.CORRECTED):
+            family, given = body.family_name or "", body.given_name or ""
+            if kind is LifeEventKind.NAME_CHANGED:
+                life.record_new_name(
+                    body.subject, family_name=family, given_name=given, actor=actor
+                )
+            else:
+                life.record_correction(
+                    body.subject,
+                    family_name=family,
+                    given_name=given,
+                    birth_date=_date(body.birth_date),
+                    actor=actor,
+                )
+        elif kind is LifeEventKind.WITHDRAWN:
+            life.withdraw(body.subject)
+        else:
+            life.report(kind, body.subject)
+
+    @router.post("/issuers/{agency}/doubles", status_code=201, responses=refused)
+    def report_double(agency: agency_dep, body: DoubleRequest) -> CaseAnswer:
+        """Two subjects are one person, the agency believes; two officers decide."""
+        ending, staying = hers(body.subject, agency), bindings.read(body.other)
+        if staying is None or staying.person == ending.person:
+            raise UnknownSubject("the other subject is unknown, or the same person already")
+        return CaseAnswer.of(
+            review.open(
+                CaseKind.DOUBLE,
+                agency=agency,
+                applicant=ending.person,
+                similar=(staying.person,),
+            )
+        )
+
+    @router.get("/issuers/{agency}/cases/{case}", responses=refused)
+    def read_case(agency: agency_dep, case: CaseId) -> CaseAnswer:
+        """Where a case of this agency stands."""
+        return CaseAnswer.of(review.of_agency(case, agency=agency))
+
+    @router.post("/issuers/{agency}/cases/{case}/appeal", responses=refused)
+    def appeal(agency: agency_dep, case: CaseId) -> CaseAnswer:
+        """Have it decided again, by two officers who had no part in it."""
+        return CaseAnswer.of(review.appeal(case, agency=agency))
+
+    @router.get("/review/cases", responses=refused)
+    def waiting(_who: officer_dep) -> list[CaseAnswer]:
+        """What there is to decide, oldest first."""
+        return [CaseAnswer.of(case) for case in review.waiting()]
+
+    @router.post("/review/cases/{case}/decision", responses=refused)
+    def decide(case: CaseId, who: officer_dep, body: DecisionRequest) -> CaseAnswer:
+        """An officer's word; the second that says the same decides, and a double is merged."""
+        decided = review.decide(
+            case, Verdict(body.verdict), target=body.target, reason=body.reason, officer=who
+        )
+        _carry_out(decided, life)
+        return CaseAnswer.of(decided)
+
+    @router.post("/review/cases/{case}/carry-out", responses=refused)
+    def carry_out(case: CaseId, _who: officer_dep) -> CaseAnswer:
+        """Do again what a decision asks for, after a failure in the middle of it."""
+        found = review.read(case)
+        _carry_out(found, life)
+        return CaseAnswer.of(found)
+
+    return router
+
+
+def _carry_out(case: Case, life: LifeEvents) -> None:
+    """A double is merged at once; somebody similar is registered when she comes again."""
+    if (
+        case.kind is CaseKind.DOUBLE
+        and case.state is CaseState.DECIDED
+        and case.verdict is Verdict.SAME
+    ):
+        life.merge(case.applicant, into=case.target)
+
+
+def _date(text: str | None) -> date:
+    if text is None:
+        raise Malformed("a correction names the birth date")
+    return parse_date(text)

@@ -1,0 +1,248 @@
+"""The review queue: who only looks like somebody is decided by two people, never by a program.
+
+A case says why it was opened and names rows and agencies by their references. Two officers with
+keys of their own must say the same; when they differ, it begins anew. The agency (for the person)
+may appeal: then two others decide, who had no part in it before.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from registry.core.encoding import base64url_encode
+from registry.core.refusals import Conflict, Malformed, NotFound, NotPermitted
+
+APPEAL_SECONDS = 30 * 24 * 3600
+MAX_SIMILAR = 16  # more people of one name and birth date than that are a fault of the register
+MAX_LISTED = 200
+_CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class UnderReview(Conflict):
+    """Somebody like this person is registered; people decide whether it is she."""
+
+
+class NoSuchCase(NotFound):
+    """There is no such case, or it is not this agency's."""
+
+
+class SameOfficer(NotPermitted):
+    """This officer had a part in the decision already; another one is needed."""
+
+
+class NotToDecide(Conflict):
+    """The case is decided, or somebody decided in the meantime."""
+
+
+class CaseKind(StrEnum):
+    """Why a case was opened."""
+
+    SIMILAR = "similar"  # name and birth date of a registered person, under another number
+    DOUBLE = "double"  # two registrations that an agency believes to be one person's
+
+
+class CaseState(StrEnum):
+    """Life of a case."""
+
+    OPEN = "open"
+    PROPOSED = "proposed"  # one officer has spoken
+    DECIDED = "decided"
+
+
+class Verdict(StrEnum):
+    """What two officers found."""
+
+    SAME = "same"
+    DISTINCT = "distinct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One question. `applicant` is a sealed row; with `DOUBLE`, the registration that would end."""
+
+    id: str
+    kind: CaseKind
+    agency: str
+    applicant: str
+    similar: tuple[str, ...]
+    state: CaseState
+    opened_at: int  # unix seconds
+    verdict: Verdict | None = None
+    target: str = ""  # of `similar`: who it is, with `SAME`
+    reason: str = ""
+    officers: tuple[str, ...] = ()  # who has spoken in this round
+    barred: tuple[str, ...] = ()  # who spoke in an earlier one
+    decided_at: int = 0
+
+
+class CaseStore(Protocol):
+    """Keeps cases; a change happens only from the state in which the case was read."""
+
+    def open(self, case: Case) -> Case:
+        """Keep a new case, unless one of its kind is there for this applicant: that one."""
+        ...
+
+    def read(self, case_id: str) -> Case | None:
+        """The case."""
+        ...
+
+    def of_applicant(self, kind: CaseKind, applicant: str) -> Case | None:
+        """The case of this applicant."""
+        ...
+
+    def waiting(self, *, limit: int) -> list[Case]:
+        """Cases that nobody decided yet, oldest first."""
+        ...
+
+    def change(self, before: Case, after: Case) -> bool:
+        """Put `after` in place of `before`; False when it is not as `before` any more."""
+        ...
+
+
+class ReviewDesk:
+    """Opens cases, takes the words of officers, and hears appeals."""
+
+    def __init__(
+        self,
+        cases: CaseStore,
+        *,
+        random: Callable[[int], bytes],
+        now: Callable[[], int],
+    ) -> None:
+        """Join the parts; `now` gives unix seconds."""
+        self._cases = cases
+        self._random = random
+        self._now = now
+
+    def open(
+        self, kind: CaseKind, *, agency: str, applicant: str, similar: tuple[str, ...]
+    ) -> Case:
+        """The case of this applicant, opened now or before."""
+        return self._cases.open(
+            Case(
+                id="cas_" + base64url_encode(self._random(16)),
+                kind=kind,
+                agency=agency,
+                applicant=applicant,
+                similar=similar[:MAX_SIMILAR],
+                state=CaseState.OPEN,
+                opened_at=self._now(),
+            )
+        )
+
+    def decided(self, kind: CaseKind, applicant: str) -> Case | None:
+        """The case of this applicant, when it is decided."""
+        case = self._cases.of_applicant(kind, applicant)
+        return case if case is not None and case.state is CaseState.DECIDED else None
+
+    def reopen(self, case: Case, *, similar: tuple[str, ...]) -> Case:
+        """Ask again: people turned up of whom the decision says nothing."""
+        after = _again(case, similar=tuple(dict.fromkeys((*case.similar, *similar)))[:MAX_SIMILAR])
+        return self._changed(case, after)
+
+    def waiting(self) -> list[Case]:
+        """What there is to decide, oldest first."""
+        return self._cases.waiting(limit=MAX_LISTED)
+
+    def read(self, case_id: str) -> Case:
+        """The case.
+
+        Raises:
+            NoSuchCase: there is none.
+        """
+        case = self._cases.read(case_id)
+        if case is None:
+            raise NoSuchCase("there is no such case")
+        return case
+
+    def of_agency(self, case_id: str, *, agency: str) -> Case:
+        """The case, when it is this agency's.
+
+        Raises:
+            NoSuchCase: it is not.
+        """
+        case = self.read(case_id)
+        if case.agency != agency:
+            raise NoSuchCase("there is no such case")
+        return case
+
+    def decide(
+        self, case_id: str, verdict: Verdict, *, target: str, reason: str, officer: str
+    ) -> Case:
+        """Take an officer's word. The second that says the same decides.
+
+        Args:
+            case_id: the case.
+            verdict: whether it is one person.
+            target: of the case's `similar`, with `SAME`; empty with `DISTINCT`.
+            reason: a code for the record.
+            officer: name of the officer whose access key was presented.
+
+        Raises:
+            NoSuchCase: there is none.
+            SameOfficer: she spoke already, in this round or, before an appeal, in an earlier one.
+            NotToDecide: it is decided, or somebody spoke at the same moment.
+            Malformed: the target does not fit the verdict, or the reason is no code.
+        """
+        case = self.read(case_id)
+        if not _CODE.fullmatch(reason):
+            raise Malformed("the reason is a code of lower-case letters, digits and hyphens")
+        if (target in case.similar) is not (verdict is Verdict.SAME):
+            raise Malformed("one of the similar people is the target of `same`, nobody of others")
+        if officer in (*case.officers, *case.barred):
+            raise SameOfficer("this officer has spoken already; another one is needed")
+        if case.state is CaseState.DECIDED:
+            raise NotToDecide("the case is decided")
+        if case.state is CaseState.PROPOSED and (case.verdict, case.target) != (verdict, target):
+            return self._changed(case, _again(case, bar=(*case.officers, officer)))
+        return self._changed(
+            case,
+            _with(
+                case,
+                state=CaseState.DECIDED if case.state is CaseState.PROPOSED else CaseState.PROPOSED,
+                verdict=verdict,
+                target=target,
+                reason=reason,
+                officers=(*case.officers, officer),
+                decided_at=self._now() if case.state is CaseState.PROPOSED else 0,
+            ),
+        )
+
+    def appeal(self, case_id: str, *, agency: str) -> Case:
+        """Have a decision looked at again by two officers who had no part in it.
+
+        Raises:
+            NoSuchCase: there is none of this agency.
+            NotToDecide: it is not decided, or was longer ago than `APPEAL_SECONDS`.
+        """
+        case = self.of_agency(case_id, agency=agency)
+        late = self._now() - case.decided_at > APPEAL_SECONDS
+        if case.state is not CaseState.DECIDED or late:
+            raise NotToDecide("there is no decision to appeal against, or it is too old")
+        return self._changed(case, _again(case, bar=case.officers))
+
+    def _changed(self, before: Case, after: Case) -> Case:
+        if not self._cases.change(before, after):
+            raise NotToDecide("the case changed in the meantime")
+        return after
+
+
+def _again(case: Case, *, bar: tuple[str, ...] = (), similar: tuple[str, ...] = ()) -> Case:
+    return _with(
+        case,
+        state=CaseState.OPEN,
+        verdict=None,
+        target="",
+        reason="",
+        officers=(),
+        barred=tuple(dict.fromkeys((*case.barred, *bar))),
+        similar=similar or case.similar,
+        decided_at=0,
+    )
+
+
+def _with(case: Case, **changes: object) -> Case:
+    members = {name: getattr(case, name) for name in Case.__slots__}
+    return Case(**{**members, **changes})
