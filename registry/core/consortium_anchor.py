@@ -13,7 +13,7 @@ from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.fields import choice, integer, items, members, octets
 from registry.core.identifiers import network_of, read_did
 from registry.core.keys import parse_multikey
-from registry.core.light_client.commit import CommittedBlock
+from registry.core.light_client.commit import CommittedBlock, verify_commit
 from registry.core.light_client.light_block import (
     MAX_VALIDATORS,
     NANOSECONDS,
@@ -138,6 +138,42 @@ class ConsortiumAnchor:
         for block in chain:
             anchor = anchor.advanced(anchor.verify(block, now=now), now=now)
         return anchor
+
+
+def first_anchor(
+    *,
+    network: str,
+    block: LightBlock,
+    roots: Sequence[str],
+    trusting_seconds: int = DEFAULT_TRUSTING_SECONDS,
+    drift_seconds: int = DEFAULT_DRIFT_SECONDS,
+    witnesses: Witnesses | None = None,
+) -> ConsortiumAnchor:
+    """The anchor that a member hands out: it trusts one light block, which the member has checked.
+
+    Args:
+        network: name of the network.
+        block: any light block of its chain; the first one proves the heads of all time.
+        roots: DIDs of the genesis members.
+        trusting_seconds: how long a header is trusted; decided by the consortium.
+        drift_seconds: how far a header may be ahead of a reader's clock.
+        witnesses: whose co-signatures a head needs; None for nobody's.
+
+    Raises:
+        HeaderNotCommitted, TooFewSigned: the block's own validators have not decided it.
+        Malformed: as `ConsortiumAnchor`.
+    """
+    return ConsortiumAnchor(
+        network=network,
+        rules=LightRules(
+            chain_id=block.header.chain_id,
+            trusting_seconds=trusting_seconds,
+            drift_seconds=drift_seconds,
+        ),
+        trusted=(trusted_block(verify_commit(block)),),
+        roots=tuple(roots),
+        witnesses=witnesses,
+    )
 
 
 def parse_consortium_anchor(value: object) -> ConsortiumAnchor:
