@@ -174,6 +174,7 @@ describe('a reader that comes back', () => {
       newest,
       anchor: async () => JSON.stringify(facts.trust_anchor),
       pinAnchor: async () => undefined,
+      moveAnchor: async () => undefined,
       async newestHead() {
         return this.newest
       },

@@ -27,6 +27,7 @@ function node(change: (path: string, body: Json) => Json = (_path, body) => body
   const memory: TrustMemory = {
     anchor: async () => JSON.stringify(facts.trust_anchor),
     pinAnchor: async () => undefined,
+      moveAnchor: async () => undefined,
     newestHead: async () => newest,
     rememberHead: async (next) => void (newest = next),
   }

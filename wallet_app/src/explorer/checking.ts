@@ -99,7 +99,7 @@ export function answerQuestion(reader: LedgerReader, question: Question): Promis
     }
     const digest = base64urlDecode(question.receipt.digest)
     const head = await reader.checkHead(onStep)
-    const verified = verifyDigestReceipt(question.receipt, { digest, anchor: await reader.trustAnchor() })
+    const verified = verifyDigestReceipt(question.receipt, { digest, anchor: await reader.trustFor(question.receipt) })
     const batch = isObject(question.receipt.batch) ? question.receipt.batch : {}
     onStep({ step: 'present', values: { key: `batch/${verified.issuer}/${String(batch.batch)}`, height: verified.head.height } })
     return { record: { ...batch, digest: base64urlEncode(digest) }, head }

@@ -24,6 +24,10 @@ export class BrowserMemory implements TrustMemory {
     }
   }
 
+  async moveAnchor(expected: string, moved: string): Promise<void> {
+    if (this.storage.getItem(ANCHOR) === expected) this.storage.setItem(ANCHOR, moved)
+  }
+
   /** When the anchor was pinned, in Unix seconds; null before the first visit. */
   pinnedSince(): number | null {
     const since = Number(this.storage.getItem(SINCE) ?? Number.NaN)

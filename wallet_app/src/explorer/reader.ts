@@ -12,7 +12,7 @@ import { leafHash, rootOf } from '../shared/merkle'
 import { Problem } from '../shared/problem'
 import { Registry, type TrustMemory } from '../shared/registry'
 import { verifyRecord } from '../shared/state_map'
-import { type Head, type TrustAnchor } from '../shared/trust'
+import { signersOf, type Head, type TrustAnchor } from '../shared/trust'
 
 const MAX_ANSWER_CHARS = 1 << 21 // the registry stops at half of it
 const PAGE = 128 // entries in one answer
@@ -45,6 +45,12 @@ export class LedgerReader {
 
   trustAnchor(): Promise<TrustAnchor> {
     return this.registry.trustAnchor()
+  }
+
+  /** The anchor under which the head of a receipt can be verified. */
+  trustFor(receipt: JsonObject): Promise<TrustAnchor> {
+    if (typeof receipt.head !== 'string') throw new Problem('proof', 'not a receipt')
+    return this.registry.trustFor(receipt.head)
   }
 
   /** The newest head, checked. */
@@ -141,7 +147,8 @@ export class LedgerReader {
     if (this.before === undefined) this.before = await this.memory.newestHead()
     const head = await this.registry.admitHead(text)
     const anchor = await this.trustAnchor()
-    onStep({ step: 'signed', values: { height: head.height, needed: anchor.threshold, keys: anchor.keys.length } })
+    const { needed, all } = signersOf(anchor)
+    onStep({ step: 'signed', values: { height: head.height, needed, keys: all } })
     // Each head continues the one before it, so the newest continues that of the last visit.
     if (!this.before) onStep({ step: 'first', values: {} })
     else if (this.before.size === head.size) onStep({ step: 'unchanged', values: { size: head.size } })

@@ -1,5 +1,5 @@
 /** Every request this page makes: bounded in time and size, without cookies, errors in our words. */
-import { MAX_JSON_CHARS, parseJsonObject, type JsonObject } from './encoding'
+import { concat, MAX_JSON_CHARS, parseJsonObject, type Bytes, type JsonObject } from './encoding'
 import { Problem } from './problem'
 
 export type Fetch = typeof fetch
@@ -11,6 +11,7 @@ export interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
+  readonly bytes: Bytes // the same, as it came
 }
 
 /**
@@ -28,7 +29,8 @@ export async function request(url: string, init: RequestInit = {}, fetcher: Fetc
       ...init,
       signal: init.signal ?? AbortSignal.timeout(TIMEOUT_MS),
     })
-    return { status: response.status, headers: response.headers, text: await readText(response) }
+    const bytes = await readBytes(response)
+    return { status: response.status, headers: response.headers, bytes, text: new TextDecoder().decode(bytes) }
   } catch (error) {
     if (error instanceof Problem) throw error
     if (init.signal?.aborted) throw error
@@ -37,10 +39,9 @@ export async function request(url: string, init: RequestInit = {}, fetcher: Fetc
 }
 
 /** The body, given up as soon as it is longer than anything we read. */
-async function readText(response: Response): Promise<string> {
+async function readBytes(response: Response): Promise<Bytes> {
   const reader = response.body?.getReader()
-  const decoder = new TextDecoder()
-  let text = ''
+  const parts: Uint8Array[] = []
   for (let length = 0; reader; ) {
     const { done, value } = await reader.read()
     if (done) break
@@ -49,9 +50,9 @@ async function readText(response: Response): Promise<string> {
       await reader.cancel()
       throw new Problem('malformed', 'answer is too long')
     }
-    text += decoder.decode(value, { stream: true })
+    parts.push(value)
   }
-  return text + decoder.decode()
+  return concat(...parts)
 }
 
 /** A JSON answer with a 2xx status. @throws Problem 'server' for 5xx and 429, 'refused' otherwise. */

@@ -7,7 +7,7 @@
  */
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { p256 } from '@noble/curves/nist.js'
-import { base58Decode, base64urlDecode, base64urlEncode, canonicalJson, concat, isObject, utf8 } from './encoding'
+import { base58Decode, base58Encode, base64urlDecode, base64urlEncode, canonicalJson, concat, isObject, utf8 } from './encoding'
 import type { Bytes, Json, JsonObject } from './encoding'
 import { sha256 } from './hashing'
 import { Problem } from './problem'
@@ -47,6 +47,11 @@ export function parseMultikey(text: Json | undefined): PublicKey {
   if (data[0] === 0xed && data[1] === 0x01) return admitKey('Ed25519', data.slice(2))
   if (data[0] === 0x80 && data[1] === 0x24) return admitKey('P-256', data.slice(2))
   throw new Problem('malformed', 'key has an unknown type')
+}
+
+/** The `publicKeyMultibase` of an Ed25519 key. */
+export function multikeyOf(key: PublicKey): string {
+  return `z${base58Encode(concat(Uint8Array.of(0xed, 0x01), key.data))}`
 }
 
 /** A public JWK; extra members are allowed and left out. @throws Problem 'malformed' */

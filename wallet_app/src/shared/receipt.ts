@@ -40,18 +40,19 @@ export function credentialDigest(payload: JsonObject): Uint8Array {
  * Check every step from the credential to the signed head.
  *
  * @param payload JWT payload of a credential whose signature has been verified.
+ * @param now Unix seconds, by the reader's clock when it is left out.
  * @throws Problem 'proof' (or 'malformed')
  */
 export function verifyReceipt(
   receipt: Json,
-  expected: { payload: JsonObject; anchor: TrustAnchor },
+  expected: { payload: JsonObject; anchor: TrustAnchor; now?: number },
 ): VerifiedAnchor {
   const digest = credentialDigest(expected.payload)
   const claim = expected.payload.anchor as JsonObject
   if (claim.network !== expected.anchor.network) fail('another network')
   if (!isObject(receipt) || !isObject(receipt.batch)) fail('not a receipt')
   if (((receipt as JsonObject).batch as JsonObject).batch !== claim.batch) fail('receipt is about another batch')
-  return verifyDigestReceipt(receipt, { digest, anchor: expected.anchor })
+  return verifyDigestReceipt(receipt, { ...expected, digest })
 }
 
 /**
@@ -62,7 +63,7 @@ export function verifyReceipt(
  */
 export function verifyDigestReceipt(
   receipt: Json,
-  expected: { digest: Uint8Array; anchor: TrustAnchor },
+  expected: { digest: Uint8Array; anchor: TrustAnchor; now?: number },
 ): VerifiedAnchor {
   if (!isObject(receipt) || receipt.type !== 'cairn-anchor-receipt/1') fail('not a receipt')
   const { network, digest, index, path, batch, proof, head } = withMembers(receipt, MEMBERS)
@@ -80,7 +81,7 @@ export function verifyDigestReceipt(
     path: (path as Json[]).map((hash) => base64urlDecode(hash)),
     root: base64urlDecode(record.root),
   })
-  const verified = verifyHead(head as string, expected.anchor)
+  const verified = verifyHead(head as string, expected.anchor, expected.now)
   const key = `batch/${record.issuer as string}/${record.batch as string}`
   verifyRecord(proof, { key, record, root: verified.stateRoot })
   if (!(record.issuer as string).startsWith(`did:cairn:${expected.anchor.network}:`)) {

@@ -4,18 +4,36 @@
  * The trust anchor is pinned at first use and heads may never shrink; what cannot be proven is an
  * error, never an absence.
  */
-import { equalBytes, isObject, parseJson, type JsonObject } from './encoding'
+import { equalBytes, isObject, parseJson, parseJsonObject, type JsonObject } from './encoding'
 import { request, requestJson, type Fetch } from './http'
 import { parseJwk, parseMultikey, type PublicKey } from './keys'
+import { newestOf } from './light/consortium'
+import { LightProblem } from './light/verification'
 import { verifyGrowth } from './log'
 import { Problem } from './problem'
 import { verifyRecord } from './state_map'
-import { parseTrustAnchor, verifyHead, type Head, type TrustAnchor } from './trust'
+import {
+  anchorAfterBlock,
+  consortiumAnchorJson,
+  engineHeight,
+  followHead,
+  isSameRegistry,
+  parseTrustAnchor,
+  verifyHead,
+  type ConsortiumAnchor,
+  type Head,
+  type TrustAnchor,
+} from './trust'
+
+const MAX_HOPS = 512 // light blocks fetched for one head; each halves the way that is left
+const DAY = 86_400n * 1_000_000_000n
 
 /** What a reader must remember between visits. */
 export interface TrustMemory {
   anchor(): Promise<string | null>
   pinAnchor(text: string): Promise<void>
+  /** Replace the anchor, if it still is `expected`: a consortium's moves on. */
+  moveAnchor(expected: string, moved: string): Promise<void>
   newestHead(): Promise<Head | null>
   rememberHead(head: Head): Promise<void>
 }
@@ -56,17 +74,21 @@ export class Registry {
    * older head must be the beginning of its log.
    */
   async admitHead(text: string): Promise<Head> {
-    const anchor = await this.trustAnchor()
-    let head: Head
-    try {
-      head = verifyHead(text, anchor)
-    } catch (error) {
-      throw (await this.anchorChanged()) ? new Problem('anchor-changed') : error
-    }
+    const head = await this.believe(text)
     const newest = await this.memory.newestHead()
     if (newest) await this.admitGrowth(newest, head)
     await this.memory.rememberHead(head)
     return head
+  }
+
+  /**
+   * The anchor under which a head of somebody else's, as in a receipt, can be verified. A consortium's
+   * validators may have changed since this reader last looked.
+   */
+  async trustFor(text: string): Promise<TrustAnchor> {
+    const anchor = await this.trustAnchor()
+    if (anchor.kind === 'operator') return anchor
+    return this.bridge(text, anchor)
   }
 
   /** A record with its proof checked, or null when its absence is proven. */
@@ -75,6 +97,59 @@ export class Registry {
     const turn = this.last.then(() => this.read(key))
     this.last = turn.catch(() => undefined)
     return turn
+  }
+
+  /** The head, when those whom the reader trusts vouch for it; the trust then moves on. */
+  private async believe(text: string): Promise<Head> {
+    const anchor = await this.trustAnchor()
+    try {
+      const from = anchor.kind === 'operator' ? anchor : await this.bridge(text, anchor)
+      const { head, anchor: after } = followHead(text, from)
+      await this.move(anchor, after)
+      return head
+    } catch (error) {
+      throw (await this.anchorChanged()) ? new Problem('anchor-changed') : error
+    }
+  }
+
+  /**
+   * Trust light blocks between the anchor and the head of a consortium, until the head's own can be verified:
+   * the middle of the way that is left, each time.
+   */
+  private async bridge(text: string, from: ConsortiumAnchor): Promise<ConsortiumAnchor> {
+    const isEnough = (anchor: ConsortiumAnchor): boolean => couldHelp(() => verifyHead(text, anchor))
+    if (isEnough(from)) return from
+    let anchor = from
+    const way = [engineHeight(text, from)]
+    for (let hop = 0; hop < MAX_HOPS && way.length > 0; hop++) {
+      const target = way.at(-1) as number
+      const stands = newestOf(anchor.chain).height
+      if (target <= stands) throw new Problem('proof', 'the head is older than what is trusted')
+      const { status, bytes } = await request(`${this.base}/light-blocks/${target}`, {}, this.fetcher)
+      if (status !== 200) throw new Problem('server', 'light block')
+      if (couldHelp(() => (anchor = anchorAfterBlock(bytes, target, anchor)))) {
+        way.pop()
+        continue
+      }
+      const middle = Math.floor((stands + target) / 2)
+      if (middle === stands) throw new Problem('proof', 'no way leads from the trusted validators to the head')
+      way.push(middle)
+    }
+    if (way.length > 0) throw new Problem('proof', 'the way to the head has too many steps')
+    await this.move(from, anchor)
+    return anchor
+  }
+
+  /** Keep how far a consortium was followed, where it is worth a write: other validators, or a day later. */
+  private async move(before: TrustAnchor, after: TrustAnchor): Promise<void> {
+    if (before.kind === 'operator' || after.kind === 'operator' || before === after) return
+    const [old, fresh] = [newestOf(before.chain), newestOf(after.chain)]
+    const moved = !equalBytes(old.nextValidatorsHash, fresh.nextValidatorsHash) || fresh.time - old.time > DAY
+    const kept = await this.memory.anchor()
+    if (!moved || kept === null) return
+    const now = parseTrustAnchor(parseJson(kept))
+    if (now.kind === 'operator' || newestOf(now.chain).height >= fresh.height) return // another page was faster
+    await this.memory.moveAnchor(kept, JSON.stringify(consortiumAnchorJson(parseJsonObject(kept), after)))
   }
 
   private async admitGrowth(older: Head, newer: Head): Promise<void> {
@@ -143,12 +218,21 @@ export class Registry {
     try {
       const served = parseTrustAnchor(await requestJson(`${this.base}/trust-anchor`, {}, this.fetcher))
       const pinned = await this.trustAnchor()
-      return JSON.stringify(served.keys.map((k) => k.name)) !== JSON.stringify(pinned.keys.map((k) => k.name)) ||
-        served.network !== pinned.network ||
-        served.keys.some((key, index) => key.key.data.join() !== pinned.keys[index]?.key.data.join())
+      return !isSameRegistry(served, pinned)
     } catch {
       return false
     }
+  }
+}
+
+/** Whether a check passes; false when too few of the trusted validators have signed. @throws Problem otherwise */
+function couldHelp(check: () => unknown): boolean {
+  try {
+    check()
+    return true
+  } catch (error) {
+    if (error instanceof LightProblem && error.reason === 'not-enough-trust') return false
+    throw error
   }
 }
 

@@ -1,5 +1,5 @@
 /** Fetching anchor receipts after issuing, and checking them here, against the pinned anchor. */
-import { parseJson, type Json } from '../shared/encoding'
+import { isObject, parseJson, type Json } from '../shared/encoding'
 import { request, type Fetch } from '../shared/http'
 import { Problem } from '../shared/problem'
 import { verifyReceipt } from '../shared/receipt'
@@ -41,7 +41,8 @@ export async function anchorCard(card: Card, around: Around): Promise<Card> {
 /** Time of the block that anchored this copy, unix seconds. @throws Problem 'proof' */
 export async function checkReceipt(card: Card, copy: Copy, receipt: Json, registry: Registry): Promise<number> {
   const payload = parseSdJwt(copy.credential).jws.payload // verified when it was received
-  const verified = verifyReceipt(receipt, { payload, anchor: await registry.trustAnchor() })
+  if (!isObject(receipt) || typeof receipt.head !== 'string') throw new Problem('proof', 'not a receipt')
+  const verified = verifyReceipt(receipt, { payload, anchor: await registry.trustFor(receipt.head) })
   if (verified.issuer !== card.issuerDid) throw new Problem('proof', 'anchored by another issuer')
   if (!verified.types.includes(typeName(card.vct))) throw new Problem('proof', 'anchored as another type')
   return verified.time

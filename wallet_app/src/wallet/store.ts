@@ -109,6 +109,13 @@ export class Store implements TrustMemory {
     return ((await this.database.get('trust', 'anchor')) as string | undefined) ?? null
   }
 
+  /** Replace the anchor, if it still is `expected`. */
+  async moveAnchor(expected: string, moved: string): Promise<void> {
+    const change = this.database.transaction('trust', 'readwrite')
+    if ((await change.store.get('anchor')) === expected) await change.store.put(moved, 'anchor')
+    await change.done
+  }
+
   async pinAnchor(text: string): Promise<void> {
     await this.database.add('trust', text, 'anchor') // `add` refuses to replace a pinned anchor
   }
