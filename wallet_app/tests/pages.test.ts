@@ -13,7 +13,7 @@ describe('links', () => {
   test('offers and requests, by scheme and as links to a wallet', () => {
     expect(parseLink('openid-credential-offer://?credential_offer_uri=https%3A%2F%2Fa%2Fb')).toEqual({ kind: 'offer', offer: null, offerUri: 'https://a/b' })
     expect(parseLink(' openid-credential-offer://?credential_offer=%7B%7D ')).toMatchObject({ kind: 'offer', offer: '{}' })
-    const request = { kind: 'request', clientId: 'x', requestUri: 'https://a', post: true }
+    const request = { kind: 'request', clientId: 'x', requestUri: 'https://a', request: null, post: true }
     expect(parseLink('openid4vp://?client_id=x&request_uri=https://a&request_uri_method=post')).toEqual(request)
     expect(parseLink('https://w.example/wallet/#client_id=x&request_uri=https://a&request_uri_method=post')).toEqual(request)
   })

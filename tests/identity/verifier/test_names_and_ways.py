@@ -11,6 +11,7 @@ from identity.core.certificates import NO_CERTIFICATES
 from identity.core.jose import parse_compact, verify_compact
 from registry.core.encoding import base64url_encode
 from registry.core.keys import parse_jwk
+from tests.identity.verifier import make_name_vectors
 from tests.identity.verifier.stage import BASE
 from tests.identity.verifier.workbench import Workbench, link_parameters
 from tests.registry.core.heads import NOW
@@ -269,6 +270,20 @@ def test_the_registration_comes_with_its_proof_and_any_wallet_can_check_it(bench
     )
     assert data["record"]["purposes"][0]["purpose"] == data["purpose"] == "age-check"
     assert data["record"]["party"] == bench.stage.party.did
+
+
+def test_the_wallet_page_is_tested_with_requests_that_we_really_sign():
+    kept = json.loads(make_name_vectors.TARGET.read_text())
+
+    fresh = json.loads(make_name_vectors.make())
+
+    assert kept["key"] == fresh["key"]
+    for name, case in fresh["cases"].items():
+        before = parse_compact(kept["cases"][name]["request"])
+        after = parse_compact(case["request"])
+        assert set(before.claims) == set(after.claims)
+        assert set(before.header) == set(after.header)
+        assert before.claims["client_metadata"].keys() == after.claims["client_metadata"].keys()
 
 
 # The High Assurance profile

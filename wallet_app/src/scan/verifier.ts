@@ -19,6 +19,7 @@ export interface Asking {
   readonly id: string
   readonly link: string
   readonly secret: string
+  readonly matchingCode: string // the wallet shows the same digits
   readonly expiresAt: number // milliseconds
 }
 
@@ -67,12 +68,13 @@ export class Verifier {
     const answer = await request(`${this.url}/requests`, json(body, this.key), this.fetcher)
     if (answer.status === 401 || answer.status === 403) throw new Problem('access-key')
     if (reference && [404, 409, 410].includes(answer.status)) throw new Problem('code-expired')
-    const { request: id, link, result_secret: secret, expires_in: lifetime } = jsonOf(answer)
+    const { request: id, link, result_secret: secret, expires_in: lifetime, matching_code: code } = jsonOf(answer)
     if (typeof id !== 'string' || typeof link !== 'string' || typeof secret !== 'string') {
       throw new Problem('malformed', 'request')
     }
     const seconds = typeof lifetime === 'number' && lifetime > 0 ? lifetime : 120
-    return { id, link, secret, expiresAt: now + seconds * 1000 }
+    const matchingCode = typeof code === 'string' ? code.slice(0, 8) : ''
+    return { id, link, secret, matchingCode, expiresAt: now + seconds * 1000 }
   }
 
   async result(asking: Asking): Promise<Result> {

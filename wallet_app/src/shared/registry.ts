@@ -206,6 +206,17 @@ export class Registry {
     return isObject(method.publicKeyJwk) ? parseJwk(method.publicKeyJwk) : parseMultikey(method.publicKeyMultibase)
   }
 
+  /** Every key that a did:cairn lists for this purpose now. @throws Problem 'party-unknown' */
+  async keys(did: string, purpose: 'authentication' | 'assertionMethod'): Promise<PublicKey[]> {
+    const record = await this.didRecord(did)
+    const methods = Array.isArray(record.verificationMethods) ? record.verificationMethods : []
+    return methods.flatMap((method) =>
+      isObject(method) && Array.isArray(method.purposes) && method.purposes.includes(purpose)
+        ? [isObject(method.publicKeyJwk) ? parseJwk(method.publicKeyJwk) : parseMultikey(method.publicKeyMultibase)]
+        : [],
+    )
+  }
+
   /** The record of an active did:cairn. @throws Problem 'party-unknown' */
   async didRecord(did: string): Promise<JsonObject> {
     const record = await this.record(`did/${did}`)

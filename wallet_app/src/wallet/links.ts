@@ -3,9 +3,15 @@ import { Problem } from '../shared/problem'
 
 export type Link =
   | { readonly kind: 'offer'; readonly offer: string | null; readonly offerUri: string | null }
-  | { readonly kind: 'request'; readonly clientId: string; readonly requestUri: string; readonly post: boolean }
+  | {
+      readonly kind: 'request'
+      readonly clientId: string
+      readonly requestUri: string | null // where the signed request is; null: it is in the link
+      readonly request: string | null // the signed request itself; null beside no requestUri: unsigned
+      readonly post: boolean
+    }
 
-const MAX_LINK_CHARS = 8192
+const MAX_LINK_CHARS = 8192 // twice a signed request with its registration and proof in it
 const OFFER_SCHEMES = ['openid-credential-offer:', 'haip-vci:']
 const REQUEST_SCHEMES = ['openid4vp:', 'haip-vp:', 'eudi-openid4vp:']
 
@@ -35,8 +41,15 @@ export function parseLink(text: string): Link {
   if (web || REQUEST_SCHEMES.includes(url.protocol)) {
     const clientId = parameters.get('client_id')
     const requestUri = parameters.get('request_uri')
-    if (clientId && requestUri) {
-      return { kind: 'request', clientId, requestUri, post: parameters.get('request_uri_method') === 'post' }
+    const signed = parameters.get('request')
+    if (clientId && (requestUri || signed || parameters.get('response_uri'))) {
+      return {
+        kind: 'request',
+        clientId,
+        requestUri,
+        request: requestUri ? null : signed,
+        post: parameters.get('request_uri_method') === 'post',
+      }
     }
   }
   throw new Problem('not-a-link', url.protocol)

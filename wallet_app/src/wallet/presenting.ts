@@ -3,6 +3,7 @@ import { base64urlEncode, utf8, type Json, type JsonObject } from '../shared/enc
 import { answerPaths, chooseQueries } from '../shared/dcql'
 import { sha256 } from '../shared/hashing'
 import { errorDetail, form, request, safeUrl, type Fetch } from '../shared/http'
+import { encryptAnswer } from '../shared/jwe'
 import { Problem } from '../shared/problem'
 import { parseSdJwt, selectDisclosures, subjectClaims } from '../shared/sd_jwt'
 import { copyFor, spendCopy, type Card } from './cards'
@@ -97,11 +98,10 @@ export async function answerRequest(
     tokens[choice.queryId] = [choice.presented + binding]
     receipts[choice.queryId] = [copy.receipt]
   }
-  const fields: Record<string, string> = {
-    vp_token: JSON.stringify(tokens),
-    anchor_receipts: JSON.stringify(receipts),
-  }
-  if (asked.state !== null) fields.state = asked.state
+  const state: Record<string, string> = asked.state === null ? {} : { state: asked.state }
+  const fields: Record<string, string> = asked.encryptTo
+    ? { response: await encryptAnswer({ vp_token: tokens, anchor_receipts: receipts, ...state }, asked.encryptTo) }
+    : { vp_token: JSON.stringify(tokens), anchor_receipts: JSON.stringify(receipts), ...state }
   const answer = await request(asked.responseUri, form(fields), around.fetcher) // 3
   if (answer.status >= 500 || answer.status === 429) throw new Problem('server', String(answer.status))
   if (answer.status !== 200) throw new Problem('refused', errorDetail(answer))

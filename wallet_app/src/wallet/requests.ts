@@ -9,10 +9,11 @@ import { Problem } from '../shared/problem'
 import type { RegisteredParty, RegisteredPurpose, Registry } from '../shared/registry'
 import type { Path } from '../shared/sd_jwt'
 import { parseDcql, type CredentialQuery, type DcqlQuery } from '../shared/dcql'
+import { answerKey, type AnswerKey } from '../shared/jwe'
 import type { Link } from './links'
+import { matchingCode, whoAsks } from './names'
 import { typeName } from './offers'
 
-const PREFIX = 'decentralized_identifier:'
 const LEEWAY_SECONDS = 300 // phones' clocks
 
 export interface VerifiedRequest {
@@ -22,6 +23,8 @@ export interface VerifiedRequest {
   readonly nonce: string
   readonly state: string | null
   readonly query: DcqlQuery
+  readonly encryptTo: AnswerKey | null // null: the answer goes in plain form
+  readonly matchingCode: string // the party's screen shows the same digits
   readonly expiresAt: number | null
   readonly party: RegisteredParty | null // null: not registered
   readonly why: Localized | null // the registered purpose that covers the request
@@ -45,20 +48,9 @@ interface Around {
  * @throws Problem 'request-invalid', 'request-expired', 'signature', 'party-unknown'
  */
 export async function readRequest(link: Extract<Link, { kind: 'request' }>, around: Around): Promise<VerifiedRequest> {
-  const init: RequestInit = link.post ? form({}) : {}
-  const headers = { Accept: 'application/oauth-authz-req+jwt' }
-  const answer = await request(link.requestUri, { ...init, headers }, around.fetcher)
-  if ([404, 409, 410].includes(answer.status)) throw new Problem('request-expired', String(answer.status))
-  if (answer.status >= 500 || answer.status === 429) throw new Problem('server', String(answer.status))
-  if (answer.status !== 200) throw new Problem('request-invalid', String(answer.status))
-
   // 1
-  const jws = parseCompact(answer.text)
-  if (!link.clientId.startsWith(`${PREFIX}did:`)) throw new Problem('party-unknown', 'client id is no DID')
-  const did = link.clientId.slice(PREFIX.length)
-  const kid = jws.header.kid
-  if (typeof kid !== 'string' || kid.split('#')[0] !== did) throw new Problem('signature', 'key of another party')
-  const key = await around.registry.key(kid, 'authentication')
+  const jws = parseCompact(await signedRequest(link, around.fetcher))
+  const { did, key } = await whoAsks(link.clientId, jws, around.registry)
   const payload = verifyCompact(jws, key, 'oauth-authz-req+jwt')
 
   // 2
@@ -66,7 +58,8 @@ export async function readRequest(link: Extract<Link, { kind: 'request' }>, arou
   if (payload.iss !== undefined && payload.iss !== did) invalid('iss')
   if (payload.aud !== 'https://self-issued.me/v2') invalid('aud')
   if (payload.response_type !== 'vp_token') invalid('response_type')
-  if (payload.response_mode !== 'direct_post') invalid('response_mode')
+  const encrypts = payload.response_mode === 'direct_post.jwt'
+  if (!encrypts && payload.response_mode !== 'direct_post') invalid('response_mode')
   if (payload.redirect_uri !== undefined) invalid('redirect_uri')
   if (typeof payload.response_uri !== 'string') invalid('response_uri')
   if (typeof payload.nonce !== 'string' || payload.nonce.length < 16) invalid('nonce')
@@ -88,11 +81,26 @@ export async function readRequest(link: Extract<Link, { kind: 'request' }>, arou
     nonce: payload.nonce as string,
     state: (payload.state as string | undefined) ?? null,
     query,
+    encryptTo: encrypts ? answerKey(payload.client_metadata) : null,
+    matchingCode: matchingCode(link.clientId, payload.nonce as string),
     expiresAt: payload.exp as number,
     party,
     why,
     excess,
   }
+}
+
+/** The signed request, from the link or from where the link points. */
+async function signedRequest(link: Extract<Link, { kind: 'request' }>, fetcher?: Fetch): Promise<string> {
+  if (link.request !== null) return link.request
+  if (link.requestUri === null) throw new Problem('party-unknown', 'the request is not signed')
+  const init: RequestInit = link.post ? form({}) : {}
+  const headers = { Accept: 'application/oauth-authz-req+jwt' }
+  const answer = await request(link.requestUri, { ...init, headers }, fetcher)
+  if ([404, 409, 410].includes(answer.status)) throw new Problem('request-expired', String(answer.status))
+  if (answer.status >= 500 || answer.status === 429) throw new Problem('server', String(answer.status))
+  if (answer.status !== 200) throw new Problem('request-invalid', String(answer.status))
+  return answer.text
 }
 
 /** The code of the purpose that the party says it asks for (`verifier_info`, §5.11), or null. */
