@@ -4,7 +4,7 @@ from alembic import op
 import sqlalchemy as sa
 
 revision = "8f45417b67bd"
-down_revision = "7473fb05b94e"
+down_revision = "fb852c204c39"
 branch_labels = None
 depends_on = None
 
