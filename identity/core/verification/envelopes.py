@@ -162,6 +162,7 @@ def verify_envelope(envelope: Envelope, *, key: PublicKey, now: int) -> None:
             `alg` than the key's, or a claim that says otherwise than the document.
         SdJwtMalformed: something was disclosed that its holder must not be able to keep back.
         SignatureNotValid: the signature does not verify.
+        KeyNotAdmitted: the key in `cnf` is none that we let in.
     """
     secured = envelope.secured
     if isinstance(secured, UnverifiedSdJwt):
@@ -176,6 +177,9 @@ def verify_envelope(envelope: Envelope, *, key: PublicKey, now: int) -> None:
         )
     else:
         _verify_jws(secured, envelope, key)
+    confirmation = envelope.claims.get("cnf")
+    if isinstance(confirmation, dict) and "jwk" in confirmation:
+        parse_jwk(confirmation["jwk"])  # an issuer that binds to a weak key binds to everybody
     _check_claims(envelope)
 
 
