@@ -7,15 +7,27 @@ It does what the wallet page does (OpenID4VCI 1.0 pre-authorized code, OpenID4VP
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import httpx2
 
 from identity.adapters.key_files import P256FileKey, key_from_seed
 from identity.core import jose, sd_jwt
+from identity.core.certificate_chains import key_of_leaf, verify_chain
+from identity.core.client_identifier import ClientIdPrefix
 from identity.core.credential_digest import anchor_claim, credential_digest
+from identity.core.encrypted_answer import encrypt_answer
 from identity.core.signing import NamedSigner
-from registry.core.encoding import JsonObject, base64url_encode, parse_json_object
+from identity.core.verification.did_documents import is_self_describing, key_of
+from registry.core.encoding import (
+    JsonObject,
+    base64_decode,
+    base64url_encode,
+    parse_json,
+    parse_json_object,
+)
+from registry.core.hashing import sha256
 from registry.core.keys import KeyType, PublicKey, parse_jwk, parse_multikey
 from registry.core.refusals import Malformed, NotPermitted, Unavailable
 
@@ -58,6 +70,7 @@ class Holder:
         resolver: base URL of a DID resolver (`{resolver}/1.0/identifiers/{did}`).
         random: source of random bytes.
         now: unix seconds.
+        roots: DER of the roots of relying parties that ask by certificate.
     """
 
     def __init__(
@@ -67,8 +80,10 @@ class Holder:
         resolver: str,
         random: Callable[[int], bytes],
         now: Callable[[], int],
+        roots: Sequence[bytes] = (),
     ) -> None:
         self._http = http
+        self._roots = tuple(roots)
         self._resolver = resolver
         self._random = random
         self._now = now
@@ -136,18 +151,21 @@ class Holder:
             NotPermitted: not signed by the party it names, or not the party of the link.
         """
         query = _single_values(link)
-        text = self._http.post(query["request_uri"], data={}).raise_for_status().text
-        unverified = jose.parse_compact(text)
-        did = query["client_id"].removeprefix("decentralized_identifier:")
-        method = unverified.header.get("kid", "")
-        if not str(method).startswith(did + "#"):
-            raise NotPermitted("the request is signed by another party than the link names")
+        client_id = query["client_id"]
+        if "request" in query:
+            text = query["request"]
+        elif "request_uri" in query:
+            text = self._http.post(query["request_uri"], data={}).raise_for_status().text
+        else:  # an unsigned request: nobody vouches for it, and whoever uses this knows that
+            return Asked(client_id, _unsigned(query))
         verified = jose.verify_compact(
-            text, key=self._authentication_key(did, method), typ="oauth-authz-req+jwt"
+            text,
+            key=self._asking_key(client_id, jose.parse_compact(text).header),
+            typ="oauth-authz-req+jwt",
         )
-        if verified.claims["client_id"] != query["client_id"]:
+        if verified.claims["client_id"] != client_id:
             raise NotPermitted("the request names another party than the link")
-        return Asked(query["client_id"], verified.claims)
+        return Asked(client_id, verified.claims)
 
     def answer_request(
         self, asked: Asked, *, copy: HeldCopy, alter: Callable[[str], str] = lambda text: text
@@ -168,14 +186,24 @@ class Holder:
             nonce=asked.payload["nonce"],
             issued_at=self._now(),
         )
-        return self._http.post(
-            asked.payload["response_uri"],
-            data={
-                "vp_token": json.dumps({query["id"]: [alter(presentation)]}),
-                "state": asked.payload["state"],
-                "anchor_receipts": json.dumps({query["id"]: [self.receipt(copy)]}),
-            },
-        )
+        parameters: JsonObject = {
+            "vp_token": {query["id"]: [alter(presentation)]},
+            "state": asked.payload["state"],
+        }
+        if (receipt := self.receipt(copy)) is not None:
+            parameters["anchor_receipts"] = {query["id"]: [receipt]}
+        return self._http.post(asked.payload["response_uri"], data=self._form(asked, parameters))
+
+    def _form(self, asked: Asked, parameters: JsonObject) -> dict[str, str]:
+        if asked.payload["response_mode"] != "direct_post.jwt":
+            return {
+                name: value if isinstance(value, str) else json.dumps(value)
+                for name, value in parameters.items()
+            }
+        metadata = asked.payload["client_metadata"]
+        enc = metadata.get("encrypted_response_enc_values_supported", ["A128GCM"])[-1]
+        (jwk,) = metadata["jwks"]["keys"]
+        return {"response": encrypt_answer(parameters, jwk, enc=enc, random=self._random)}
 
     def _read_offer(self, uri: str) -> JsonObject:
         query = _single_values(uri)
@@ -209,6 +237,24 @@ class Holder:
                 raise NotPermitted("the issuer bound a credential to a key that is not ours")
             copies.append(HeldCopy(name, issuer, entry["credential"], by_thumbprint.pop(holder)))
         return copies
+
+    def _asking_key(self, client_id: str, header: JsonObject) -> PublicKey:
+        """The key that may sign under this client identifier."""
+        prefix, _, name = client_id.partition(":")
+        if prefix == ClientIdPrefix.DID:
+            method = str(header.get("kid", ""))
+            if not method.startswith(name + "#"):
+                raise NotPermitted("the request is signed by another party than the link names")
+            if is_self_describing(name):
+                return key_of(method)
+            return self._authentication_key(name, method)
+        chain = [base64_decode(item) for item in header.get("x5c", ())]
+        certificates = verify_chain(
+            chain, roots=self._roots, now=datetime.fromtimestamp(self._now(), UTC)
+        )
+        if prefix != ClientIdPrefix.X509_HASH or base64url_encode(sha256(chain[0])) != name:
+            raise NotPermitted("the request is signed under another certificate than the link's")
+        return key_of_leaf(certificates[0])
 
     def _authentication_key(self, did: str, method: str) -> PublicKey:
         document = self._answer(
@@ -252,6 +298,14 @@ def digest_of(copy: HeldCopy) -> bytes:
     """The digest under which a copy is anchored, recomputed from its content."""
     payload = issuer_payload(copy.text)
     return credential_digest(payload, anchor_claim(payload).salt)
+
+
+def _unsigned(query: dict[str, str]) -> JsonObject:
+    """The parameters of a request in a query string; objects are JSON text there."""
+    return {
+        name: parse_json(text) if text.startswith(("{", "[")) else text
+        for name, text in query.items()
+    }
 
 
 def _thumbprint(jwk: JsonObject) -> str:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Playwright, expect
@@ -90,6 +91,9 @@ def test_the_citizen_scans_the_bar_and_the_bar_learns_her_age_alone(
     expect(citizen.at("consent-why")).to_contain_text("over 18")
     expect(citizen.at("consent-shown")).to_contain_text("18")
     assert citizen.at("consent-field").count() == 1
+    digits = citizen.at("consent-matching").inner_text()
+    assert digits == counter.at("request-matching").inner_text()
+    assert len(digits) == 4
     keep(citizen, "wallet-consent")
     citizen.tap("consent-approve")
 
@@ -251,3 +255,58 @@ def wait_for_anchor(citizen: Phone) -> None:
     )
     keep(citizen, "wallet-card")
     citizen.tap("nav-home")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"client_id_prefix": "x509_hash", "encrypted": True},
+        {"client_id_prefix": "x509_san_dns", "delivery": "value"},
+        {"did": "jwk", "encrypted": True},
+    ],
+    ids=lambda body: "-".join(map(str, body.values())),
+)
+def test_a_request_under_another_name_is_answered_from_a_link(
+    installation: Installation, phone: Callable[..., Phone], body: dict[str, object]
+):
+    citizen = phone()
+    receive_card(citizen, installation, 17)
+    wait_for_anchor(citizen)
+    asked = installation.call(
+        installation.post("verifier:bar", "/requests", {"purpose": "age-check", **body})
+    )
+
+    citizen.page.goto(f"{installation.base}/wallet/#link={quote(asked['link'], safe='')}")
+    citizen.page.reload()
+    citizen.expect("consent")
+    expect(citizen.at("consent-who")).to_contain_text("Blue Heron")
+    assert citizen.at("consent").get_attribute("data-suspect") == "false"
+    assert citizen.at("consent-matching").inner_text() == asked["matching_code"]
+    keep(citizen, "wallet-consent-x509")
+    citizen.tap("consent-approve")
+    citizen.expect("outcome-done")
+
+    result = installation.http.get(
+        f"{installation.base}/verifiers/bar/requests/{asked['request']}/result",
+        headers={"Authorization": f"Bearer {asked['result_secret']}"},
+    )
+    assert installation.call(result)["verdict"]["verified"] is True
+    assert citizen.errors == []
+
+
+def test_an_unsigned_request_is_refused_by_the_wallet_page(
+    installation: Installation, phone: Callable[..., Phone]
+):
+    citizen = phone()
+    asked = installation.call(
+        installation.post(
+            "verifier:bar",
+            "/requests",
+            {"purpose": "age-check", "client_id_prefix": "redirect_uri"},
+        )
+    )
+
+    citizen.page.goto(f"{installation.base}/wallet/#link={quote(asked['link'], safe='')}")
+
+    citizen.expect("problem")
+    assert citizen.at("consent").count() == 0

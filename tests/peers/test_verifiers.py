@@ -1,0 +1,116 @@
+"""Verifiers that we did not write judge credentials of ours, shown by a wallet of ours."""
+
+import json
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from identity.core import sd_jwt
+from identity.core.certificates import read_pem_chain
+from identity.core.signing import NamedSigner
+from identity.demo.holder import Holder
+from registry.core.encoding import JsonObject
+from tests.peers import PYTHON, PYTHON_FOLDER, run_python
+from tests.scenarios.installation import Held, Installation, person
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    made = Installation(tmp_path_factory.mktemp("verifiers"))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def held(here: Installation) -> Held:
+    return here.issue(person(0))
+
+
+def _root(here: Installation) -> str:
+    return here.http.get(f"{here.base}/.well-known/cairn-root.pem").text
+
+
+def _vct(here: Installation) -> str:
+    return f"{here.base}/schemas/resident-identity/1"
+
+
+def test_polaris_asks_by_haip_and_believes_us(here: Installation, held: Held, tmp_path: Path):
+    root = tmp_path / "root.pem"
+    root.write_text(_root(here))
+    command = [str(PYTHON), str(PYTHON_FOLDER / "polaris_verifier.py"), str(root), _vct(here)]
+    with subprocess.Popen(
+        [*command, "age_over_18"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as verifier:
+        assert verifier.stdout is not None
+        assert verifier.stderr is not None
+        began = json.loads(verifier.stdout.readline() or "{}")
+        assert "link" in began, verifier.stderr.read()
+        wallet = Holder(
+            http=here.http,
+            resolver=here.base,
+            random=secrets.token_bytes,
+            now=lambda: int(time.time()),
+            roots=read_pem_chain(began["anchor"].encode()),
+        )
+
+        asked = wallet.read_request(began["link"])
+        answer = wallet.answer_request(asked, copy=held.copies[0])
+
+        verdict = json.loads(verifier.stdout.readline() or "{}")
+        told = verifier.stderr.read()
+    assert asked.client_id.startswith("x509_hash:")
+    assert asked.payload["response_mode"] == "direct_post.jwt"
+    assert answer.status_code == 200, told
+    assert verdict["status"] == 200, told
+    assert verdict["verdict"]["authentic"] is True
+
+
+def _presented(here: Installation, held: Held, client_id: str, nonce: str) -> str:
+    copy = held.copies[1]
+    return sd_jwt.add_key_binding(
+        sd_jwt.present(copy.text, [("age_over_18",)]),
+        signer=NamedSigner(copy.key, "holder"),
+        audience=client_id,
+        nonce=nonce,
+        issued_at=int(time.time()),
+    )
+
+
+def _query(here: Installation) -> JsonObject:
+    return {
+        "credentials": [
+            {
+                "id": "who",
+                "format": "dc+sd-jwt",
+                "meta": {"vct_values": [_vct(here)]},
+                "claims": [{"path": ["age_over_18"], "values": [True]}],
+            }
+        ]
+    }
+
+
+def test_openvc_believes_our_certificate_chain(here: Installation, held: Held):
+    client_id, nonce = "x509_san_dns:verifier.example", "n-0S6_WzA2Mj-openvc"
+
+    judged = run_python(
+        "openvc_verifier.py",
+        {
+            "vp_token": {"who": [_presented(here, held, client_id, nonce)]},
+            "query": _query(here),
+            "nonce": nonce,
+            "client_id": client_id,
+            "root": _root(here),
+        },
+    )
+
+    assert judged["verified"] is True
+    assert "age_over_18" in judged["text"]
