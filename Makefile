@@ -84,9 +84,10 @@ peers: $(PEERS)/.python $(NODE_PEERS)/node_modules/.stamp ## Install the wallets
 setup: $(VENV)/.run $(WALLET)/dist/.stamp ## Install and build what `make run` needs
 pages: $(WALLET)/dist/.stamp ## Build the pages
 
-tools: # Debian's chromium, strace and PostgreSQL, when they are missing and we may
+tools: # Debian's chromium, strace, PostgreSQL and SoftHSM, when they are missing and we may
 	@for tool in chromium strace; do command -v $$tool >/dev/null || missing="$${missing:-} $$tool"; done; \
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$${missing:-} postgresql"; \
+	command -v softhsm2-util >/dev/null || missing="$${missing:-} softhsm2"; \
 	if [ -n "$${missing:-}" ]; then \
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; } || \
@@ -109,7 +110,7 @@ test: $(VENV)/.dev $(WALLET)/dist/.stamp tools peers engines check ## Everything
 
 # --- checks --------------------------------------------------------------------------------------
 
-.PHONY: check format lock bench faults clean
+.PHONY: check format lock bench soak faults clean
 check: $(VENV)/.dev $(WALLET)/node_modules/.stamp ## Format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -132,6 +133,9 @@ lock: ## Pin the dependencies again, with hashes and without addresses (needs uv
 
 bench: $(VENV)/.dev ## Measure, as ratios to a floor in the same run; numbers in docs/performance.md
 	@$(BIN)/python -m bench
+
+soak: $(VENV)/.dev ## 1,000 races of 50 for one registration, on SQLite and PostgreSQL: about 20 minutes
+	@$(BIN)/python -m tests.identity.realname.race 1000
 
 faults: $(VENV)/.dev ## Break storage at every call, cut the power, flip 1,000 bits: about 15 minutes
 	@$(BIN)/python -m tests.faults
