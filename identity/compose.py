@@ -23,7 +23,6 @@ from identity.adapters.schema_files import (
 )
 from identity.adapters.secret_files import issue_access_keys, read_access_digests, read_passphrase
 from identity.adapters.status_fetcher import LocalRead
-from identity.adapters.submission_limit import NewDidLimit
 from identity.adapters.web_documents import FetchedWebDocuments
 from identity.adapters.worker import Worker
 from identity.app import create_app
@@ -71,6 +70,7 @@ from registry.api.docs_page import install_docs
 from registry.api.forwarding import build_forwarding_router
 from registry.api.resolution_routes import build_resolution_router, build_resolver_router
 from registry.api.routes import build_router as build_registry_router
+from registry.api.submission_limit import NewDidLimit
 from registry.client import AsgiTransport, HttpTransport, RegistryClient, Transport
 from registry.client.members import MembersTransport
 from registry.consortium.local_network import LocalNetwork
@@ -345,7 +345,12 @@ class _Builder:
         members = MembersTransport(remotes)
         if "registry" in self._services:
             registry = RegistryClient(members, trust, time.monotonic, random=self._random)
-            routers.append(build_forwarding_router(members))
+            per_hour = ledger.new_dids_per_hour
+            routers.append(
+                build_forwarding_router(
+                    members, new_dids=NewDidLimit(per_hour) if per_hour else None
+                )
+            )
             routers.append(
                 build_resolver_router(
                     read=registry.record, height=registry.height, web=self._web_documents()

@@ -40,7 +40,7 @@ from registry.core.transactions import (
     signing_message,
 )
 
-GOVERNANCE_KEYS = {"governance": KeyType.ED25519}
+GOVERNANCE_KEYS = {"ledger": KeyType.ED25519}  # as every author has one
 OFFICE_KEYS = {"ledger": KeyType.ED25519}
 MEMBER_NAMES = (
     "Ministry of the Interior",
@@ -99,7 +99,7 @@ def governance_key_maker(
             wanted=GOVERNANCE_KEYS,
             random=random,
         )
-        return keys["governance"].key, keys["governance"].sign
+        return keys["ledger"].key, keys["ledger"].sign
 
     return make
 
@@ -129,7 +129,7 @@ def open_local_members(
         opened = KeyFile.open(
             folder.keys / "governance.keys", passphrase=passphrase, wanted=GOVERNANCE_KEYS
         )
-        private = opened["governance"]
+        private = opened["ledger"]
         signers.append(NamedSigner(private, f"{dids[private.key]}#governance-1"))
     return tuple(signers)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from identity.cli import ceremony
 from identity.cli.telling import print_line
 from identity.consortium import make_local_network
 from registry.client.transport import HttpTransport
@@ -28,6 +29,14 @@ STOP_SECONDS = 40.0
 app = typer.Typer(
     help="A network that several institutions run together, on CometBFT.", no_args_is_help=True
 )
+
+app.command("contribute")(ceremony.contribute)
+app.command("assemble")(ceremony.assemble_network)
+app.command("check")(ceremony.check)
+app.command("bundle")(ceremony.bundle)
+app.command("join")(ceremony.join)
+app.command("run")(ceremony.run)
+app.command("key")(ceremony.key)
 
 Folder = Annotated[Path, typer.Option("--data", help="Folder of the local network")]
 DEFAULT = Path("data/consortium")

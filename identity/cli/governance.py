@@ -18,16 +18,17 @@ from identity.cli.remote_registry import (
 )
 from identity.core.signing import NamedSigner
 from identity.installation.folder import DataFolder
-from identity.installation.parties import AGENCY_KEYS
 from registry.client import RegistryClient
 from registry.core.did import read_key
 from registry.core.encoding import canonical_json
 from registry.core.governance_changes import CHANGES, Change
+from registry.core.keys import KeyType
 from registry.core.proposals import NO, YES, CastVote, Proposal, Propose
 from registry.core.refusals import Conflict, Malformed, NotFound, NotPermitted
 from registry.core.transactions import Action
 
 MIN_SHORT_ID = 6
+LEDGER_KEY = {"ledger": KeyType.ED25519}  # of an agency's key file, or of a member's
 
 app = typer.Typer(help="Members of the consortium: list, propose.", no_args_is_help=True)
 
@@ -120,6 +121,47 @@ def propose_rule(
 ) -> None:
     """Ask the members to change a rule; it is this member's yes as well."""
     change = CHANGES["change-rule"].parse({"rule": rule, "value": read_rule_value(value)})
+    with _member(config, data, author, keys, base, trust, passphrase_file) as member:
+        member.propose(change, reason)
+
+
+@app.command("propose-key")
+def propose_key(
+    did: Annotated[str, typer.Argument(help="DID of the member")],
+    validator_key: Annotated[
+        str, typer.Argument(help="Multikey (Ed25519) that is to sign blocks; or `none`")
+    ],
+    reason: Reason = "key-rotation",
+    config: Config = None,
+    data: Data = Path("data"),
+    author: MemberDid = None,
+    keys: MemberKeys = None,
+    base: Base = DEFAULT_BASE,
+    trust: Trust = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Ask the members to let a member sign blocks with another key, or not at all."""
+    key = None if validator_key == "none" else read_key(validator_key).multikey
+    change = CHANGES["set-validator-key"].parse({"member": did, "validator_key": key})
+    with _member(config, data, author, keys, base, trust, passphrase_file) as member:
+        member.propose(change, reason)
+
+
+@app.command("propose-upgrade")
+def propose_upgrade(
+    at_height: Annotated[int, typer.Argument(help="First height that needs the version")],
+    version: Annotated[str, typer.Argument(help="Version of this software, such as 1.2.0")],
+    reason: Reason = "upgrade",
+    config: Config = None,
+    data: Data = Path("data"),
+    author: MemberDid = None,
+    keys: MemberKeys = None,
+    base: Base = DEFAULT_BASE,
+    trust: Trust = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Ask the members to run a later version from a height on; older nodes stop there."""
+    change = CHANGES["schedule-upgrade"].parse({"at_height": at_height, "version": version})
     with _member(config, data, author, keys, base, trust, passphrase_file) as member:
         member.propose(change, reason)
 
@@ -240,7 +282,7 @@ def _member(
     folder = DataFolder(data)
     with remote_registry(base, trust or folder.trust_anchor) as registry:
         if author is not None and keys is not None:
-            private = open_key_file(keys, passphrase_file, AGENCY_KEYS)["ledger"]
+            private = open_key_file(keys, passphrase_file, LEDGER_KEY)["ledger"]
             signer = signer_of_author(registry, author, private)
         else:
             signer = signer_of_root(config, folder)

@@ -4,7 +4,8 @@ from fastapi import FastAPI
 
 from registry import problems
 from registry.api.docs_page import install_docs
-from registry.api.ports import LightBlocks
+from registry.api.engine_rpc_routes import build_engine_rpc_router
+from registry.api.ports import EngineRpc, LightBlocks, SubmissionLimit
 from registry.api.resolution_routes import build_resolution_router
 from registry.api.routes import build_router
 from registry.core.any_trust_anchor import AnyTrustAnchor
@@ -18,6 +19,8 @@ def create_app(
     *,
     cosigned: CosignedHeads | None = None,
     light_blocks: LightBlocks | None = None,
+    engine_rpc: EngineRpc | None = None,
+    new_dids: SubmissionLimit | None = None,
 ) -> FastAPI:
     """Registry, DID resolution and a page that describes both."""
     app = FastAPI(
@@ -28,7 +31,10 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
-    app.include_router(build_router(ledger, trust, cosigned=cosigned, light_blocks=light_blocks))
+    app.include_router(build_engine_rpc_router(engine_rpc))
+    app.include_router(
+        build_router(ledger, trust, new_dids=new_dids, cosigned=cosigned, light_blocks=light_blocks)
+    )
     app.include_router(build_resolution_router(ledger))
     install_docs(app)
     return app

@@ -9,15 +9,25 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
+from registry.api.ports import SubmissionLimit
+from registry.api.routes import CREATION, LIMIT_RETRY_SECONDS
 from registry.client.transport import Answer, Transport
 
 MAX_TRANSACTION_BYTES = 256 << 10
 _PASSED_ON = ("content-type", "cache-control", "etag", "retry-after", "location")
 
 
-def build_forwarding_router(members: Transport) -> APIRouter:
-    """Routes below `/registry` that members answer."""
+def build_forwarding_router(
+    members: Transport, *, new_dids: SubmissionLimit | None = None
+) -> APIRouter:
+    """Routes below `/registry` that members answer.
+
+    Args:
+        members: who is asked.
+        new_dids: bounds what one network address may create; members see this process alone.
+    """
     router = APIRouter(prefix="/registry", tags=["registry"])
 
     @router.post("/transactions", summary="Submit a signed transaction to the members")
@@ -26,7 +36,11 @@ def build_forwarding_router(members: Transport) -> APIRouter:
         async for part in request.stream():
             body += part
             if len(body) > MAX_TRANSACTION_BYTES:
-                return Response(status_code=413)
+                raise HTTPException(413)
+        if new_dids is not None and body.startswith(CREATION):
+            client = request.client.host if request.client else "unknown"
+            if not new_dids.admit(client):
+                raise HTTPException(429, headers={"Retry-After": str(LIMIT_RETRY_SECONDS)})
         content_type = request.headers.get("content-type", "application/json")[:100]
         return _passed_on(
             await run_in_threadpool(

@@ -1,5 +1,6 @@
 """What the registry's API needs of its surroundings, which the composition root supplies."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -30,6 +31,18 @@ class LightBlocks(Protocol):
         Raises:
             NotFound: that height is not reached, or not kept any more.
             Unavailable: the engine does not answer.
+        """
+        ...
+
+
+class EngineRpc(Protocol):
+    """The RPC of a member's own node, for the few questions that others may ask through it."""
+
+    def ask(self, method: str, params: Mapping[str, str]) -> bytes:
+        """The node's answer as JSON-RPC, whether it is a result or an error.
+
+        Raises:
+            Unavailable: the node does not answer.
         """
         ...
 

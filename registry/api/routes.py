@@ -47,7 +47,7 @@ MAX_ANSWER_BYTES = 1 << 20  # of log entries in one answer; at least one is alwa
 LIMIT_RETRY_SECONDS = 60  # what a client is told that creates too many DIDs
 
 # Every other spelling of a creation is refused as not canonical, before it costs anything.
-_CREATION = b'{"payload":{"action":"create-did",'
+CREATION = b'{"payload":{"action":"create-did",'
 
 _DID = r"^did:cairn:[a-z0-9-]{1,32}:[1-9A-HJ-NP-Za-km-z]{20,28}$"
 _ID = r"^[A-Za-z0-9_-]{22}$"
@@ -325,7 +325,7 @@ def _add_transactions(router: APIRouter, ledger: Ledger, new_dids: SubmissionLim
         if media != "application/json":
             raise HTTPException(415)
         raw = await request.body()
-        if new_dids is not None and raw.startswith(_CREATION):
+        if new_dids is not None and raw.startswith(CREATION):
             client = request.client.host if request.client else "unknown"
             if not new_dids.admit(client):
                 raise HTTPException(429, headers={"Retry-After": str(LIMIT_RETRY_SECONDS)})

@@ -30,6 +30,8 @@ class MemberSettings:
     local: bool = False  # all members on this machine: a demonstration
     retain_blocks: int = 0  # how many blocks the node keeps; 0 for all
     state_sync: bool = False  # join from a snapshot, while the ledger is empty
+    snapshot_interval: int = 100  # heights of the ledger between snapshots for those who join
+    new_dids_per_hour: int = 120  # that one network address may create; 0 for no limit
 
     def to_object(self) -> JsonObject:
         """The JSON form."""
@@ -43,6 +45,8 @@ class MemberSettings:
             "local": self.local,
             "retain_blocks": self.retain_blocks,
             "state_sync": self.state_sync,
+            "snapshot_interval": self.snapshot_interval,
+            "new_dids_per_hour": self.new_dids_per_hour,
         }
 
     @classmethod
@@ -56,7 +60,13 @@ class MemberSettings:
             value,
             "settings of a member",
             required=("name", "rpc_port", "p2p_listen", "p2p_external", "api_host", "api_port"),
-            optional=("local", "retain_blocks", "state_sync"),
+            optional=(
+                "local",
+                "retain_blocks",
+                "state_sync",
+                "snapshot_interval",
+                "new_dids_per_hour",
+            ),
         )
         return cls(
             name=text(found["name"], "name", high=MAX_NAME_CHARS),
@@ -68,6 +78,10 @@ class MemberSettings:
             local=boolean(found.get("local", False), "local"),
             retain_blocks=integer(found.get("retain_blocks", 0), "retain_blocks"),
             state_sync=boolean(found.get("state_sync", False), "state_sync"),
+            snapshot_interval=integer(
+                found.get("snapshot_interval", 100), "snapshot_interval", low=1
+            ),
+            new_dids_per_hour=integer(found.get("new_dids_per_hour", 120), "new_dids_per_hour"),
         )
 
 

@@ -101,6 +101,7 @@ def found_locally(
             api_host="127.0.0.1",
             api_port=api,
             local=True,
+            new_dids_per_hour=0,
         )
         contribution = sign_contribution(
             Contribution(

@@ -16,11 +16,13 @@ from pathlib import Path
 import uvicorn
 
 from registry.api.app import create_app
+from registry.api.submission_limit import NewDidLimit
 from registry.client.transport import HttpTransport
 from registry.consortium.anchor import first_anchor
 from registry.consortium.folder import MemberFolder, write_document
 from registry.consortium.guard import verify_key_may_sign
 from registry.consortium.peer import Peer
+from registry.consortium.rotation import next_key, use_next_key
 from registry.core.any_trust_anchor import AnyTrustAnchor, parse_trust_anchor, trust_anchor_json
 from registry.core.encoding import parse_json_object
 from registry.core.refusals import Refusal, Unavailable
@@ -104,7 +106,6 @@ class MemberProcess:
         folder, settings = self._folder, self._settings
         program = find_cometbft(*self._places)
         verify_version(program)
-        key = read_validator_key(folder.node)
         peers = [peer for peer in folder.peers() if peer.node_id != read_node_id(folder.node)]
         self._ledger = CometLedger.open(
             folder.ledger,
@@ -113,9 +114,13 @@ class MemberProcess:
             rpc_url=f"http://127.0.0.1:{settings.rpc_port}",
             version=self._version,
             retain_blocks=settings.retain_blocks,
+            snapshot_interval=settings.snapshot_interval,
             on_stop=self._on_stop,
         )
         try:
+            if use_next_key(folder, self._ledger.validator_keys()):
+                self._tell(f"{settings.name}: signs with its new validator key from now on")
+            key = read_validator_key(folder.node)
             own = [self._ledger.head()] if self._ledger.health().size else []
             verify_key_may_sign(
                 key,
@@ -149,6 +154,8 @@ class MemberProcess:
                 raise NodeEnded(f"the node ended with code {self._node.exit_code}")
             if self._api is None and self.ledger.health().size:
                 self._serve()
+            if (waiting := next_key(self._folder)) and waiting in self.ledger.validator_keys():
+                raise NodeEnded("the members voted for the next validator key; starting with it")
 
     def end(self) -> None:
         """Let `run` return."""
@@ -166,7 +173,15 @@ class MemberProcess:
 
     def _serve(self) -> None:
         settings = self._settings
-        app = create_app(self.ledger, self._anchor(), light_blocks=self.ledger)
+        app = create_app(
+            self.ledger,
+            self._anchor(),
+            light_blocks=self.ledger,
+            engine_rpc=self.ledger.rpc,
+            new_dids=NewDidLimit(settings.new_dids_per_hour)
+            if settings.new_dids_per_hour
+            else None,
+        )
         self._api = _Api(app, settings.api_host, settings.api_port)
         height = self.ledger.health().height
         self._tell(f"{settings.name}: at height {height}, registry at {self._api.url}")

@@ -12,12 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from registry.core.genesis import Genesis
+from registry.core.keys import PublicKey
 from registry.core.light_client.commit import settled
 from registry.core.light_client.encodings import light_block_bytes
 from registry.core.records import TransactionRecord
 from registry.core.refusals import Malformed, NotFound, Refusal, Unavailable
 from registry.core.transactions import parse_transaction
 from registry.core.upgrade import UpgradeNeeded
+from registry.core.validators import validator_keys
 from registry.ledger.comet.application import ALREADY_APPLIED, OK, Application, Outcome, raw_digest
 from registry.ledger.comet.dispatch import Dispatcher
 from registry.ledger.comet.file import MemberFile
@@ -27,7 +29,7 @@ from registry.ledger.comet.server import SocketServer
 from registry.ledger.comet.snapshots import INTERVAL, SnapshotSource
 from registry.ledger.port import Health, LedgerStopped, TransactionReceipt
 from registry.ledger.store.answers import StoredLedger
-from registry.ledger.store.reading import SealedHead
+from registry.ledger.store.reading import CheckedState, SealedHead
 
 PATIENCE_SECONDS = 20.0  # with one transaction: longer than a dead proposer or two hold things up
 LOOK_SECONDS = 0.25  # then a submitter looks for himself, should nobody have told him
@@ -207,6 +209,19 @@ class CometLedger(StoredLedger):
         if not 1 <= wanted <= newest:
             raise NoSuchLightBlock(f"the engine has not reached height {wanted}")
         return light_block_bytes(settled(self._rpc.light_block(wanted)))
+
+    def validator_keys(self) -> frozenset[PublicKey]:
+        """The keys that vote on blocks, as the newest committed state has them; none at first."""
+        committed = self._application.committed
+        if committed is None:
+            return frozenset()
+        with self._file.reading() as rows:
+            return validator_keys(CheckedState(rows, committed.head))
+
+    @property
+    def rpc(self) -> NodeRpc:
+        """The member's own node."""
+        return self._rpc
 
     # --- submitting
 

@@ -84,6 +84,14 @@ class NodeRpc:
         self._validators = {digest: validators}
         return block
 
+    def ask(self, method: str, params: Mapping[str, str]) -> bytes:
+        """The node's answer to a question of somebody else, as it came.
+
+        Raises:
+            NodeAway: no answer.
+        """
+        return self._post(method, params)
+
     def _validators_at(self, height: int) -> list[object]:
         found: list[object] = []
         for page in range(1, MAX_PAGES + 1):
@@ -103,6 +111,16 @@ class NodeRpc:
         return found
 
     def _call(self, method: str, params: Mapping[str, str]) -> dict[str, Any]:
+        try:
+            answer = parse_json(self._post(method, params))
+        except Malformed as error:
+            raise NodeAway(f"the node's answer to {method} is no JSON") from error
+        if not isinstance(answer, dict) or not isinstance(answer.get("result"), dict):
+            raise NodeAway(f"the node refuses {method}")
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def _post(self, method: str, params: Mapping[str, str]) -> bytes:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": dict(params)}
         try:
             with self._http.stream("POST", self._url, json=body) as response:
@@ -113,14 +131,7 @@ class NodeRpc:
                         raise NodeAway(f"the node's answer to {method} is too long")
         except httpx2.HTTPError as error:
             raise NodeAway(f"the node does not answer ({type(error).__name__})") from error
-        try:
-            answer = parse_json(bytes(data))
-        except Malformed as error:
-            raise NodeAway(f"the node's answer to {method} is no JSON") from error
-        if not isinstance(answer, dict) or not isinstance(answer.get("result"), dict):
-            raise NodeAway(f"the node refuses {method}")
-        result: dict[str, Any] = answer["result"]
-        return result
+        return bytes(data)
 
 
 def _digest(validators: ValidatorSet) -> bytes:

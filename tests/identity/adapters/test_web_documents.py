@@ -11,13 +11,13 @@ from identity.adapters.bounded_fetch import (
     FetchFailed,
     PlaceNotAllowed,
 )
-from identity.adapters.submission_limit import NewDidLimit, network_of_client
 from identity.adapters.web_documents import (
     KEEP_FAILURE_SECONDS,
     KEEP_SECONDS,
     MAX_AT_ONCE,
     FetchedWebDocuments,
 )
+from registry.api.submission_limit import NewDidLimit, network_of_client
 from registry.core.did_web import WebPlaceNotListed
 from registry.core.refusals import Unavailable
 

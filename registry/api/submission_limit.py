@@ -10,7 +10,7 @@ IPV6_PREFIX = 64  # what one customer gets: single addresses there are free
 
 
 class NewDidLimit:
-    """Keeps the promise of `registry.api.ports.SubmissionLimit`, within one process."""
+    """As `registry.api.ports.SubmissionLimit`, within one process."""
 
     def __init__(self, per_hour: int) -> None:
         self._limit = RateLimitItemPerHour(per_hour)
