@@ -277,7 +277,6 @@ def test_a_request_under_another_name_is_answered_from_a_link(
     )
 
     citizen.page.goto(f"{installation.base}/wallet/#link={quote(asked['link'], safe='')}")
-    citizen.page.reload()
     citizen.expect("consent")
     expect(citizen.at("consent-who")).to_contain_text("Blue Heron")
     assert citizen.at("consent").get_attribute("data-suspect") == "false"
