@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from identity.core.jose import sign_compact
 from identity.core.signing import NamedSigner
 from registry.core.encoding import JsonObject, base64url_encode
-from tests.identity.issuer.workbench import ALICE, ALICE_FACTS, BEARER, Workbench
+from tests.identity.issuer.wallet_side import WalletSide
 
 REDIRECT = "org.example.wallet://cb"
 CLIENT = "https://wallet.example"
@@ -38,7 +38,7 @@ def parameters(**changes: str) -> dict[str, str]:
 
 
 def dpop_proof(
-    bench: Workbench, key: Any, path: str, *, token: str | None = None, **claims: Any
+    bench: WalletSide, key: Any, path: str, *, token: str | None = None, **claims: Any
 ) -> str:
     """A DPoP proof for a POST to `path` below the issuer; claims that are None are left out."""
     payload: dict[str, Any] = {
@@ -61,9 +61,10 @@ def dpop_proof(
 class CodeFlow:
     """One walk through the flow; `https` is the browser with its cookies."""
 
-    bench: Workbench
+    bench: WalletSide
     answer: Any = None
     form: dict[str, str] = field(default_factory=dict)
+    birth_date: str = "2004-02-29"
 
     @property
     def issuer(self) -> str:
@@ -93,10 +94,12 @@ class CodeFlow:
         )
         return self.answer
 
-    def identification_code(self, subject: str = ALICE) -> str:
+    def identification_code(self, subject: str = "") -> str:
         """A code from the agency's counter."""
         made = self.bench.http.post(
-            f"{self.issuer}/identification-codes", headers=BEARER, json={"subject": subject}
+            f"{self.issuer}/identification-codes",
+            headers=self.bench.bearer,
+            json={"subject": subject or self.bench.subject},
         )
         assert made.status_code == 201, made.text
         code: str = made.json()["code"]
@@ -116,7 +119,7 @@ class CodeFlow:
         self.send(
             answer="identify",
             code=self.identification_code(),
-            birth_date=ALICE_FACTS["birth_date"],
+            birth_date=self.birth_date,
         )
         return self.back()["code"]
 

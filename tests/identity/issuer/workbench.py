@@ -19,14 +19,13 @@ from identity.adapters.issuer_flow_store import SqlAuthorizationStore, SqlDeferr
 from identity.adapters.issuer_issuance_store import SqlIssuanceStore
 from identity.adapters.issuer_offer_store import SqlOfferStore
 from identity.adapters.issuer_status_store import SqlStatusStore
-from identity.adapters.key_files import P256FileKey, key_from_seed
+from identity.adapters.key_files import key_from_seed
 from identity.adapters.schema_files import load_catalogue, load_contexts
 from identity.config import AgencySettings
 from identity.core.certificates import NO_CERTIFICATES, CertificateChain
-from identity.core.jose import parse_compact, sign_compact
+from identity.core.jose import parse_compact
 from identity.core.jsonld import ContextStore
 from identity.core.jwe import DecryptionKey
-from identity.core.offers import PRE_AUTHORIZED
 from identity.core.parties import Agency
 from identity.core.signing import NamedSigner
 from identity.installation.founding import Founder, FoundingRegistry, Method
@@ -41,12 +40,12 @@ from registry.core.keys import KeyType
 from registry.core.refusals import NotFound
 from registry.problems import install
 from tests.identity.issuer.ledger_in_memory import GOVERNANCE, NETWORK, MemoryRegistry
+from tests.identity.issuer.wallet_side import ALICE, WalletSide
 
 BASE = "https://id.example"
 ACCESS_KEY = "an access key that nobody else has"
 BEARER = {"Authorization": f"Bearer {ACCESS_KEY}"}
 START = datetime(2026, 3, 1, 15, 0, tzinfo=UTC)
-ALICE = "prs_alice"
 ALICE_FACTS = {
     "family_name": "Kestrel",
     "given_name": "Alice",
@@ -169,7 +168,7 @@ class CrashPlan:
             raise Crash(self.names[-1])
 
 
-class Workbench:
+class Workbench(WalletSide):
     """One issuer process. Two of them on one folder are two instances."""
 
     def __init__(
@@ -225,6 +224,7 @@ class Workbench:
         self.worker = IssuerWorker(self.parts, self.sealer, self.publisher)
         self.profiles = profiles
         self.issuer = f"{BASE}/issuers/registrar"
+        self.bearer = BEARER
 
     @cached_property
     def http(self) -> TestClient:
@@ -253,87 +253,6 @@ class Workbench:
             vault=self.vault,
             seed=seed,
             plan=plan,
-        )
-
-    def offer(self, **changes: Any) -> JsonObject:
-        body = {"subject": ALICE, "credential_type": "resident-identity", "tx_code": False}
-        answer = self.http.post(f"{self.issuer}/offers", headers=BEARER, json={**body, **changes})
-        assert answer.status_code == 201, answer.text
-        made: JsonObject = answer.json()
-        return made
-
-    def token_form(self, offer: JsonObject, **changes: Any) -> dict[str, str]:
-        grant = offer["credential_offer"]["grants"][PRE_AUTHORIZED]
-        form = {"grant_type": PRE_AUTHORIZED, "pre-authorized_code": grant["pre-authorized_code"]}
-        if offer["tx_code"] is not None:
-            form["tx_code"] = offer["tx_code"]
-        return {**form, **changes}
-
-    def token(self, offer: JsonObject, **changes: Any) -> str:
-        answer = self.http.post(f"{self.issuer}/token", data=self.token_form(offer, **changes))
-        assert answer.status_code == 200, answer.text
-        text: str = answer.json()["access_token"]
-        return text
-
-    def nonce(self) -> str:
-        text: str = self.http.post(f"{self.issuer}/nonce").json()["c_nonce"]
-        return text
-
-    def key(self) -> P256FileKey:
-        key = key_from_seed(KeyType.P256, self.random(32))
-        assert isinstance(key, P256FileKey)
-        return key
-
-    def proof(
-        self,
-        key: Any,
-        *,
-        nonce: str | None = None,
-        header: Mapping[str, Any] | None = None,
-        **claims: Any,
-    ) -> str:
-        payload = {
-            "aud": self.issuer,
-            "iat": int(self.clock().timestamp()),
-            "nonce": nonce if nonce is not None else self.nonce(),
-            **claims,
-        }
-        return sign_compact(
-            header=dict(header or {"typ": "openid4vci-proof+jwt", "jwk": key.key.jwk}),
-            payload={name: value for name, value in payload.items() if value is not None},
-            signer=NamedSigner(key, "holder"),
-        )
-
-    def request(self, token: str, body: JsonObject, **headers: str) -> Any:
-        return self.http.post(
-            f"{self.issuer}/credential",
-            headers={"Authorization": f"Bearer {token}", **headers},
-            json=body,
-        )
-
-    def receive(
-        self,
-        token: str,
-        keys: int = 1,
-        configuration: str = "resident-identity-sd-jwt",
-    ) -> JsonObject:
-        nonce = self.nonce()
-        answer = self.request(
-            token,
-            {
-                "credential_configuration_id": configuration,
-                "proofs": {"jwt": [self.proof(self.key(), nonce=nonce) for _ in range(keys)]},
-            },
-        )
-        assert answer.status_code == 200, answer.text
-        body: JsonObject = answer.json()
-        return body
-
-    def accept(self, token: str, answer: JsonObject, event: str = "credential_accepted") -> Any:
-        return self.http.post(
-            f"{self.issuer}/notification",
-            headers={"Authorization": f"Bearer {token}"},
-            json={"notification_id": answer["notification_id"], "event": event},
         )
 
 

@@ -21,6 +21,7 @@ export type ProblemCode =
   | 'server' // an answer that says "not now"
   | 'refused' // the other side said no
   | 'offer-used' // the offer is used up or expired
+  | 'cancelled' // the citizen, or the agency, said no on the agency's page
   | 'tx-code' // wrong transaction code
   | 'proof' // the ledger's proof does not hold
   | 'anchor-changed' // the registry is not the one pinned at first use

@@ -29,6 +29,7 @@ export const en = {
   'working.opening': 'One moment…',
   'working.receiving': 'Receiving your card and making keys for it…',
   'working.sending': 'Sending only what you agreed to…',
+  'working.leaving': 'Taking you to the page of the office…',
 
   'home.title': 'Your cards',
   'home.empty.title': 'No cards yet',
@@ -63,8 +64,14 @@ export const en = {
   'offer.tx-code-hint': 'The office gave you this code in another way, for instance on paper.',
   'offer.tx-code-length': '{count} characters.',
   'offer.accept': 'Receive',
+  'offer.identify': 'Go to the page of the office',
+  'offer.identify-hint': 'There you confirm that it is you. Have the code from the office at hand. Then you come back here.',
   'offer.decline': 'Not now',
 
+  'waiting.title': 'The office has to decide',
+  'waiting.text': '{issuer} will look at your request. The card comes by itself when you open the wallet later.',
+  'home.waiting': '{issuer} still has to decide about: {card}',
+  'home.look-again': 'Look again',
   'received.title': 'Your card is here',
   'received.text':
     'It is being entered in the public register, without your name. That takes a moment and goes on by itself.',
@@ -255,6 +262,8 @@ export const en = {
   'advice.refused': 'Ask the office or the place what is missing.',
   'problem.offer-used': 'This offer has been used or has expired.',
   'advice.offer-used': 'Ask the office for a new code.',
+  'problem.cancelled': 'You were not identified, or you cancelled.',
+  'advice.cancelled': 'Nothing was issued. You can start again whenever you like.',
   'problem.tx-code': 'The code was not accepted.',
   'advice.tx-code': 'Check each character. After several wrong tries you need a new offer from the office.',
   'problem.proof': 'The public register gave an answer that cannot be proven.',
@@ -319,6 +328,7 @@ export const zh: Record<TextKey, string> = {
   'working.opening': '请稍候…',
   'working.receiving': '正在领取卡片并生成密钥…',
   'working.sending': '正在发送您同意的内容…',
+  'working.leaving': '正在前往机构的页面…',
 
   'home.title': '我的卡片',
   'home.empty.title': '还没有卡片',
@@ -352,8 +362,14 @@ export const zh: Record<TextKey, string> = {
   'offer.tx-code-hint': '机构已通过其他方式（例如书面）告知您此验证码。',
   'offer.tx-code-length': '共 {count} 位。',
   'offer.accept': '领取',
+  'offer.identify': '前往机构的页面',
+  'offer.identify-hint': '您将在那里确认身份，请准备好机构给您的验证码。完成后会回到这里。',
   'offer.decline': '暂不领取',
 
+  'waiting.title': '等待机构审核',
+  'waiting.text': '{issuer}将审核您的申请。之后打开钱包时，卡片会自动到达。',
+  'home.waiting': '{issuer}尚未决定：{card}',
+  'home.look-again': '再看一次',
   'received.title': '卡片已领取',
   'received.text': '卡片正在登记到公共登记簿（不含您的姓名），稍后会自动完成。',
 
@@ -536,6 +552,8 @@ export const zh: Record<TextKey, string> = {
   'advice.refused': '请询问机构或对方缺少什么。',
   'problem.offer-used': '此领取码已使用或已过期。',
   'advice.offer-used': '请向机构索取新的二维码。',
+  'problem.cancelled': '未能确认您的身份，或您已取消。',
+  'advice.cancelled': '没有签发任何卡片。您可以随时重新开始。',
   'problem.tx-code': '验证码不正确。',
   'advice.tx-code': '请逐位核对。多次输错后，需要机构重新提供二维码。',
   'problem.proof': '公共登记簿的回答无法得到证明。',

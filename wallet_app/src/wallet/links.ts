@@ -3,6 +3,7 @@ import { Problem } from '../shared/problem'
 
 export type Link =
   | { readonly kind: 'offer'; readonly offer: string | null; readonly offerUri: string | null }
+  | { readonly kind: 'issuer'; readonly issuer: string; readonly configuration: string }
   | {
       readonly kind: 'request'
       readonly clientId: string
@@ -37,6 +38,9 @@ export function parseLink(text: string): Link {
     const offer = parameters.get('credential_offer')
     const offerUri = parameters.get('credential_offer_uri')
     if ((offer === null) !== (offerUri === null)) return { kind: 'offer', offer, offerUri }
+    // An agency's "ask for this card": who issues it, and which one.
+    const [issuer, configuration] = [parameters.get('issuer'), parameters.get('configuration')]
+    if (issuer && configuration) return { kind: 'issuer', issuer, configuration }
   }
   if (web || REQUEST_SCHEMES.includes(url.protocol)) {
     const clientId = parameters.get('client_id')

@@ -6,6 +6,7 @@ import type { Localized } from '../shared/language.svelte'
 import { Problem } from '../shared/problem'
 import type { Link } from './links'
 
+const AUTHORIZATION_CODE = 'authorization_code'
 const PRE_AUTHORIZED = 'urn:ietf:params:oauth:grant-type:pre-authorized_code'
 export const MAX_COPIES = 5 // of one credential; each is spent at one relying party
 
@@ -18,6 +19,7 @@ export interface TxCode {
 /** One credential of the offer that this wallet can hold. */
 export interface Offered {
   readonly configurationId: string
+  readonly scope: string | null
   readonly vct: string
   readonly name: Localized
   readonly colors: { readonly background: string; readonly text: string }
@@ -27,12 +29,17 @@ export interface Offered {
 export interface Offer {
   readonly issuer: string
   readonly issuerName: Localized
-  readonly code: string
+  readonly server: string // identifier of the authorization server
+  readonly code: string | null // pre-authorized; null: the citizen identifies herself at the agency
+  readonly issuerState: string | null
+  readonly dpop: boolean
   readonly txCode: TxCode | null
   readonly offered: readonly Offered[]
   readonly batchSize: number
   readonly endpoints: {
     readonly token: string
+    readonly par: string | null
+    readonly authorization: string | null
     readonly nonce: string | null
     readonly credential: string
     readonly deferred: string | null
@@ -65,10 +72,28 @@ export async function readOffer(link: Extract<Link, { kind: 'offer' }>, fetcher:
     throw new Problem('malformed', 'offer')
   }
   const grants = isObject(offer.grants) ? offer.grants : {}
-  const grant = grants[PRE_AUTHORIZED]
-  if (!isObject(grant)) throw new Problem('refused', 'offer has no pre-authorized code')
-  if (typeof grant['pre-authorized_code'] !== 'string') throw new Problem('malformed', 'offer has no code')
+  const known = grants[PRE_AUTHORIZED] ?? grants[AUTHORIZATION_CODE]
+  if (!isObject(known)) throw new Problem('refused', 'offer has no grant that this wallet knows')
+  const code = PRE_AUTHORIZED in grants ? known['pre-authorized_code'] : null
+  if (code !== null && typeof code !== 'string') throw new Problem('malformed', 'offer has no code')
+  return describe(issuer, ids, { grant: known, code }, fetcher)
+}
 
+/**
+ * What an agency issues to whoever identifies herself: an offer that nobody had to make.
+ *
+ * @throws Problem as `readOffer`
+ */
+export async function readCatalogue(link: Extract<Link, { kind: 'issuer' }>, fetcher: Fetch = fetch): Promise<Offer> {
+  return describe(link.issuer, [link.configuration], { grant: {}, code: null }, fetcher)
+}
+
+async function describe(
+  issuer: string,
+  ids: readonly Json[],
+  { grant, code }: { readonly grant: JsonObject; readonly code: string | null },
+  fetcher: Fetch,
+): Promise<Offer> {
   const metadata = await requestJson(wellKnown(issuer, 'openid-credential-issuer'), {}, fetcher)
   if (metadata.credential_issuer !== issuer) throw new Problem('malformed', 'metadata of another issuer')
   const servers = metadata.authorization_servers
@@ -83,17 +108,23 @@ export async function readOffer(link: Extract<Link, { kind: 'offer' }>, fetcher:
   if (!isObject(configurations)) throw new Problem('malformed', 'no configurations')
   const offered = ids.flatMap((id) => readConfiguration(id, configurations))
   if (offered.length === 0) throw new Problem('refused', 'no offered format is known to this wallet')
+  const algorithms = oauth.dpop_signing_alg_values_supported
   const batch = metadata.batch_credential_issuance
   const batchSize = isObject(batch) && typeof batch.batch_size === 'number' ? Math.floor(batch.batch_size) : 1
   return {
     issuer,
     issuerName: localized(metadata.display, new URL(issuer).host),
-    code: grant['pre-authorized_code'],
+    server,
+    code,
+    issuerState: typeof grant.issuer_state === 'string' ? grant.issuer_state : null,
+    dpop: Array.isArray(algorithms) && algorithms.includes('ES256'),
     txCode: readTxCode(grant.tx_code),
     offered,
     batchSize: Math.max(1, Math.min(batchSize, MAX_COPIES)),
     endpoints: {
       token: endpoint(oauth.token_endpoint),
+      par: optionalEndpoint(oauth.pushed_authorization_request_endpoint),
+      authorization: optionalEndpoint(oauth.authorization_endpoint),
       nonce: optionalEndpoint(metadata.nonce_endpoint),
       credential: endpoint(metadata.credential_endpoint),
       deferred: optionalEndpoint(metadata.deferred_credential_endpoint),
@@ -117,6 +148,7 @@ function readConfiguration(id: Json, configurations: JsonObject): Offered[] {
   return [
     {
       configurationId: id as string,
+      scope: typeof configuration.scope === 'string' ? configuration.scope : null,
       vct: configuration.vct,
       name: localized(display, typeName(configuration.vct)),
       colors: readable(color(first.background_color, '#33475b'), color(first.text_color, '#ffffff')),

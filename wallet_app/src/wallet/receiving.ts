@@ -1,19 +1,31 @@
 /** Receiving credentials: token, nonce, proofs of possession, and a check of what came back. */
 import { base64urlEncode, isObject, type Json, type JsonObject } from '../shared/encoding'
-import { errorCode, form, json, jsonOf, request, requestJson, type Fetch } from '../shared/http'
+import { errorCode, form, json, jsonOf, requestJson, type Fetch } from '../shared/http'
 import { verifyCompact } from '../shared/jose'
 import { parseJwk, thumbprint } from '../shared/keys'
 import { Problem } from '../shared/problem'
 import { credentialDigest } from '../shared/receipt'
 import type { Registry } from '../shared/registry'
 import { parseSdJwt, subjectClaims } from '../shared/sd_jwt'
+import { accessOf } from './authorizing'
 import type { Card, Copy } from './cards'
+import { provenRequest, type Access } from './dpop'
 import { makeHolderKey, signJws, type HolderKey } from './holder_keys'
 import type { Offer, Offered } from './offers'
 import type { Store } from './store'
 
 const LEEWAY_SECONDS = 300 // phones' clocks
-const MAX_DEFERRED_TRIES = 20
+const MAX_DEFERRED_TRIES = 2 // while the citizen looks on; afterwards whenever the wallet is opened
+
+/** A card that its agency has still to decide on. Its keys are made and proven. */
+export interface PendingCard {
+  readonly kind: 'deferred'
+  readonly id: string // the transaction
+  readonly offer: Offer
+  readonly offered: Offered
+  readonly access: Access
+  readonly keys: readonly HolderKey[]
+}
 
 export interface Surroundings {
   readonly store: Store
@@ -26,67 +38,100 @@ export interface Surroundings {
 /**
  * Receive everything the offer holds, each credential in several copies under keys of their own.
  *
- * A card is stored before the issuer is told that it was accepted.
+ * A card is stored before the issuer is told that it was accepted. A card that the issuer defers is
+ * kept as pending and left out of the answer.
  *
  * @throws Problem 'tx-code', 'offer-used', 'credential-invalid', and those of the network.
  */
 export async function receiveOffer(offer: Offer, txCode: string, around: Surroundings): Promise<Card[]> {
-  const token = await fetchToken(offer, txCode, around.fetcher)
+  return receiveWith(offer, await fetchToken(offer, txCode, around), around)
+}
+
+/** The same with a token that is there already. */
+export async function receiveWith(offer: Offer, access: Access, around: Surroundings): Promise<Card[]> {
   const cards: Card[] = []
   for (const offered of offer.offered) {
-    const { card, keys, notificationId } = await receiveOne(offer, offered, token, around)
-    await around.store.addCard(card, keys)
-    cards.push(card)
-    await notify(offer, token, notificationId, 'credential_accepted', around.fetcher)
+    const keys = await Promise.all(Array.from({ length: offer.batchSize }, makeHolderKey))
+    const body = await askCredential(offer, offered, access, keys, around)
+    const transaction = typeof body.transaction_id === 'string' ? body.transaction_id : null
+    if (transaction === null) {
+      cards.push(await keepCard(offer, offered, access, keys, body, around))
+      continue
+    }
+    const pending: PendingCard = { kind: 'deferred', id: transaction, offer, offered, access, keys }
+    await around.store.addPending(pending)
+    for (let tries = 0; tries < MAX_DEFERRED_TRIES; tries++) {
+      const seconds = typeof body.interval === 'number' ? Math.min(Math.max(body.interval, 1), 30) : 5
+      await (around.wait ?? sleep)(seconds * 1000)
+      const card = await fetchDeferred(pending, around)
+      if (card) cards.push(card)
+      if (card) break
+    }
   }
   return cards
 }
 
-async function fetchToken(offer: Offer, txCode: string, fetcher?: Fetch): Promise<string> {
+/**
+ * Ask once more for a card that was deferred.
+ *
+ * @returns the card, kept; null while the issuer has not decided
+ * @throws Problem 'refused' when it will not come; it is no longer pending then
+ */
+export async function fetchDeferred(pending: PendingCard, around: Surroundings): Promise<Card | null> {
+  const { offer, offered, access, keys } = pending
+  if (!offer.endpoints.deferred) throw new Problem('malformed', 'no deferred endpoint')
+  const again = json({ transaction_id: pending.id })
+  const answer = await provenRequest(offer.endpoints.deferred, again, access.key, access.token, around)
+  if (answer.status === 202) return null
+  if (answer.status === 400 || answer.status === 401) await around.store.takePending(pending.id)
+  const body = jsonOf(answer)
+  const card = await keepCard(offer, offered, access, keys, body, around)
+  await around.store.takePending(pending.id)
+  return card
+}
+
+async function fetchToken(offer: Offer, txCode: string, around: Surroundings): Promise<Access> {
   const fields: Record<string, string> = {
     grant_type: 'urn:ietf:params:oauth:grant-type:pre-authorized_code',
-    'pre-authorized_code': offer.code,
+    'pre-authorized_code': offer.code ?? '',
     resource: offer.issuer,
   }
   if (offer.txCode) fields.tx_code = txCode
-  const answer = await request(offer.endpoints.token, form(fields), fetcher)
+  const key = offer.dpop ? await makeHolderKey() : null
+  const answer = await provenRequest(offer.endpoints.token, form(fields), key, null, around)
   if (answer.status === 400 || answer.status === 401) {
     // invalid_grant covers a wrong transaction code and a spent offer alike (OpenID4VCI §6.3).
     const code = errorCode(answer)
     throw new Problem(offer.txCode && ['invalid_grant', 'invalid_request'].includes(code) ? 'tx-code' : 'offer-used', code)
   }
-  const body = jsonOf(answer)
-  if (typeof body.access_token !== 'string' || String(body.token_type).toLowerCase() !== 'bearer') {
-    throw new Problem('malformed', 'token answer')
-  }
-  return body.access_token
+  return accessOf(jsonOf(answer), key)
 }
 
-async function receiveOne(offer: Offer, offered: Offered, token: string, around: Surroundings) {
-  const { fetcher } = around
-  const keys = await Promise.all(Array.from({ length: offer.batchSize }, makeHolderKey))
-  let body = await askCredential(offer, offered, token, keys, around)
-  for (let tries = 0; typeof body.transaction_id === 'string'; tries++) {
-    if (!offer.endpoints.deferred || tries >= MAX_DEFERRED_TRIES) throw new Problem('server', 'issuing takes long')
-    const seconds = typeof body.interval === 'number' ? Math.min(Math.max(body.interval, 1), 30) : 5
-    await (around.wait ?? sleep)(seconds * 1000)
-    const again = json({ transaction_id: body.transaction_id }, token)
-    body = await requestJson(offer.endpoints.deferred, again, fetcher)
-  }
+async function keepCard(
+  offer: Offer,
+  offered: Offered,
+  access: Access,
+  keys: readonly HolderKey[],
+  body: JsonObject,
+  around: Surroundings,
+): Promise<Card> {
   const notificationId = typeof body.notification_id === 'string' ? body.notification_id : null
+  let card: Card
   try {
-    const card = await checkCredentials(offer, offered, body.credentials, keys, around)
-    return { card, keys, notificationId }
+    card = await checkCredentials(offer, offered, body.credentials, keys, around)
   } catch (error) {
-    await notify(offer, token, notificationId, 'credential_failure', fetcher)
+    await notify(offer, access, notificationId, 'credential_failure', around)
     throw error
   }
+  await around.store.addCard(card, keys)
+  await notify(offer, access, notificationId, 'credential_accepted', around)
+  return card
 }
 
 async function askCredential(
   offer: Offer,
   offered: Offered,
-  token: string,
+  access: Access,
   keys: readonly HolderKey[],
   around: Surroundings,
 ): Promise<JsonObject> {
@@ -100,7 +145,7 @@ async function askCredential(
       keys.map((key) => signJws(key, { typ: 'openid4vci-proof+jwt', jwk: { ...key.publicJwk } }, payload)),
     )
     const body = { credential_configuration_id: offered.configurationId, proofs: { jwt: proofs } }
-    const answer = await request(offer.endpoints.credential, json(body, token), around.fetcher)
+    const answer = await provenRequest(offer.endpoints.credential, json(body), access.key, access.token, around)
     // A nonce may run out between the two requests; a second one is worth asking for.
     if (answer.status === 400 && errorCode(answer) === 'invalid_nonce' && attempt === 0) continue
     return jsonOf(answer)
@@ -177,10 +222,11 @@ async function checkCredentials(
 }
 
 /** Best effort: the card is ours whether or not the issuer hears of it. */
-async function notify(offer: Offer, token: string, id: string | null, event: string, fetcher?: Fetch): Promise<void> {
+async function notify(offer: Offer, access: Access, id: string | null, event: string, around: Surroundings): Promise<void> {
   if (!id || !offer.endpoints.notification) return
   try {
-    await request(offer.endpoints.notification, json({ notification_id: id, event }, token), fetcher)
+    const body = json({ notification_id: id, event })
+    await provenRequest(offer.endpoints.notification, body, access.key, access.token, around)
   } catch {
     // nothing depends on it
   }

@@ -3,11 +3,15 @@ import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb'
 import { Problem } from '../shared/problem'
 import type { TrustMemory } from '../shared/registry'
 import type { Head } from '../shared/trust'
+import type { PendingAuthorization } from './authorizing'
 import type { Card, HistoryEntry } from './cards'
 import type { HolderKey } from './holder_keys'
+import type { PendingCard } from './receiving'
+
+export type Pending = PendingAuthorization | PendingCard
 
 const NAME = 'cairn-wallet'
-const VERSION = 1
+const VERSION = 2
 const MAX_HISTORY = 1000 // entries; older ones are dropped
 
 interface WalletSchema extends DBSchema {
@@ -15,6 +19,7 @@ interface WalletSchema extends DBSchema {
   cards: { key: string; value: Card }
   history: { key: string; value: HistoryEntry; indexes: { time: number } }
   trust: { key: string; value: unknown }
+  pending: { key: string; value: Pending }
 }
 
 export class Store implements TrustMemory {
@@ -24,11 +29,14 @@ export class Store implements TrustMemory {
   static async open(): Promise<Store> {
     try {
       const database = await openDB<WalletSchema>(NAME, VERSION, {
-        upgrade(fresh) {
-          fresh.createObjectStore('keys', { keyPath: 'id' })
-          fresh.createObjectStore('cards', { keyPath: 'id' })
-          fresh.createObjectStore('history', { keyPath: 'id' }).createIndex('time', 'time')
-          fresh.createObjectStore('trust')
+        upgrade(fresh, from) {
+          if (from < 1) {
+            fresh.createObjectStore('keys', { keyPath: 'id' })
+            fresh.createObjectStore('cards', { keyPath: 'id' })
+            fresh.createObjectStore('history', { keyPath: 'id' }).createIndex('time', 'time')
+            fresh.createObjectStore('trust')
+          }
+          if (from < 2) fresh.createObjectStore('pending', { keyPath: 'id' })
         },
         blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
       })
@@ -71,6 +79,25 @@ export class Store implements TrustMemory {
     await transaction.objectStore('cards').delete(card.id)
     for (const copy of card.copies) await transaction.objectStore('keys').delete(copy.keyId)
     await transaction.done
+  }
+
+  /** Something under way: at the agency's page, or waiting for its decision. */
+  async addPending(pending: Pending): Promise<void> {
+    await this.database.put('pending', pending)
+  }
+
+  /** Take it out: what comes back twice finds nothing the second time. */
+  async takePending(id: string): Promise<Pending | undefined> {
+    const transaction = this.database.transaction('pending', 'readwrite')
+    const found = await transaction.store.get(id)
+    if (found) await transaction.store.delete(id)
+    await transaction.done
+    return found
+  }
+
+  async deferred(): Promise<PendingCard[]> {
+    const all = await this.database.getAll('pending')
+    return all.filter((item): item is PendingCard => item.kind === 'deferred')
   }
 
   async key(id: string): Promise<HolderKey> {

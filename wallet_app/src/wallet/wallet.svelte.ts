@@ -4,11 +4,12 @@ import { pick, t, type Localized } from '../shared/language.svelte'
 import { asProblem, type Problem } from '../shared/problem'
 import { Registry } from '../shared/registry'
 import { anchorPatiently, isAnchored } from './anchoring'
+import { beginAuthorization, finishAuthorization, isAnswer } from './authorizing'
 import type { Card, HistoryEntry } from './cards'
 import { linkOfPage, parseLink, type Link } from './links'
-import { readOffer, type Offer } from './offers'
+import { readCatalogue, readOffer, type Offer } from './offers'
 import { answerRequest, choicesFor, type Choice, type Choices } from './presenting'
-import { receiveOffer } from './receiving'
+import { fetchDeferred, receiveOffer, receiveWith, type PendingCard } from './receiving'
 import { declineRequest, readRequest, type VerifiedRequest } from './requests'
 import { checkStatus } from './status'
 import { Store } from './store'
@@ -19,9 +20,10 @@ type Plain = (typeof PLAIN)[number]
 export type Screen =
   | { [Name in Plain]: { readonly name: Name } }[Plain]
   | { readonly name: 'card'; readonly id: string }
-  | { readonly name: 'working'; readonly what: 'opening' | 'receiving' | 'sending' }
+  | { readonly name: 'working'; readonly what: 'opening' | 'receiving' | 'sending' | 'leaving' }
   | { readonly name: 'offer'; readonly offer: Offer; readonly problem: Problem | null }
   | { readonly name: 'received'; readonly cards: readonly Card[] }
+  | { readonly name: 'waiting'; readonly issuer: Localized }
   | { readonly name: 'consent'; readonly asked: VerifiedRequest; readonly choices: Choices }
   | { readonly name: 'shared'; readonly party: string; readonly next: string | null }
   | { readonly name: 'declined'; readonly party: string }
@@ -31,6 +33,7 @@ export class Wallet {
   cards = $state.raw<readonly Card[]>([])
   screen = $state.raw<Screen>({ name: 'home' })
   linkProblem = $state.raw<Problem | null>(null)
+  waiting = $state.raw<readonly PendingCard[]>([])
   anchorProblem = $state.raw<{ card: string; problem: Problem } | null>(null)
   readonly base = ownBase()
   readonly registry: Registry
@@ -45,8 +48,62 @@ export class Wallet {
     this.cards = await this.store.cards()
     addEventListener('popstate', () => (this.screen = screenOf(location.hash)))
     addEventListener('hashchange', () => this.openPageLink())
-    if (!this.openPageLink()) this.screen = screenOf(location.hash)
+    if (isAnswer(location.href)) void this.comeBack()
+    else if (!this.openPageLink()) this.screen = screenOf(location.hash)
     for (const card of this.cards) if (!isAnchored(card)) void this.anchor(card)
+    void this.lookAgain()
+  }
+
+  /** Where agencies send the citizen back to; it stands for this wallet as a client as well. */
+  private get redirectUri(): string {
+    return `${this.base}/wallet/`
+  }
+
+  /** Leave for the agency's page, where the citizen says who she is. */
+  async authorize(offer: Offer): Promise<void> {
+    this.go({ name: 'working', what: 'leaving' })
+    try {
+      location.assign(await beginAuthorization(offer, this.redirectUri, this))
+    } catch (error) {
+      this.go({ name: 'problem', problem: asProblem(error) })
+    }
+  }
+
+  /** The browser came back from the agency's page; the code goes out of the address at once. */
+  private async comeBack(): Promise<void> {
+    const address = location.href
+    history.replaceState(null, '', location.pathname + '#/')
+    this.screen = { name: 'working', what: 'receiving' }
+    try {
+      const { offer, access } = await finishAuthorization(address, this.redirectUri, this)
+      await this.received(offer, await receiveWith(offer, access, this))
+    } catch (error) {
+      this.cards = await this.store.cards()
+      this.go({ name: 'problem', problem: asProblem(error) })
+    }
+  }
+
+  /** Ask for cards that agencies had to decide on. */
+  async lookAgain(): Promise<void> {
+    for (const pending of await this.store.deferred()) {
+      try {
+        const card = await fetchDeferred(pending, this)
+        if (card) void this.anchor(card)
+      } catch {
+        // refused: it is gone; no answer: it stays for the next time
+      }
+    }
+    this.waiting = await this.store.deferred()
+    await this.reload()
+  }
+
+  private async received(offer: Offer, cards: readonly Card[]): Promise<void> {
+    // Safari may throw away what a page keeps unless it asks.
+    void navigator.storage?.persist?.()
+    this.cards = await this.store.cards()
+    this.waiting = await this.store.deferred()
+    this.go(cards.length > 0 ? { name: 'received', cards } : { name: 'waiting', issuer: offer.issuerName })
+    for (const card of cards) void this.anchor(card)
   }
 
   /** Move to a screen; the browser's back button leads home from those that hold data. */
@@ -82,8 +139,9 @@ export class Wallet {
   private async open(link: Link): Promise<void> {
     this.go({ name: 'working', what: 'opening' })
     try {
-      if (link.kind === 'offer') {
-        this.go({ name: 'offer', offer: await readOffer(link), problem: null })
+      if (link.kind === 'offer' || link.kind === 'issuer') {
+        const offer = link.kind === 'offer' ? await readOffer(link) : await readCatalogue(link)
+        this.go({ name: 'offer', offer, problem: null })
         return
       }
       const asked = await readRequest(link, this)
@@ -109,12 +167,7 @@ export class Wallet {
   async receive(offer: Offer, txCode: string): Promise<void> {
     this.go({ name: 'working', what: 'receiving' })
     try {
-      const cards = await receiveOffer(offer, txCode, this)
-      // Safari may throw away what a page keeps unless it asks.
-      void navigator.storage?.persist?.()
-      this.cards = await this.store.cards()
-      this.go({ name: 'received', cards })
-      for (const card of cards) void this.anchor(card)
+      await this.received(offer, await receiveOffer(offer, txCode, this))
     } catch (error) {
       const problem = asProblem(error)
       this.cards = await this.store.cards()
