@@ -7,6 +7,7 @@ import typer
 
 from identity.cli import (
     access,
+    agency_desk,
     audit,
     consortium,
     demo,
@@ -35,6 +36,9 @@ app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("verify")(verify.verify)
 app.command("offer")(offer.offer)
+app.command("identify")(agency_desk.identify)
+app.command("waiting")(agency_desk.waiting)
+app.command("decide")(agency_desk.decide)
 app.command("request")(request.request)
 app.command("audit")(audit.audit_ledger)
 app.command("export")(export.export_history)

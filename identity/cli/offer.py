@@ -1,6 +1,7 @@
 """`cairn offer`: enrol an invented person and print an offer, for trying the wallet by hand."""
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -12,11 +13,27 @@ from rich.console import Console
 
 from identity.adapters.embedded_register import invented_people
 from identity.adapters.secret_files import read_access_keys
+from identity.core.issuance import Format
 from identity.installation.folder import DataFolder
 from registry.core.encoding import JsonObject
 from registry.core.refusals import NotFound, NotPermitted
 
 HTTP_SECONDS = 15.0
+
+
+class Grant(StrEnum):
+    """How a wallet may redeem an offer."""
+
+    PRE_AUTHORIZED = "pre-authorized"
+    CODE = "code"
+    BOTH = "both"
+
+
+GRANTS = {
+    Grant.PRE_AUTHORIZED: ["pre-authorized_code"],
+    Grant.CODE: ["authorization_code"],
+    Grant.BOTH: ["authorization_code", "pre-authorized_code"],
+}
 
 # What an agency would know about the person besides her registration.
 EXAMPLE_CLAIMS: dict[str, JsonObject] = {
@@ -47,9 +64,17 @@ def offer(
     person: Annotated[int, typer.Option(help="Number of an invented person, from 0")] = 1,
     base: Annotated[str, typer.Option(help="Public base URL")] = "http://127.0.0.1:8000",
     data: Annotated[Path, typer.Option(help="Data folder with the access keys")] = Path("data"),
+    grant: Annotated[
+        Grant, typer.Option(help="How the wallet may redeem it")
+    ] = Grant.PRE_AUTHORIZED,
+    tx_code: Annotated[bool, typer.Option(help="Ask for a transaction code")] = True,
+    formats: Annotated[
+        list[Format] | None, typer.Option("--format", help="Formats to offer; may be repeated")
+    ] = None,
+    deferred: Annotated[bool, typer.Option(help="Issue only after `cairn decide` says so")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts")] = False,
 ) -> None:
-    """Print a link to open in the wallet, its QR code, and the transaction code."""
+    """Print a link to open in the wallet, its QR code, and the codes that go with it."""
     keys = read_access_keys(DataFolder(data).secrets)
     if f"issuer:{agency}" not in keys:
         raise NotFound(f"no access key for issuer:{agency} in {data}")
@@ -59,6 +84,12 @@ def offer(
         key=keys[f"issuer:{agency}"],
         credential_type=credential_type,
         person=person,
+        more={
+            "grants": GRANTS[grant],
+            "tx_code": tx_code,
+            "formats": [str(form) for form in formats or ()],
+            "deferred": deferred,
+        },
     )
     if as_json:
         typer.echo(json.dumps(made))
@@ -67,12 +98,19 @@ def offer(
 
 
 def make_offer(
-    base: str, *, agency: str, key: str, credential_type: str, person: int
+    base: str,
+    *,
+    agency: str,
+    key: str,
+    credential_type: str,
+    person: int,
+    more: JsonObject | None = None,
 ) -> JsonObject:
     """Enrol invented person number `person` and offer her a credential.
 
     Returns:
-        The agency API's answer: `offer_uri`, `tx_code`, `credential_id` and more.
+        The agency API's answer: `offer_uri`, `tx_code`, `credential_id` and more; with the birth
+        date of the invented person, which the page of the agency asks for.
 
     Raises:
         NotPermitted: the agency refused, with its reason.
@@ -107,17 +145,23 @@ def make_offer(
             "subject": enrolled["subject"],
             "credential_type": credential_type,
             "tx_code": True,
+            **(more or {}),
         }
         if credential_type in EXAMPLE_CLAIMS:
             body["claims"] = EXAMPLE_CLAIMS[credential_type]
-        return post("/offers", body)
+        made = post("/offers", body)
+        return {**made, "birth_date": found.person.birth_date.isoformat()}
 
 
 def print_offer(made: JsonObject, base: str, console: Console) -> None:
     """The link for this browser, a code for a phone's wallet, and the transaction code."""
     uri = str(made["offer_uri"])
     console.print(f"  open             {base}/wallet/#link={quote(uri, safe='')}", soft_wrap=True)
-    console.print(f"  then type        [bold]{made['tx_code']}[/bold]")
+    if made["tx_code"]:
+        console.print(f"  then type        [bold]{made['tx_code']}[/bold]")
+    if made["identification_code"]:
+        console.print(f"  on the page      [bold]{made['identification_code']}[/bold]", end="")
+        console.print(f"  born {made['birth_date']}")
     code = qrcode.QRCode(border=2, error_correction=qrcode.ERROR_CORRECT_L)
     code.add_data(uri)
     console.print("\n  or scan with the wallet:")

@@ -113,7 +113,7 @@ def page_headers(authorization: Authorization | None) -> dict[str, str]:
     back = "" if authorization is None else f" {redirect_source(authorization.redirect_uri)}"
     return {
         "Cache-Control": "no-store",
-        "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+        "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
         f"form-action 'self'{back}; base-uri 'none'; frame-ancestors 'none'",
         "X-Frame-Options": "DENY",
     }
