@@ -105,8 +105,8 @@ def verify_sd_jwt_vc(unverified: UnverifiedSdJwt, *, key: PublicKey) -> Verified
     Says nothing about time (`check_validity`), status, or who presents (`verify_key_binding`).
 
     Raises:
-        SdJwtVcMalformed: a required claim is missing or of the wrong type, or a registered one came
-            by a disclosure.
+        SdJwtVcMalformed: a required claim is missing or of the wrong type, a registered one came by
+            a disclosure, or it is a W3C credential.
         KeyNotAdmitted: `cnf.jwk` is no key that we admit.
         As `verify_sd_jwt`.
     """
@@ -114,6 +114,9 @@ def verify_sd_jwt_vc(unverified: UnverifiedSdJwt, *, key: PublicKey) -> Verified
     if any(path[0] in NEVER_DISCLOSED for path in sd_jwt.disclosed):
         raise SdJwtVcMalformed("a registered claim was selectively disclosed")
     claims = sd_jwt.claims
+    if sd_jwt.header["typ"] != TYP and "@context" in claims:
+        # W3C credentials have that type by now (VC-JOSE-COSE §3.2), and are told apart by this.
+        raise SdJwtVcMalformed("a W3C credential in an SD-JWT is no SD-JWT VC")
     status = claims.get("status")
     if "status" in claims and not isinstance(status, dict):
         raise SdJwtVcMalformed("status is not an object")

@@ -28,6 +28,9 @@ _NOT_HERE = Unavailable("not here")
 class KeysAlone:
     """Evidence: a DID that describes itself, and nothing else."""
 
+    def on_ledger(self, hints: Hints) -> Hints:
+        return hints
+
     def gather(self, hints: Hints, *, stapled: Any, policy: Policy) -> Evidence:
         documents: Any
         try:

@@ -83,6 +83,8 @@ def test_what_may_be_read_before_verification():
 
 def test_the_type_of_old_drafts_is_read_and_others_are_not():
     verify(issued(typ="vc+sd-jwt"))
+    with pytest.raises(SdJwtVcMalformed, match="W3C"):
+        verify(issued(typ="vc+sd-jwt", **{"@context": ["https://www.w3.org/ns/credentials/v2"]}))
 
     for typ in ("JWT", "vc+jwt", "kb+jwt", "statuslist+jwt"):
         with pytest.raises(JwsNotAccepted):
