@@ -3,6 +3,7 @@
 Nothing else may import the registry's engine or API; see docs/decisions/0004 and 0013.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -72,7 +73,9 @@ from registry.api.resolution_routes import build_resolution_router, build_resolv
 from registry.api.routes import build_router as build_registry_router
 from registry.api.submission_limit import NewDidLimit
 from registry.client import AsgiTransport, HttpTransport, RegistryClient, Transport
+from registry.client.forks import ForkSeen, ForkWatch
 from registry.client.members import MembersTransport
+from registry.client.trust_store import FileTrustStore
 from registry.consortium.local_network import LocalNetwork
 from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.cosignature import parse_witness_key
@@ -82,8 +85,11 @@ from registry.ledger.embedded.engine import EmbeddedLedger
 from registry.witness.collector import Collector, WitnessEndpoint
 from registry.witness.cosigned import CosignedHeadStore
 
+_log = logging.getLogger("identity.compose")
+
 SEAL_SECONDS = 0.5  # how often batches are sealed and status lists looked after
 MEMBER_SECONDS = 25.0  # patience with one member: longer than its own with a transaction
+FORK_SECONDS = 10.0  # how often members are compared
 WITNESS_SECONDS = 3.0  # patience with one witness
 RENEW_SECONDS = 3600.0  # how often certificates are looked after
 PURGE_SECONDS = 10.0  # how often expired requests are deleted
@@ -158,6 +164,7 @@ class _Builder:
         self._clock = clock
         self._folder = DataFolder(settings.server.data_dir)
         self._folder.make()
+        self._trust_store: FileTrustStore | None = None  # only a consortium is followed
         self._passphrase = read_passphrase(
             settings.keys,
             environment=settings.server.environment,
@@ -175,7 +182,9 @@ class _Builder:
         routers: list[APIRouter] = []
         workers: list[Worker] = []
         transport, trust = self._open_registry(routers, workers)
-        registry = RegistryClient(transport, trust, time.monotonic, random=self._random)
+        registry = self._client(transport, trust)
+        if isinstance(transport, MembersTransport):
+            workers.append(self._fork_watch(registry, transport))
         if "issuer" in self._services and self._is_founder:
             self._found(self._founding_client(transport, trust))
         access = self._open_access()
@@ -264,7 +273,22 @@ class _Builder:
         """
         if "registry" in self._services:
             trust = replace(trust, witnesses=None)
-        return RegistryClient(transport, trust, time.monotonic, random=self._random)
+        return self._client(transport, trust)
+
+    def _client(self, transport: Transport, trust: AnyTrustAnchor) -> RegistryClient:
+        return RegistryClient(
+            transport, trust, time.monotonic, random=self._random, store=self._trust_store
+        )
+
+    def _fork_watch(self, registry: RegistryClient, members: MembersTransport) -> Worker:
+        """Compare what we believe with what each member shows."""
+        watch = ForkWatch(
+            registry.head_trust,
+            members.members,
+            evidence=self._folder.fork_evidence,
+            clock=time.time,
+        )
+        return Worker("forks", lambda: _look_for_forks(watch), interval_seconds=FORK_SECONDS)
 
     def _open_witnesses(
         self, ledger: EmbeddedLedger, trust: AnyTrustAnchor, workers: list[Worker]
@@ -343,8 +367,10 @@ class _Builder:
         remotes = [HttpTransport(url, timeout_seconds=MEMBER_SECONDS) for url in ledger.members]
         self.closers += [remote.close for remote in remotes]
         members = MembersTransport(remotes)
+        self._trust_store = FileTrustStore(self._folder.followed_anchor)
+        self.closers.append(self._trust_store.close)
         if "registry" in self._services:
-            registry = RegistryClient(members, trust, time.monotonic, random=self._random)
+            registry = self._client(members, trust)
             per_hour = ledger.new_dids_per_hour
             routers.append(
                 build_forwarding_router(
@@ -564,6 +590,13 @@ def policy_of(verifier: VerifierSettings) -> Policy:
         trusted_keys=trusted,
         dangerous_because="waived by a conformance configuration",
     )
+
+
+def _look_for_forks(watch: ForkWatch) -> None:
+    try:
+        watch.look()
+    except ForkSeen as fork:
+        _log.critical("%s; the evidence is in %s", fork.detail, fork.evidence.name)
 
 
 def _once(collector: Collector) -> None:

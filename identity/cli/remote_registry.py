@@ -16,10 +16,16 @@ from identity.adapters.secret_files import read_passphrase
 from identity.config import Environment, KeySettings
 from identity.installation.parties import read_trust_anchor
 from registry.client import HttpTransport, RegistryClient
+from registry.client.members import MembersTransport
+from registry.client.trust_store import FileTrustStore, TrustStoreFailed
+from registry.core.any_trust_anchor import AnyTrustAnchor
+from registry.core.consortium_anchor import ConsortiumAnchor
 from registry.core.keys import KeyType
 from registry.core.refusals import Malformed
 
-Base = Annotated[str, typer.Option(help="Installation whose registry is asked")]
+Base = Annotated[
+    str, typer.Option(help="Installation whose registry is asked; several members with commas")
+]
 Trust = Annotated[Path, typer.Option(help="Pinned trust anchor")]
 PassphraseFile = Annotated[
     Path | None,
@@ -37,14 +43,36 @@ def remote_registry(base: str, trust: Path) -> Iterator[RegistryClient]:
         Malformed: the address is none.
         NotFound: there is no trust anchor at that path.
     """
-    if not base.startswith(("https://", "http://")):
+    addresses = base.split(",")
+    if not all(address.startswith(("https://", "http://")) for address in addresses):
         raise Malformed("the address of the installation is no http or https URL")
     anchor = read_trust_anchor(trust)
-    transport = HttpTransport(base)
+    remotes = [HttpTransport(address) for address in addresses]
+    transport = remotes[0] if len(remotes) == 1 else MembersTransport(remotes)
+    store = followed_beside(trust, anchor)
     try:
-        yield RegistryClient(transport, anchor, time.monotonic, random=secrets.token_bytes)
+        yield RegistryClient(
+            transport, anchor, time.monotonic, random=secrets.token_bytes, store=store
+        )
     finally:
-        transport.close()
+        for remote in remotes:
+            remote.close()
+        if store is not None:
+            store.close()
+
+
+def followed_beside(trust: Path, anchor: AnyTrustAnchor) -> FileTrustStore | None:
+    """The file beside a pinned anchor in which a consortium is followed.
+
+    None for an operator's anchor, and where no file can be written: then this run begins at the
+    pinned anchor, and nothing is kept.
+    """
+    if not isinstance(anchor, ConsortiumAnchor):
+        return None
+    try:
+        return FileTrustStore(trust.with_name(f"{trust.name}.followed.db"))
+    except TrustStoreFailed:
+        return None
 
 
 def open_key_file(

@@ -17,6 +17,7 @@ from identity.adapters.status_fetcher import CachingBatches, CachingStatusLists
 from identity.adapters.verifier_ledger import VerifierLedger
 from identity.adapters.web_documents import FetchedWebDocuments
 from identity.adapters.web_names import DocumentNames
+from identity.cli.remote_registry import followed_beside
 from identity.core.verification.case import World
 from identity.core.verification.policy import for_credentials, strict_policy
 from identity.core.verification.verdict import Verdict
@@ -87,7 +88,10 @@ def _judge(
     anchor = read_trust_anchor(trust)
     catalogue = load_catalogue(f"{base}/schemas")
     transport = HttpTransport(base)
-    registry = RegistryClient(transport, anchor, time.monotonic, random=secrets.token_bytes)
+    store = followed_beside(trust, anchor)
+    registry = RegistryClient(
+        transport, anchor, time.monotonic, random=secrets.token_bytes, store=store
+    )
     ledger = VerifierLedger(registry)
     parts = urlsplit(base)
     fetcher = BoundedFetcher(
@@ -130,6 +134,8 @@ def _judge(
         )
     finally:
         transport.close()
+        if store is not None:
+            store.close()
 
 
 def _read(file: Path) -> object:

@@ -38,6 +38,16 @@ class DataFolder:
         return self.root / "heads" / "cosigned.db"
 
     @property
+    def followed_anchor(self) -> Path:
+        """How far a consortium's validators were followed."""
+        return self.root / "heads" / "followed.db"
+
+    @property
+    def fork_evidence(self) -> Path:
+        """Two signed headers of one height, should they ever be seen."""
+        return self.root / "heads" / "evidence"
+
+    @property
     def identity_database(self) -> Path:
         """Issuing and verifying."""
         return self.root / "identity" / "identity.db"

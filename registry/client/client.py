@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from registry.client.errors import NodeNotTrusted, checked, refusal_of
 from registry.client.governance import Governance
 from registry.client.heads import HeadMemory
+from registry.client.members import MembersTransport
 from registry.client.transport import Answer, NodeUnreachable, Transport
 from registry.client.trust import HeadTrust, TrustStore
 from registry.core.accreditation import Accreditation, AccreditationList, is_accredited
@@ -42,6 +43,7 @@ from registry.core.records import (
     schema_key,
     status_list_key,
 )
+from registry.core.refusals import Conflict, Malformed, NotFound, NotPermitted, Refusal
 from registry.core.relying_party import RelyingParty
 from registry.core.schemas import SchemaRecord
 from registry.core.sparse_map import MapProof, map_proof_json, parse_map_proof, verify_map_proof
@@ -61,6 +63,7 @@ MAX_CACHED = 4096  # records
 MAX_PATH = 64  # hashes of a consistency proof: two for each level of a log of 2^32 entries
 
 R = TypeVar("R")
+_REFUSALS = (Malformed, NotPermitted, NotFound, Conflict)
 
 
 class TransactionSigner(Protocol):
@@ -158,6 +161,11 @@ class RegistryClient:
         return self._trust.roots
 
     @property
+    def head_trust(self) -> HeadTrust:
+        """What vouches for heads, for whoever watches for forks."""
+        return self._head_trust
+
+    @property
     def trust(self) -> AnyTrustAnchor:
         """What is trusted now; a consortium's anchor moves on with every head."""
         return self._head_trust.anchor
@@ -172,6 +180,9 @@ class RegistryClient:
             Unavailable: the transaction may be final or not. Submit it again.
         """
         transaction = parse_transaction(raw)
+        return self._from_any(lambda: self._submit(raw, transaction.id), doubt=_REFUSALS)
+
+    def _submit(self, raw: bytes, tx_id: str) -> TransactionReceipt:
         try:
             answer = self._transport.post("/registry/transactions", raw)
         finally:
@@ -197,7 +208,7 @@ class RegistryClient:
                 if self._trust.witnesses is None
                 else self._head_trust.verify(receipt.head, witnessed=False)
             )
-            if receipt.tx_id != transaction.id or receipt.index >= head.tree_size:
+            if receipt.tx_id != tx_id or receipt.index >= head.tree_size:
                 raise NodeNotTrusted("the receipt is for another transaction or head")
         return receipt
 
@@ -371,9 +382,12 @@ class RegistryClient:
         """
         if not fresh and (known := self._cached(key)) is not None:
             return known
+        return self._from_any(lambda: self._ask_for(key))
+
+    def _ask_for(self, key: str) -> ProvenBytes:
         generation, floor = self._generation, self._heads.newest
         query = {"key": key, "proof": "true"}
-        witnessed = self._newest_head() if self._trust.witnesses is not None else None
+        witnessed = self._ask_for_head() if self._trust.witnesses is not None else None
         if witnessed is not None:
             query["height"] = str(witnessed[1].height)
         answer = self._get("/registry/records?" + urlencode(query))
@@ -395,6 +409,9 @@ class RegistryClient:
 
     def _newest_head(self) -> tuple[str, Head]:
         """The node's newest head that counts for the trust anchor, as text and verified."""
+        return self._from_any(self._ask_for_head)
+
+    def _ask_for_head(self) -> tuple[str, Head]:
         floor = self._heads.newest
         plain = self._trust.witnesses is None
         answer = self._get("/registry/head" if plain else "/registry/head?cosigned=true")
@@ -412,7 +429,39 @@ class RegistryClient:
         return parse_path(found["path"], most=MAX_PATH)
 
     def _fetch_light_block(self, height: int) -> bytes:
-        return self._get(f"/registry/light-blocks/{height}").body
+        """A light block in between; a member that does not have it is passed over."""
+        path = f"/registry/light-blocks/{height}"
+        if isinstance(self._transport, MembersTransport):
+            for _ in range(self._transport.count - 1):
+                answer = self._transport.get(path)
+                if answer.status == 200:
+                    return answer.body
+                self._transport.pass_over()
+        return self._get(path).body
+
+    def _from_any(self, ask: Callable[[], R], *, doubt: tuple[type[Refusal], ...] = ()) -> R:
+        """What one member answers; where there are several, the next when it is not proven.
+
+        Args:
+            ask: asks, and checks what comes.
+            doubt: refusals of which a second member's word is wanted, since none of them is proven.
+        """
+        if not isinstance(self._transport, MembersTransport):
+            return ask()
+        refused: Refusal | None = None
+        for left in reversed(range(self._transport.count)):
+            try:
+                return ask()
+            except NodeNotTrusted:
+                self._transport.pass_over()
+                if not left:
+                    raise
+            except doubt as refusal:
+                if refused is not None or not left:
+                    raise
+                refused = refusal
+                self._transport.pass_over()
+        raise NodeNotTrusted("no member gave an answer that can be proven")
 
     def _get(self, path: str) -> Answer:
         answer = self._transport.get(path)

@@ -47,6 +47,7 @@ class HeadMemory:
             NotProven, Malformed, Conflict: a step fails.
             Unavailable: the node does not give the consistency proof.
         """
+        self._trust.require_trust()
         head = self._known.get(text) or self._trust.verify(text)  # 1
         if floor is not None and head.height < floor.height:  # 2
             raise HeadWentBack(f"height {head.height} comes before {floor.height}, already seen")

@@ -39,6 +39,21 @@ class MembersTransport:
         """As `Transport.post`. What is posted must be safe to repeat, as a transaction is."""
         return self._ask(lambda member: member.post(path, body, content_type))
 
+    @property
+    def count(self) -> int:
+        """How many members there are."""
+        return len(self._members)
+
+    @property
+    def members(self) -> tuple[Transport, ...]:
+        """Each of them, for whoever compares what they show."""
+        return self._members
+
+    def pass_over(self) -> None:
+        """Ask another member first from now on: what this one answered could not be proven."""
+        with self._lock:
+            self._first = (self._first + 1) % len(self._members)
+
     def _ask(self, call: Callable[[Transport], Answer]) -> Answer:
         first = self._first
         refused: Answer | None = None

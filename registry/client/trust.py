@@ -17,7 +17,7 @@ from registry.core.consortium_head import read_evidence
 from registry.core.light_client.commit import CommittedBlock
 from registry.core.light_client.light_block import NANOSECONDS, LightBlock
 from registry.core.light_client.parsing import parse_light_block
-from registry.core.light_client.verification import NotEnoughTrust
+from registry.core.light_client.verification import ChainForked, NotEnoughTrust
 
 MAX_HOPS = 512  # light blocks fetched for one head; a step halves the way that is left
 
@@ -71,6 +71,7 @@ class HeadTrust:
             else pinned
         )
         self._kept = self._anchor  # what the store holds
+        self._forked: str | None = None
         self._newest: CommittedBlock | None = None
         self._before: ConsortiumAnchor | None = None
 
@@ -87,6 +88,22 @@ class HeadTrust:
                 return None
             return self._newest, self._before
 
+    def distrust(self, why: str) -> None:
+        """Believe nothing any more: a fork was seen, and nobody can say which side is the registry.
+
+        It ends with the process. Before the next one, people look at the evidence.
+        """
+        self._forked = why
+
+    def require_trust(self) -> None:
+        """Refuse everything after `distrust`, also what was believed before.
+
+        Raises:
+            ChainForked: a fork was seen.
+        """
+        if self._forked is not None:
+            raise ChainForked(self._forked)
+
     def verify(self, text: str, *, witnessed: bool = True) -> Head:
         """`verify_head` under what is trusted now; a consortium's trust moves on with it.
 
@@ -98,9 +115,10 @@ class HeadTrust:
             witnessed: False leaves the co-signatures out, as `verify_unwitnessed_head`.
 
         Raises:
-            Malformed, NotProven, Conflict: as `verify_head`.
+            Malformed, NotProven, Conflict: as `verify_head`; `ChainForked` after `distrust`.
             Unavailable: a light block in between is needed, and the node does not give it.
         """
+        self.require_trust()
         check = verify_head if witnessed else verify_unwitnessed_head
         now = int(self._clock())
         anchor = self._anchor
