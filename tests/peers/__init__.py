@@ -44,6 +44,52 @@ def run_python(script: str, message: Any, *, seconds: float = SECONDS) -> Any:
     return _run([str(PYTHON), str(PYTHON_FOLDER / script)], message, environment, seconds)
 
 
+class Conversation:
+    """A peer that stays: one JSON message a line in, one a line out."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def say(self, message: Any) -> Any:
+        """The answer to `message`.
+
+        Raises:
+            PeerFailed: it ended, or answered with an error.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise PeerFailed(self._process.stderr.read()[-4000:])
+        answer = json.loads(line)
+        if isinstance(answer, dict) and "error" in answer:
+            raise PeerFailed(json.dumps(answer)[:4000])
+        return answer
+
+    def close(self) -> None:
+        """End it."""
+        with self._process:
+            self._process.kill()
+
+
+def talk_to_node(script: str) -> Conversation:
+    """Start `tests/peers/node/<script>`."""
+    return Conversation(
+        ["node", str(NODE_FOLDER / script)],
+        {"PATH": os.environ["PATH"], "HOME": str(NODE_FOLDER), "NODE_NO_WARNINGS": "1"},
+    )
+
+
 def _run(command: list[str], message: Any, environment: dict[str, str], seconds: float) -> Any:
     done = subprocess.run(
         command,

@@ -1,0 +1,78 @@
+"""Credo as a wallet: it receives our credentials and answers our verifiers."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from registry.core.encoding import JsonObject
+from tests.peers import Conversation, talk_to_node
+from tests.scenarios.installation import Installation, person
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    made = Installation(tmp_path_factory.mktemp("credo"))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def credo(here: Installation) -> Iterator[Conversation]:
+    """A Credo wallet that trusts our root and holds a resident identity."""
+    wallet = talk_to_node("credo_wallet.mjs")
+    try:
+        root = here.http.get(f"{here.base}/.well-known/cairn-root.pem").text
+        wallet.say({"roots": [root]})
+        made = here.offer(here.enrol(person(3)))
+        received = wallet.say(
+            {
+                "offer": made["offer_uri"],
+                "txCode": made["tx_code"],
+                "configuration": "resident-identity-sd-jwt",
+            }
+        )
+        assert received == {"format": "SdJwtVcRecord", "count": 1}
+        time.sleep(2)  # it staples no receipt; the batch is sealed within half a second
+        yield wallet
+    finally:
+        wallet.close()
+
+
+def _ask(here: Installation, **body: object) -> JsonObject:
+    return here.call(here.post("verifier:bar", "/requests", {"purpose": "age-check", **body}))
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        {"client_id_prefix": "x509_hash"},
+        {"client_id_prefix": "x509_san_dns"},
+        {"did": "jwk"},
+        {"client_id_prefix": "redirect_uri"},
+        {"client_id_prefix": "x509_hash", "delivery": "value"},
+    ],
+    ids=lambda name: "-".join(name.values()),
+)
+def test_credo_presents_under_every_name_both_ways(
+    here: Installation, credo: Conversation, name: JsonObject, encrypted: bool
+):
+    asked = _ask(here, **name, encrypted=encrypted)
+
+    sent = credo.say({"link": asked["link"]})
+
+    assert (sent["ok"], sent["status"], sent["body"]) == (True, 200, {})
+    result = here.call(
+        here.http.get(
+            f"{here.base}/verifiers/bar/requests/{asked['request']}/result",
+            headers={"Authorization": f"Bearer {asked['result_secret']}"},
+        )
+    )
+    assert result["verdict"]["verified"] is True
+    assert result["verdict"]["credentials"][0]["claims"] == {"age_over_18": True}
