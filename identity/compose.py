@@ -288,7 +288,12 @@ class _Builder:
             evidence=self._folder.fork_evidence,
             clock=time.time,
         )
-        return Worker("forks", lambda: _look_for_forks(watch), interval_seconds=FORK_SECONDS)
+
+        def look() -> None:
+            registry.follow()
+            _look_for_forks(watch)
+
+        return Worker("forks", look, interval_seconds=FORK_SECONDS)
 
     def _open_witnesses(
         self, ledger: EmbeddedLedger, trust: AnyTrustAnchor, workers: list[Worker]

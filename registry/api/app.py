@@ -1,5 +1,7 @@
 """The registry as an application of its own; the single process includes the same routers."""
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 
 from registry import problems
@@ -15,7 +17,7 @@ from registry.witness.cosigned import CosignedHeads
 
 def create_app(
     ledger: Ledger,
-    trust: AnyTrustAnchor,
+    trust: AnyTrustAnchor | Callable[[], AnyTrustAnchor],
     *,
     cosigned: CosignedHeads | None = None,
     light_blocks: LightBlocks | None = None,

@@ -73,7 +73,7 @@ class NoSuchTransaction(NotFound):
 
 def build_router(
     ledger: Ledger,
-    trust: AnyTrustAnchor,
+    trust: AnyTrustAnchor | Callable[[], AnyTrustAnchor],
     *,
     new_dids: SubmissionLimit | None = None,
     cosigned: CosignedHeads | None = None,
@@ -83,7 +83,7 @@ def build_router(
 
     Args:
         ledger: the engine behind them.
-        trust: handed out for convenience; a reader pins its own copy.
+        trust: handed out for convenience; a reader pins its own copy. A consortium's moves on.
         new_dids: bounds what one network address may create; None for callers of our own.
         cosigned: heads that have their quorum of witnesses; None when no witnesses are asked.
         light_blocks: of the consortium's engine; None on any other.
@@ -128,7 +128,7 @@ def build_router(
     )
     def read_trust_anchor() -> dict[str, Any]:
         """Compare it with a copy from elsewhere: trust does not begin with an answer of ours."""
-        return trust_anchor_json(trust)
+        return trust_anchor_json(trust() if callable(trust) else trust)
 
     @router.get("/health", tags=["operation"], summary="Whether the ledger takes transactions")
     def read_health() -> HealthAnswer:

@@ -23,6 +23,7 @@ from registry.core.anchors import BatchRecord
 from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.checkpoint import Head
 from registry.core.compromise import CompromisedKeys
+from registry.core.consortium_anchor import ConsortiumAnchor
 from registry.core.did_document import did_document
 from registry.core.did_record import DidRecord, version_at
 from registry.core.encoding import JsonObject, canonical_json, parse_json_object
@@ -169,6 +170,22 @@ class RegistryClient:
     def trust(self) -> AnyTrustAnchor:
         """What is trusted now; a consortium's anchor moves on with every head."""
         return self._head_trust.anchor
+
+    def follow(self) -> None:
+        """Move a consortium's trust on to the newest light block; nothing for an operator's anchor.
+
+        Raises:
+            Unavailable: no member answers, or none shows one that is to be believed.
+        """
+        if not isinstance(self._trust, ConsortiumAnchor):
+            return
+
+        def ask() -> None:
+            answer = self._get("/registry/light-blocks/latest")
+            with checked("the newest light block"):
+                self._head_trust.follow(answer.body)
+
+        self._from_any(ask)
 
     # --- writing
 

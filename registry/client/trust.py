@@ -135,6 +135,28 @@ class HeadTrust:
         self._move(anchor, committed, now=now)
         return head
 
+    def follow(self, unverified: bytes) -> None:
+        """Move on to a light block without a head: on a quiet ledger, trust would expire otherwise.
+
+        Raises:
+            Malformed, NotProven, ChainForked: it is not believed.
+            Unavailable: a light block in between is needed, and the node does not give it.
+        """
+        self.require_trust()
+        anchor = self._anchor
+        if not isinstance(anchor, ConsortiumAnchor):
+            return
+        block = parse_light_block(unverified)
+        height, now = block.header.height, int(self._clock())
+        if height <= anchor.newest.height:
+            return
+        try:
+            committed = anchor.verify(block, now=now * NANOSECONDS)
+        except NotEnoughTrust:
+            anchor = self._bisect(anchor, height, now=now)
+            committed = anchor.verify(block, now=now * NANOSECONDS)
+        self._move(anchor, committed, now=now)
+
     def _bisect(self, anchor: ConsortiumAnchor, target: int, *, now: int) -> ConsortiumAnchor:
         """The anchor from which the light block of a height can be verified.
 

@@ -18,7 +18,7 @@ import uvicorn
 from registry.api.app import create_app
 from registry.api.submission_limit import NewDidLimit
 from registry.client.transport import HttpTransport
-from registry.consortium.anchor import first_anchor
+from registry.consortium.anchor import first_anchor, served_anchor
 from registry.consortium.folder import MemberFolder, write_document
 from registry.consortium.guard import verify_key_may_sign
 from registry.consortium.peer import Peer
@@ -175,7 +175,7 @@ class MemberProcess:
         settings = self._settings
         app = create_app(
             self.ledger,
-            self._anchor(),
+            served_anchor(self._anchor(), self.ledger.light_block, clock=time.time),
             light_blocks=self.ledger,
             engine_rpc=self.ledger.rpc,
             new_dids=NewDidLimit(settings.new_dids_per_hour)

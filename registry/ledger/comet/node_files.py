@@ -279,6 +279,8 @@ def _config(settings: NodeSettings) -> Mapping[str, Mapping[str, object]]:
             "timeout_commit": f"{timeouts.commit}ms",
             "double_sign_check_height": settings.double_sign_heights,
             "create_empty_blocks": False,
+            # Readers trust a header for a while only: a quiet ledger gives them a fresh one.
+            "create_empty_blocks_interval": "1h",
             "peer_gossip_sleep_duration": "10ms" if settings.local else "50ms",
         },
         "storage": {"discard_abci_responses": True},

@@ -13,10 +13,12 @@ from registry.client.forks import ForkSeen, ForkWatch
 from registry.client.members import MembersTransport
 from registry.client.transport import NodeUnreachable
 from registry.client.trust_store import AnotherRegistry, FileTrustStore, TrustStoreFailed
+from registry.consortium.anchor import served_anchor
 from registry.core.checkpoint import parse_head
 from registry.core.consortium_anchor import ConsortiumAnchor, parse_consortium_anchor
 from registry.core.encoding import base64url_decode
 from registry.core.light_client.commit import verify_commit
+from registry.core.light_client.encodings import light_block_bytes
 from registry.core.light_client.light_block import NANOSECONDS
 from registry.core.light_client.parsing import parse_light_block
 from registry.core.light_client.verification import (
@@ -292,3 +294,40 @@ def test_a_head_of_strangers_is_not_believed(world: World) -> None:
 
     assert isinstance(caught.value.__cause__, HeaderNotTrusted)
     assert parse_head(world.ledger.head()).claimed.height == 2
+
+
+@changing
+def test_on_a_quiet_ledger_trust_goes_on_by_the_newest_light_block(world: World) -> None:
+    world.grow(1)
+    client = world.client()
+    client.head()
+    for member in world.members:
+        member.newest = 300
+
+    client.follow()
+
+    moved = client.trust
+    assert isinstance(moved, ConsortiumAnchor)
+    assert moved.newest.height == 300
+    world.members[0].newest = 200  # one that lags takes nobody back
+    client.follow()
+    assert client.trust == moved
+
+
+def test_a_member_hands_out_an_anchor_that_has_not_expired(world: World) -> None:
+    newest = [50]
+
+    def light_block(height: int | None) -> bytes:
+        return light_block_bytes(world.consortium.block(height or newest[0]))
+
+    served = served_anchor(world.anchor, light_block, clock=lambda: world.clock[0])
+
+    first = served()
+    newest[0] = world.anchor.rules.trusting_seconds * 2
+    world.clock[0] = CREATED + newest[0] + 1
+    second = served()
+
+    for anchor, height in ((first, 50), (second, newest[0])):
+        assert isinstance(anchor, ConsortiumAnchor)
+        assert anchor.newest.height == height
+        assert anchor.roots == world.anchor.roots
