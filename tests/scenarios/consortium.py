@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from registry.client import HttpTransport, RegistryClient
 from registry.client.members import MembersTransport
 from registry.consortium.local_network import health_of
-from registry.core.any_trust_anchor import parse_trust_anchor
+from registry.core.any_trust_anchor import AnyTrustAnchor, parse_trust_anchor
 from registry.core.encoding import parse_json_object
 from tests.ports import free_ports
 from tests.scenarios.installation import ROOT
@@ -117,22 +119,26 @@ class Institution:
             assert time.monotonic() < deadline, f"{self.name}: {self.output()}"
             time.sleep(0.05)
 
-    def anchor(self) -> object:
+    def anchor(self) -> AnyTrustAnchor:
         return parse_trust_anchor(
             parse_json_object((self.folder / "trust-anchor.json").read_bytes())
         )
 
 
-def client_of(*institutions: Institution) -> RegistryClient:
+@contextmanager
+def client_of(*institutions: Institution) -> Iterator[RegistryClient]:
     """Asks these members and believes none; pinned to the first one's anchor."""
-    transport = MembersTransport([HttpTransport(item.api) for item in institutions])
-    anchor = institutions[0].anchor()
-    return RegistryClient(
-        transport,
-        anchor,  # type: ignore[arg-type]
-        time.monotonic,
-        random=secrets.token_bytes,
-    )
+    transports = [HttpTransport(item.api, timeout_seconds=30.0) for item in institutions]
+    try:
+        yield RegistryClient(
+            MembersTransport(transports),
+            institutions[0].anchor(),
+            time.monotonic,
+            random=secrets.token_bytes,
+        )
+    finally:
+        for transport in transports:
+            transport.close()
 
 
 def validators_of(institution: Institution) -> set[str]:

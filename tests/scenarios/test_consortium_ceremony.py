@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,7 @@ def test_a_ceremony_a_fifth_member_and_a_new_key(tmp_path: Path) -> None:
     members = founded(tmp_path)
     ministry, court, university, auditor = members
     fifth = Institution.at(tmp_path, "Archive")
+    stack = ExitStack()
     try:
         for member in members:
             settings = json.loads((member.folder / "member.json").read_text())
@@ -84,7 +86,7 @@ def test_a_ceremony_a_fifth_member_and_a_new_key(tmp_path: Path) -> None:
             member.start()
         for member in members:
             member.wait_height(0)
-        client = client_of(*members)
+        client = stack.enter_context(client_of(*members))
         for number in range(9):
             client.submit(new_did(f"author {number}")[0])
 
@@ -107,7 +109,8 @@ def test_a_ceremony_a_fifth_member_and_a_new_key(tmp_path: Path) -> None:
 
         # It becomes a member by vote, and signs blocks.
         raw, archive = new_did("archive")
-        client_of(fifth).submit(raw)
+        with client_of(fifth) as its_own:
+            its_own.submit(raw)
         key = next(word for word in joined.split() if word.startswith("z6Mk"))
         told = ministry.cairn(
             *("member", "propose-admit", archive.did, "Archive", "--validator-key", key),
@@ -154,8 +157,12 @@ def test_a_ceremony_a_fifth_member_and_a_new_key(tmp_path: Path) -> None:
         newest = client.height()
         for member in (*members, fifth):
             member.wait_height(newest)
-        heads = {client_of(ministry, member).head() for member in (*members, fifth)}
+        heads = set()
+        for member in (*members, fifth):
+            with client_of(member) as its_own:
+                heads.add(its_own.head())
         assert len(heads) == 1
     finally:
+        stack.close()
         codes = [member.stop() for member in (*members, fifth)]
     assert set(codes) <= {0, None}

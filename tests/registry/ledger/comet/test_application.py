@@ -1,6 +1,6 @@
 """The application by itself, as an engine would drive it: each rule that bites has its test.
 
-The numbers are those of the list in `docs/ledger.md`, "What the engine demands".
+The rules are those of `docs/consortium.md`, "What the engine demands".
 """
 
 import os
