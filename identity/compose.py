@@ -53,12 +53,13 @@ from identity.installation.opening import GATE_KEYS, build_opening
 from identity.installation.parties import KeyRing
 from identity.installation.real_names import (
     build_life_events,
+    build_proofing,
     build_real_names,
     build_recovery,
     build_register,
     build_review,
 )
-from identity.installation.vault_process import Officers, open_vault, reach_vault
+from identity.installation.vault_process import Officers, officer_at, open_vault, reach_vault
 from identity.installation.verifying import build_verifier
 from identity.publishing.did_routes import build_router as build_did_router
 from identity.publishing.root_routes import build_router as build_root_router
@@ -394,6 +395,11 @@ class _Builder:
         scopes = [f"issuer:{agency.slug}" for agency in settings.agencies]
         scopes += [f"verifier:{verifier.slug}" for verifier in settings.verifiers]
         scopes += [f"officer:{name}" for name in settings.vault.officers]
+        scopes += [
+            f"officer:{agency.slug}/{name}"
+            for agency in settings.agencies
+            for name in agency.officers
+        ]
         secrets = self._folder.secrets
         missing = [scope for scope in scopes if scope not in read_access_digests(secrets)]
         if missing and settings.server.environment is not Environment.PRODUCTION:
@@ -420,12 +426,28 @@ class _Builder:
         )
         if client is not None:
             self.closers.append(client.close)
+        digests = read_access_digests(self._folder.secrets)
+        officers = {
+            agency.slug: Officers(agency.officers, digests, under=f"officer:{agency.slug}/")
+            for agency in self._settings.agencies
+        }
+        proofing = build_proofing(
+            self._settings,
+            engine=engine,
+            vault=vault,
+            register=register,
+            access=access,
+            officer_of=lambda agency, presented: officer_at(officers, agency, presented),
+            random=self._random,
+            now=self._seconds,
+        )
+        self.closers.extend(proofing.closers)
         review = build_review(engine, random=self._random, now=self._seconds)
         real_names = build_real_names(
             engine=engine,
             review=review,
             vault=vault,
-            register=register,
+            sources=proofing.sources,
             random=self._random,
             now=self._seconds,
             sealing=sealing,
@@ -463,6 +485,7 @@ class _Builder:
         )
         routers += [
             build_realname_router(real_names=real_names, access=access),
+            proofing.router,
             build_life_events(
                 engine,
                 vault=vault,
@@ -471,9 +494,7 @@ class _Builder:
                 hooks=[issuer.resting],
                 sealing=sealing,
                 access=access,
-                officer_of=Officers(
-                    self._settings.vault.officers, read_access_digests(self._folder.secrets)
-                ),
+                officer_of=Officers(self._settings.vault.officers, digests),
                 now=self._seconds,
             ),
             build_recovery(engine, real_names=real_names, ending=issuer.resting, access=access),

@@ -154,6 +154,19 @@ class RegisterSettings(_Section):
     public_key: str | None = None  # Multikey under which the register signs its answers
 
 
+class ProviderSettings(_Section):
+    """An identity provider (OpenID Connect) that vouches for people, beside the register."""
+
+    issuer: str  # https; its metadata lies below /.well-known/openid-configuration
+    client_id: str
+    client_secret: SecretStr | None = None  # not set: a public client, by PKCE alone
+    redirect_uri: str  # one for the installation: the provider does not learn the agency
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]  # of the numbers that it tells
+    number_claim: str = "national_id"
+    # what it saw, in the words of docs/real-names.md, for each `acr` that is accepted
+    evidence: Annotated[dict[str, tuple[str, ...]], Field(min_length=1)]
+
+
 class PlaceSettings(_Section):
     """An origin from which status lists, batches and did:web documents may be fetched.
 
@@ -187,6 +200,7 @@ class AgencySettings(_Section):
     logo: Annotated[str, Field(pattern=r"^(https://|data:image/)", max_length=65536)] | None = None
     attestation: AttestationSettings | None = None
     open: bool = False  # no access key asked; conformance only
+    officers: tuple[Slug, ...] = ()  # who proof people, two together, each with a key of her own
 
 
 class AskedSettings(_Section):
@@ -293,6 +307,7 @@ class Settings(BaseSettings):
     keys: KeySettings = KeySettings()
     vault: VaultSettings = VaultSettings()
     population_register: RegisterSettings = RegisterSettings()
+    identity_provider: ProviderSettings | None = None  # not set: nobody proofs by login
     places: tuple[PlaceSettings, ...] = ()  # nothing else is ever fetched from outside
     agencies: tuple[AgencySettings, ...] = ()
     verifiers: tuple[VerifierSettings, ...] = ()

@@ -27,6 +27,9 @@ def access_key(
     scopes = {f"issuer:{agency.slug}" for agency in settings.agencies}
     scopes |= {f"verifier:{verifier.slug}" for verifier in settings.verifiers}
     scopes |= {"vault:service", *(f"officer:{name}" for name in settings.vault.officers)}
+    scopes |= {
+        f"officer:{agency.slug}/{name}" for agency in settings.agencies for name in agency.officers
+    }
     if scope not in scopes:
         raise UnknownScope(f"the configuration has no {scope}")
     folder = DataFolder(settings.server.data_dir)

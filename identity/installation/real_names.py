@@ -1,7 +1,9 @@
 """Joins the vault, the population register and the bindings."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 
 import httpx2
 from fastapi import APIRouter
@@ -9,14 +11,21 @@ from sqlalchemy import Engine
 
 from identity.adapters.embedded_register import EmbeddedRegister, invented_people
 from identity.adapters.http_register import CircuitBreaker, HttpRegister, register_client
+from identity.adapters.oidc_provider import OidcProvider, ProviderClient
+from identity.adapters.proofing_store import SqlLoginStore, SqlSittingStore
 from identity.adapters.realname_store import SqlBindingStore
 from identity.adapters.review_store import SqlCaseStore
 from identity.adapters.stdnum_schemes import standard_schemes
-from identity.config import RegisterSettings
+from identity.config import RegisterSettings, Settings
 from identity.core.access import AccessKeys
+from identity.core.proofing import claimed_evidence
+from identity.realname.in_person import InPersonDesk
 from identity.realname.life_events import LifeEventHook, LifeEvents
 from identity.realname.life_routes import build_router as build_life_router
+from identity.realname.oidc_login import OidcDesk
 from identity.realname.ports import IdentitySealing, PopulationRegister
+from identity.realname.proofing import ProofingSource, RegisterSource
+from identity.realname.proofing_routes import build_router as build_proofing_router
 from identity.realname.recovery import EndsAll, RecoveryDesk
 from identity.realname.recovery_routes import build_router as build_recovery_router
 from identity.realname.review import ReviewDesk
@@ -32,7 +41,7 @@ def build_real_names(
     *,
     engine: Engine,
     vault: IdentityVault,
-    register: PopulationRegister,
+    sources: Mapping[str, ProofingSource],
     random: Callable[[int], bytes],
     now: Callable[[], int],
     review: ReviewDesk,
@@ -41,7 +50,7 @@ def build_real_names(
     """Enrolment and verified facts."""
     return RealNames(
         schemes=standard_schemes(),
-        register=register,
+        sources=sources,
         vault=vault,
         bindings=SqlBindingStore(engine),
         random=random,
@@ -49,6 +58,86 @@ def build_real_names(
         review=review,
         sealing=sealing,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proofing:
+    """The ways of proofing, and the routes that the other ways need."""
+
+    sources: Mapping[str, ProofingSource]
+    router: APIRouter
+    closers: tuple[Callable[[], None], ...]
+
+
+def build_proofing(
+    settings: Settings,
+    *,
+    engine: Engine,
+    vault: IdentityVault,
+    register: PopulationRegister,
+    access: AccessKeys,
+    officer_of: Callable[[str, str | None], str],
+    random: Callable[[int], bytes],
+    now: Callable[[], int],
+) -> Proofing:
+    """The register, two officers, and an identity provider where one is configured.
+
+    Raises:
+        Malformed: the provider's settings name no place, or evidence that is none.
+    """
+    schemes = standard_schemes()
+
+    def today() -> date:
+        return (datetime.fromtimestamp(now(), UTC) + timedelta(hours=14)).date()
+
+    in_person = InPersonDesk(sittings=SqlSittingStore(engine), vault=vault, random=random, now=now)
+    sources: dict[str, ProofingSource] = {
+        "register": RegisterSource(register),
+        "in-person": in_person,
+    }
+    oidc: OidcDesk | None = None
+    closers: list[Callable[[], None]] = []
+    if (provider := settings.identity_provider) is not None:
+        client = register_client()
+        closers.append(client.close)
+        secret = provider.client_secret
+        oidc = OidcDesk(
+            provider=OidcProvider(
+                ProviderClient(
+                    issuer=provider.issuer,
+                    client_id=provider.client_id,
+                    client_secret=None if secret is None else secret.get_secret_value(),
+                    redirect_uri=provider.redirect_uri,
+                    country=provider.country,
+                    number_claim=provider.number_claim,
+                ),
+                client=client,
+                breaker=CircuitBreaker(
+                    failures=BREAKER_FAILURES,
+                    pause_seconds=BREAKER_PAUSE_SECONDS,
+                    clock=time.monotonic,
+                ),
+                now=now,
+            ),
+            evidence={acr: claimed_evidence(kinds) for acr, kinds in provider.evidence.items()},
+            normal_number=lambda country, number: (
+                schemes.parse(country, number, today=today()).number
+            ),
+            logins=SqlLoginStore(engine),
+            vault=vault,
+            random=random,
+            now=now,
+        )
+        sources["oidc"] = oidc
+    router = build_proofing_router(
+        in_person=in_person,
+        oidc=oidc,
+        schemes=schemes,
+        access=access,
+        officer_of=officer_of,
+        today=today,
+    )
+    return Proofing(sources=sources, router=router, closers=tuple(closers))
 
 
 def build_review(

@@ -161,15 +161,15 @@ def reach_vault(settings: VaultSettings, folder: DataFolder) -> tuple[RemoteVaul
 class Officers:
     """Tells officers by the access keys that they present; no two may have the same."""
 
-    def __init__(self, names: tuple[str, ...], digests: Mapping[str, bytes]) -> None:
-        """Know the officers in `names` that have a key.
+    def __init__(
+        self, names: tuple[str, ...], digests: Mapping[str, bytes], *, under: str = "officer:"
+    ) -> None:
+        """Know the officers in `names` that have a key for the scope `under` and their name.
 
         Raises:
             NotPermitted: two officers have one key, so one person could be both.
         """
-        self._officers = {
-            name: digests[f"officer:{name}"] for name in names if f"officer:{name}" in digests
-        }
+        self._officers = {name: digests[under + name] for name in names if under + name in digests}
         if len(set(self._officers.values())) != len(self._officers):
             raise NotPermitted("two officers have the same access key")
 
@@ -187,6 +187,17 @@ class Officers:
                     keys.check(name, presented)
                     return name
         raise AccessDenied("an officer's access key is required")
+
+
+def officer_at(officers: Mapping[str, Officers], agency: str, presented: str | None) -> str:
+    """Name of the officer of `agency` with this key.
+
+    Raises:
+        AccessDenied: nobody there has it, or there is no such agency.
+    """
+    if agency not in officers:
+        raise AccessDenied("an officer's access key is required")
+    return officers[agency](presented)
 
 
 def _open_keys(

@@ -32,7 +32,7 @@ class EvidenceMessage(BaseModel):
     ]
 
 
-class EnrolmentRequest(BaseModel):
+class ApplicantMessage(BaseModel):
     """A person as the agency's officer sees her. `given_name` or `family_name` may be empty."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -46,6 +46,18 @@ class EnrolmentRequest(BaseModel):
     ]
     evidence: Annotated[list[EvidenceMessage], Field(min_length=1, max_length=MAX_EVIDENCE)]
 
+
+class EnrolmentRequest(ApplicantMessage):
+    """An applicant, and who vouches for her.
+
+    With `in-person` and `oidc`, `ticket` is what those ways gave, and `evidence` is left out: it is
+    what the officers or the provider saw.
+    """
+
+    evidence: Annotated[list[EvidenceMessage], Field(max_length=MAX_EVIDENCE)] = []
+    source: Literal["register", "in-person", "oidc"] = "register"
+    ticket: Annotated[str | None, Field(max_length=64)] = None
+
     def to_enrolment(self, agency: str, birth_date: date) -> Enrolment:
         """The statement of `agency`."""
         return Enrolment(
@@ -56,6 +68,8 @@ class EnrolmentRequest(BaseModel):
             given_name=self.given_name,
             birth_date=birth_date,
             evidence=tuple(item.type for item in self.evidence),
+            source=self.source,
+            ticket=self.ticket,
         )
 
 

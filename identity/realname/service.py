@@ -1,6 +1,6 @@
 """Enrolment of a person, and her claims afterwards."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,10 +15,11 @@ from identity.realname.ports import (
     IdentitySealing,
     NoMatch,
     NotAlive,
-    PopulationRegister,
     RegisteredPerson,
+    RegisterQuery,
     UnknownSubject,
 )
+from identity.realname.proofing import Application, ProofingSource
 from identity.realname.records import (
     NO_MATCH,
     check_names,
@@ -27,13 +28,12 @@ from identity.realname.records import (
     identity_of,
     is_same_person,
     likeness,
-    looked_up,
     parse_record,
 )
 from identity.realname.review import CaseKind, ReviewDesk, UnderReview, Verdict
 from identity.vault.ports import IdentityVault, Registration
 from registry.core.encoding import JsonObject, base64url_encode
-from registry.core.refusals import Conflict
+from registry.core.refusals import Conflict, Malformed
 
 _OWNER, _KIND, _APPLICANT = "realname", "person", "applicant"
 _ADDRESS = ("street_address", "locality", "region", "postal_code", "country", "resident_since")
@@ -58,6 +58,8 @@ class Enrolment:
     given_name: str = field(repr=False)
     birth_date: date = field(repr=False)
     evidence: tuple[str, ...]  # `identity.core.proofing.EvidenceKind`
+    source: str = "register"  # who vouches for her
+    ticket: str | None = field(default=None, repr=False)
 
 
 class RealNames:
@@ -67,7 +69,7 @@ class RealNames:
         self,
         *,
         schemes: SchemeRegistry,
-        register: PopulationRegister,
+        sources: Mapping[str, ProofingSource],
         vault: IdentityVault,
         bindings: BindingStore,
         random: Callable[[int], bytes],
@@ -75,12 +77,12 @@ class RealNames:
         review: ReviewDesk,
         sealing: IdentitySealing | None = None,
     ) -> None:
-        """Join the parts; `random` gives bytes, `now` unix seconds.
+        """Join the parts; `random` gives bytes, `now` unix seconds, `sources` vouch for people.
 
         With `sealing`, nobody gets a subject before her identity is sealed to the institutions.
         """
         self._schemes = schemes
-        self._register = register
+        self._sources = dict(sources)
         self._vault = vault
         self._bindings = bindings
         self._random = random
@@ -94,8 +96,9 @@ class RealNames:
         Safe to repeat: the same person and agency give the same subject. Steps:
 
         1. the number is one of its country, and agrees with the stated birth date;
-        2. the evidence reaches an assurance level, given that the register agrees;
-        3. the register knows number, name and birth date as one living person;
+        2. the evidence reaches an assurance level, given that the source agrees;
+        3. the register (or officers, or a provider) vouches for number, name and birth date as one
+           living person;
         4. her row goes into the vault with its blind index, or is there already and agrees;
         5. the agency gets its subject.
 
@@ -115,17 +118,33 @@ class RealNames:
         check_names(evidence.family_name, evidence.given_name)
         if number.birth_date not in (None, evidence.birth_date):
             raise NoMatch(NO_MATCH)
-        level = assurance_level(
-            (*claimed_evidence(evidence.evidence), EvidenceKind.REGISTER_RECORD)
+        source = self._sources.get(evidence.source)
+        if source is None:
+            raise Malformed("this way of proofing is not offered here")
+        claimed: tuple[EvidenceKind, ...] = ()
+        if source.takes_claims:
+            claimed = claimed_evidence(evidence.evidence)
+            assurance_level((*claimed, EvidenceKind.REGISTER_RECORD))  # before anybody is asked
+        elif evidence.evidence:
+            raise Malformed("the evidence of this way of proofing is its own")
+        proofed = source.prove(
+            Application(
+                query=RegisterQuery(
+                    country=number.country,
+                    number=number.number,
+                    family_name=evidence.family_name,
+                    given_name=evidence.given_name,
+                    birth_date=evidence.birth_date,
+                ),
+                agency=evidence.agency,
+                ticket=evidence.ticket,
+            )
         )
-        person = looked_up(
-            self._register,
-            number,
-            evidence.family_name,
-            evidence.given_name,
-            evidence.birth_date,
+        level = assurance_level((*claimed, *proofed.evidence))
+        person = proofed.person
+        ref = self._sealed(
+            number, person, agency=evidence.agency, actor=actor, renew=source.takes_claims
         )
-        ref = self._sealed(number, person, agency=evidence.agency, actor=actor)
         self._seal_for_opening(ref, number, person)
         binding = self._bindings.bind(
             Binding(
@@ -185,9 +204,19 @@ class RealNames:
         return {name: known[name] for name in sorted(wanted) if known.get(name) is not None}
 
     def _sealed(
-        self, number: NationalNumber, person: RegisteredPerson, *, agency: str, actor: str
+        self,
+        number: NationalNumber,
+        person: RegisteredPerson,
+        *,
+        agency: str,
+        actor: str,
+        renew: bool,
     ) -> str:
-        """Reference of the person's row, new or there already; the row says what `person` says."""
+        """Reference of the person's row, new or there already.
+
+        With `renew` the row says what `person` says: a register knows her address and a login does
+        not, so what the register said is not replaced by less.
+        """
         data = encoded(number, person)
         registration = self._seal_once(number, data, person, agency=agency)
         if registration.new:
@@ -197,7 +226,9 @@ class RealNames:
         if not is_same_person(parse_person(stored["person"]), person):
             raise RegistrationDiffers("registered with another name or birth date")
         by_this_number = (stored["scheme"], stored["number"]) == (number.scheme, number.number)
-        if by_this_number and sealed != data:  # she moved, or the register corrected a spelling
+        if (
+            renew and by_this_number and sealed != data
+        ):  # she moved, or the register corrected a spelling
             self._vault.replace(registration.ref, data=data)
         return registration.ref
 

@@ -18,6 +18,7 @@ from identity.adapters.review_store import SqlCaseStore
 from identity.adapters.stdnum_schemes import standard_schemes
 from identity.realname.life_events import LifeEventHook, LifeEvents
 from identity.realname.ports import PopulationRegister
+from identity.realname.proofing import RegisterSource
 from identity.realname.review import ReviewDesk
 from identity.realname.service import Enrolment, RealNames
 from identity.vault.service import SealedVault
@@ -62,7 +63,7 @@ def installation(
     return Installation(
         real_names=RealNames(
             schemes=SCHEMES,
-            register=asked,
+            sources={"register": RegisterSource(asked)},
             vault=vault,
             bindings=bindings,
             random=secrets.token_bytes,

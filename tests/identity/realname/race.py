@@ -27,6 +27,7 @@ from identity.adapters.stdnum_schemes import standard_schemes
 from identity.adapters.vault_store import SqlVaultStore, VaultIndex, VaultRow
 from identity.core.chinese_id import check_character
 from identity.realname.ports import RegisteredPerson
+from identity.realname.proofing import RegisterSource
 from identity.realname.review import ReviewDesk
 from identity.realname.service import Enrolment, RealNames
 from identity.vault.service import SealedVault
@@ -118,7 +119,7 @@ def track(folder: Path, vault_url: str, identity_url: str, people: int) -> Itera
         services.append(
             RealNames(
                 schemes=SCHEMES,
-                register=register,
+                sources={"register": RegisterSource(register)},
                 vault=SealedVault(
                     store=SqlVaultStore(vault_engine),
                     keys=keys,
