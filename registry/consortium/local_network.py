@@ -22,6 +22,7 @@ from registry.core.refusals import Conflict
 
 MAX_LOCAL_MEMBERS = 16
 LOOK_SECONDS = 0.1
+LOOPBACK = "127.0.0.1"
 
 # Who makes the governance key of a member: its name and folder -> its public key and its signer.
 GovernanceKey = Callable[[str, MemberFolder], tuple[PublicKey, Sign]]
@@ -67,6 +68,7 @@ def found_locally(
     governance_key: GovernanceKey,
     random: Callable[[int], bytes],
     now: int,
+    host_of: Callable[[int], str] = lambda _number: LOOPBACK,
 ) -> Genesis:
     """Make keys, contributions, genesis and folders for a local network.
 
@@ -78,6 +80,8 @@ def found_locally(
         governance_key: makes a member's governance key in its folder.
         random: gives that many random bytes.
         now: Unix seconds, when the network begins.
+        host_of: the address of member number 1, 2, …; another for each where each has a network
+            namespace of its own.
 
     Raises:
         NetworkExists: there is one.
@@ -91,14 +95,15 @@ def found_locally(
         folder = MemberFolder(network.root / f"member-{number}")
         folder.make()
         p2p, rpc, api = own
+        host = host_of(number)
         validator = node_keys(folder, random)
         governance, sign = governance_key(member, folder)
         settings = MemberSettings(
             name=member,
             rpc_port=rpc,
-            p2p_listen=f"127.0.0.1:{p2p}",
+            p2p_listen=f"{host}:{p2p}",
             p2p_external="",
-            api_host="127.0.0.1",
+            api_host=host,
             api_port=api,
             local=True,
             new_dids_per_hour=0,
