@@ -84,10 +84,12 @@ peers: $(PEERS)/.python $(NODE_PEERS)/node_modules/.stamp ## Install the wallets
 setup: $(VENV)/.run $(WALLET)/dist/.stamp ## Install and build what `make run` needs
 pages: $(WALLET)/dist/.stamp ## Build the pages
 
-tools: # Debian's chromium, strace, PostgreSQL and SoftHSM, when they are missing and we may
+tools: # Debian's chromium, strace, PostgreSQL, SoftHSM and host tools, when they are missing and we may
 	@for tool in chromium strace; do command -v $$tool >/dev/null || missing="$${missing:-} $$tool"; done; \
 	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$${missing:-} postgresql"; \
 	command -v softhsm2-util >/dev/null || missing="$${missing:-} softhsm2"; \
+	command -v ip >/dev/null || missing="$${missing:-} iproute2"; \
+	command -v iptables >/dev/null || missing="$${missing:-} iptables"; \
 	if [ -n "$${missing:-}" ]; then \
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; } || \
@@ -137,8 +139,9 @@ bench: $(VENV)/.dev ## Measure, as ratios to a floor in the same run; numbers in
 soak: $(VENV)/.dev ## 1,000 races of 50 for one registration, on SQLite and PostgreSQL: about 20 minutes
 	@$(BIN)/python -m tests.identity.realname.race 1000
 
-faults: $(VENV)/.dev ## Break storage at every call, cut the power, flip 1,000 bits: about 15 minutes
+faults: $(VENV)/.dev engines ## Break storage, the power, bits, members and their network: about 40 minutes
 	@$(BIN)/python -m tests.faults
+	@$(BIN)/python -m tests.faults.consortium
 
 clean: ## Remove what was installed and built; keeps data/
 	rm -rf $(VENV) $(PEERS) $(NODE_PEERS)/node_modules $(WALLET)/node_modules $(WALLET)/dist .mypy_cache .ruff_cache .hypothesis

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -18,6 +18,7 @@ import uvicorn
 from registry.api.app import create_app
 from registry.api.submission_limit import NewDidLimit
 from registry.client.transport import HttpTransport
+from registry.consortium.agreement import Agreement, StateDiffers
 from registry.consortium.anchor import first_anchor, served_anchor
 from registry.consortium.folder import MemberFolder, write_document
 from registry.consortium.guard import verify_key_may_sign
@@ -106,7 +107,7 @@ class MemberProcess:
         folder, settings = self._folder, self._settings
         program = find_cometbft(*self._places)
         verify_version(program)
-        peers = [peer for peer in folder.peers() if peer.node_id != read_node_id(folder.node)]
+        peers = self._others()
         self._ledger = CometLedger.open(
             folder.ledger,
             genesis=self._genesis,
@@ -142,6 +143,10 @@ class MemberProcess:
             NodeEnded: the node ended.
         """
         assert self._node is not None
+        agreement = Agreement(
+            [partial(_head_of, peer.api) for peer in self._others()],
+            roots=tuple(member.did for member in self._genesis.members),
+        )
         while not self._ending.wait(LOOK_SECONDS):
             if self._settings.local and os.getppid() != self._parent:
                 return  # whoever ran the demonstration is gone, and nobody would end its members
@@ -154,6 +159,7 @@ class MemberProcess:
                 raise NodeEnded(f"the node ended with code {self._node.exit_code}")
             if self._api is None and self.ledger.health().size:
                 self._serve()
+            self._look_for_agreement(agreement)
             if (waiting := next_key(self._folder)) and waiting in self.ledger.validator_keys():
                 raise NodeEnded("the members voted for the next validator key; starting with it")
 
@@ -212,6 +218,22 @@ class MemberProcess:
             state_sync=self._snapshot() if joins and self._snapshot else None,
         )
 
+    def _others(self) -> list[Peer]:
+        own = read_node_id(self._folder.node)
+        return [peer for peer in self._folder.peers() if peer.node_id != own]
+
+    def _look_for_agreement(self, agreement: Agreement) -> None:
+        ledger = self.ledger
+        try:
+            agreement.look(
+                ledger.waiting_head(),
+                newest=ledger.head() if ledger.health().size else None,
+                now=int(time.time()),
+                clock=time.monotonic(),
+            )
+        except StateDiffers as differs:
+            raise MemberStopped(differs.detail) from differs
+
     def _on_stop(self, reason: str) -> None:
         if not self._ending.is_set():
             self._stopped = reason
@@ -219,15 +241,19 @@ class MemberProcess:
 
 def _heads_of(peers: list[Peer]) -> list[str]:
     """The newest heads of the members that answer; unverified."""
-    found = []
-    for peer in peers:
-        transport = HttpTransport(peer.api, timeout_seconds=PEER_SECONDS)
-        with suppress(Refusal):
-            answer = transport.get("/registry/head")
-            if answer.status == 200:
-                found.append(answer.body.decode("utf-8", errors="replace"))
+    return [head for peer in peers if (head := _head_of(peer.api, None)) is not None]
+
+
+def _head_of(api: str, height: int | None) -> str | None:
+    """A head of another member, by default its newest; unverified, None when there is none."""
+    transport = HttpTransport(api, timeout_seconds=PEER_SECONDS)
+    try:
+        answer = transport.get(f"/registry/head{'' if height is None else f'?height={height}'}")
+        return answer.body.decode("utf-8", errors="replace") if answer.status == 200 else None
+    except Refusal:
+        return None
+    finally:
         transport.close()
-    return found
 
 
 class _Api:

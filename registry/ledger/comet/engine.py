@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from registry.core.checkpoint import Head
 from registry.core.genesis import Genesis
 from registry.core.keys import PublicKey
 from registry.core.light_client.commit import settled
@@ -22,7 +23,7 @@ from registry.core.upgrade import UpgradeNeeded
 from registry.core.validators import validator_keys
 from registry.ledger.comet.application import ALREADY_APPLIED, OK, Application, Outcome, raw_digest
 from registry.ledger.comet.dispatch import Dispatcher
-from registry.ledger.comet.file import MemberFile
+from registry.ledger.comet.file import MemberFile, unsealed
 from registry.ledger.comet.rpc import NodeAway, NodeRpc
 from registry.ledger.comet.sealing import Sealer, check_sealed_head
 from registry.ledger.comet.server import SocketServer
@@ -196,6 +197,12 @@ class CometLedger(StoredLedger):
             height=newest.head.height if newest else 0,
             size=newest.head.tree_size if newest else 0,
         )
+
+    def waiting_head(self) -> Head | None:
+        """The oldest head that this member made and nobody has signed yet; None when all are."""
+        with self._file.reading() as rows:
+            waiting = unsealed(rows, most=1)
+        return waiting[0].head if waiting else None
 
     def light_block(self, height: int | None) -> bytes:
         """The settled light block of an engine height, None for the newest that is committed.
