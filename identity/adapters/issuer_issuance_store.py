@@ -87,7 +87,7 @@ class SqlIssuanceStore:
             else:
                 self._supersede(db, request)
             # Places first: they lock the group, so rivals find the batch that the first one opened.
-            places = self._allocate(db, request.agency, request.copies)
+            places = self._allocate(db, request)
             placement = Placement(
                 batch=self._join_batch(db, request) if request.anchored else "", places=places
             )
@@ -249,12 +249,14 @@ class SqlIssuanceStore:
                 row.state = DeliveryState.SUPERSEDED
                 _set_status(db, CopyRow.delivery == row.delivery, Status.REVOKED)
 
-    def _allocate(self, db: Session, agency: str, count: int) -> tuple[StatusPlace, ...]:
+    def _allocate(self, db: Session, request: DeliveryRequest) -> tuple[StatusPlace, ...]:
         """Random entries that were never used: the position says nothing about time or person."""
+        count = request.copies
         group = db.scalars(
             select(StatusGroupRow)
             .where(
-                StatusGroupRow.agency == agency,
+                StatusGroupRow.agency == request.agency,
+                StatusGroupRow.key_id == request.key,
                 StatusGroupRow.closed.is_(False),
                 StatusGroupRow.version > 0,
                 StatusGroupRow.allocated + count <= MAX_GROUP_ENTRIES,

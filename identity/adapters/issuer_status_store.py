@@ -25,13 +25,14 @@ class SqlStatusStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def has_open_group(self, agency: str, *, room: int) -> bool:
+    def has_open_group(self, agency: str, *, room: int, key: str = "") -> bool:
         """As `StatusStore.has_open_group`."""
         with transaction(self._engine) as db:
             found = db.scalars(
                 select(StatusGroupRow.group_id)
                 .where(
                     StatusGroupRow.agency == agency,
+                    StatusGroupRow.key_id == key,
                     StatusGroupRow.closed.is_(False),
                     StatusGroupRow.version > 0,
                     StatusGroupRow.allocated + room <= MAX_GROUP_ENTRIES,
@@ -73,13 +74,14 @@ class SqlStatusStore:
                 )
             )
 
-    def add_group(self, agency: str, group: str) -> None:
+    def add_group(self, agency: str, group: str, *, key: str = "") -> None:
         """As `StatusStore.add_group`."""
         with transaction(self._engine) as db:
             db.add(
                 StatusGroupRow(
                     group_id=group,
                     agency=agency,
+                    key_id=key,
                     closed=False,
                     allocated=0,
                     changes=0,
@@ -97,6 +99,7 @@ class SqlStatusStore:
         return StatusGroup(
             group=row.group_id,
             agency=row.agency,
+            key=row.key_id,
             version=row.version,
             changes=row.changes,
             published_changes=row.published_changes,

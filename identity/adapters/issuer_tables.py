@@ -163,6 +163,8 @@ class StatusGroupRow(Base):
 
     group_id: Mapped[str] = mapped_column(_ID, primary_key=True)
     agency: Mapped[str] = mapped_column(_ID, index=True)
+    # Verification method of the key that signs its credentials; '' in rows that are older than this
+    key_id: Mapped[str] = mapped_column(String(512), server_default="")
     closed: Mapped[bool]  # no new entries
     allocated: Mapped[int]
     changes: Mapped[int]

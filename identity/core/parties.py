@@ -25,6 +25,12 @@ class Agency:
     data_integrity: Signer  # Ed25519, assertionMethod: Data Integrity proofs
     jose: Signer  # P-256, assertionMethod: SD-JWT VC, and the status tokens beside them
     certificates: CertificateChain = NO_CERTIFICATES  # for the key of `jose`
+    earlier_jose: tuple[Signer, ...] = ()  # replaced keys; they sign status tokens, nothing new
+
+    def signer_of(self, method: str) -> Signer:
+        """The JOSE key of that verification method; the newest one where none has the name."""
+        known = (item for item in self.earlier_jose if item.verification_method == method)
+        return next(known, self.jose)
 
     @property
     def web_did(self) -> str | None:

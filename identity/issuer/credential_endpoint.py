@@ -245,6 +245,7 @@ class CredentialDesk:
                 anchored=True,
                 max_deliveries=MAX_DELIVERIES,
                 now=int(now.timestamp()),
+                key=agency.jose.verification_method,
             ),
             draft,
             now=now,

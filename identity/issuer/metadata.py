@@ -121,13 +121,16 @@ def server_metadata(agency: Agency, catalogue: Catalogue) -> JsonObject:
 
 def jwt_vc_issuer(agency: Agency) -> JsonObject:
     """Under which keys the SD-JWT VCs of this agency are signed."""
-    key = {
-        **agency.jose.key.jwk,
-        "kid": agency.jose.verification_method,
-        "use": "sig",
-        "alg": agency.jose.key.algorithm,
-    }
-    return {"issuer": agency.issuer_url, "jwks": {"keys": [key]}}
+    keys = [
+        {
+            **signer.key.jwk,
+            "kid": signer.verification_method,
+            "use": "sig",
+            "alg": signer.key.algorithm,
+        }
+        for signer in (agency.jose, *agency.earlier_jose)
+    ]
+    return {"issuer": agency.issuer_url, "jwks": {"keys": keys}}
 
 
 def _configuration(

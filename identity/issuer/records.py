@@ -118,6 +118,7 @@ class StatusGroup:
 
     group: str
     agency: str
+    key: str  # verification method of the key that signs its credentials
     version: int  # of the published lists; 0 = none yet
     changes: int  # counts changes of entries
     published_changes: int  # value of `changes` that the published lists include

@@ -86,16 +86,16 @@ class StatusPublisher:
         Raises:
             Unavailable: the ledger does not answer.
         """
-        statuses = self._parts.statuses
-        if statuses.has_open_group(slug, room=room):
+        statuses, key = self._parts.statuses, self._parts.agency(slug).jose.verification_method
+        if statuses.has_open_group(slug, room=room, key=key):
             return
         for group in statuses.unpublished(slug):  # one that an earlier call could not finish
             self.publish(slug, group, now=now)
-        if not statuses.has_open_group(slug, room=room):
+        if not statuses.has_open_group(slug, room=room, key=key):
             if room > MAX_GROUP_ENTRIES:
                 raise Conflict("more copies at once than a status list has entries")
             group = base64url_encode(self._parts.random(16))
-            statuses.add_group(slug, group)
+            statuses.add_group(slug, group, key=key)
             self.publish(slug, group, now=now)
 
     def publish(self, slug: str, group: str, *, now: datetime) -> None:
@@ -261,12 +261,12 @@ class StatusPublisher:
                 )
             )
 
-        # Signed with the key of the SD-JWT VCs: wallets look for no other (openid4vc.md §2).
+        # Signed with the key of its SD-JWT VCs, also after that key was replaced: wallets look for
+        # no other (openid4vc.md §2). The certificate is the newest key's.
+        signer = agency.signer_of(state.key)
+        header = {"typ": STATUS_TOKEN_TYP, "kid": signer.verification_method}
         token = sign_compact(
-            header=with_x5c(
-                {"typ": STATUS_TOKEN_TYP, "kid": agency.jose.verification_method},
-                agency.certificates,
-            ),
+            header=with_x5c(header, agency.certificates) if signer is agency.jose else header,
             payload=status_token_payload(
                 uri=status_uri(agency.issuer_url, state.group, "token"),
                 data=lists.token,
@@ -275,7 +275,7 @@ class StatusPublisher:
                 expires_at=int(ends.timestamp()),
                 ttl_seconds=TTL_SECONDS,
             ),
-            signer=agency.jose,
+            signer=signer,
         )
         return StatusDocuments(
             group=state.group,

@@ -61,6 +61,7 @@ class DeliveryRequest:
     anchored: bool
     max_deliveries: int
     now: int
+    key: str = ""  # verification method of the key that will sign; its status group is taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,8 +243,8 @@ class IssuanceStore(Protocol):
 class StatusStore(Protocol):
     """Status entries by group, and how far their publication got."""
 
-    def has_open_group(self, agency: str, *, room: int) -> bool:
-        """Whether a published group has room for `room` more entries."""
+    def has_open_group(self, agency: str, *, room: int, key: str = "") -> bool:
+        """Whether a published group of that key has room for `room` more entries."""
         ...
 
     def unpublished(self, agency: str) -> list[str]:
@@ -254,8 +255,8 @@ class StatusStore(Protocol):
         """Groups with changes to publish, or with lists that are missing, outdated or old."""
         ...
 
-    def add_group(self, agency: str, group: str) -> None:
-        """Start a group; it takes no entries before its lists are published."""
+    def add_group(self, agency: str, group: str, *, key: str = "") -> None:
+        """Start a group for a key; it takes no entries before its lists are published."""
         ...
 
     def read_group(self, agency: str, group: str) -> StatusGroup | None:

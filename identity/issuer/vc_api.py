@@ -201,6 +201,7 @@ class VcApiDesk:
             anchored=kind is not None,
             max_deliveries=1,
             now=int(now.timestamp()),
+            key=agency.jose.verification_method,
         )
         try:
             parts.issuances.record_delivery(request, draft)

@@ -5,11 +5,13 @@ from typing import Any
 
 from identity.adapters.key_files import key_from_seed
 from registry.core.checkpoint import Head, sign_head
+from registry.core.did_document import did_document
+from registry.core.did_record import DidRecord
 from registry.core.encoding import JsonObject, base64url_encode, parse_json_object
 from registry.core.genesis import Genesis, genesis_changes, genesis_member
 from registry.core.hashing import sha256
 from registry.core.keys import KeyType, PublicKey
-from registry.core.records import Block, batch_key, status_list_key
+from registry.core.records import Block, batch_key, did_key, status_list_key
 from registry.core.refusals import Unavailable
 from registry.core.signed_note import VerifierKey
 from registry.core.sparse_map import EMPTY, map_changes, map_proof_json, prove, update
@@ -118,6 +120,11 @@ class MemoryRegistry:
             return None
         value: dict[str, Any] = parse_json_object(record)
         return value["digest"], value["version"]
+
+    def resolve(self, did: str) -> JsonObject | None:
+        """The document of a DID, as `RegistryClient.resolve`."""
+        record = self.state.get(did_key(did))
+        return None if record is None else did_document(DidRecord.parse(parse_json_object(record)))
 
     def schema(self, _name: str, _version: str) -> None:
         return None
