@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c5d1a90b7e42"
-down_revision = "8f45417b67bd"
+down_revision = "37e4e7add382"
 branch_labels = None
 depends_on = None
 
