@@ -8,6 +8,7 @@ restored database is known for what it is, and the row in it stays closed.
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import BigInteger, Engine, LargeBinary, String, delete, func, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -44,6 +45,8 @@ class SqliteRowSecrets:
         self._engine: Engine = create_database(f"sqlite:///{path}")
         SecretsBase.metadata.create_all(self._engine)
         self._now = now
+        # SQLite makes writers try again and again, and some never win; in one process they queue.
+        self._writing = Lock()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -51,7 +54,7 @@ class SqliteRowSecrets:
 
     def put(self, ref: str, version: int, secret: bytes) -> None:
         """As `RowSecrets.put`."""
-        with transaction(self._engine) as session:
+        with self._writing, transaction(self._engine) as session:
             session.execute(
                 delete(RowSecret).where(
                     RowSecret.ref == ref,
@@ -67,7 +70,7 @@ class SqliteRowSecrets:
 
     def settle(self, ref: str, version: int) -> None:
         """As `RowSecrets.settle`."""
-        with transaction(self._engine) as session:
+        with self._writing, transaction(self._engine) as session:
             session.execute(
                 update(RowSecret)
                 .where(
@@ -87,7 +90,7 @@ class SqliteRowSecrets:
 
     def drop(self, ref: str, version: int) -> None:
         """As `RowSecrets.drop`; what is settled stays."""
-        with transaction(self._engine) as session:
+        with self._writing, transaction(self._engine) as session:
             session.execute(
                 delete(RowSecret).where(
                     RowSecret.ref == ref,
@@ -106,7 +109,7 @@ class SqliteRowSecrets:
 
     def destroy(self, ref: str) -> None:
         """As `RowSecrets.destroy`."""
-        with transaction(self._engine) as session:
+        with self._writing, transaction(self._engine) as session:
             highest = session.scalar(
                 select(func.max(RowSecret.version)).where(RowSecret.ref == ref)
             )
