@@ -136,8 +136,9 @@ lock: ## Pin the dependencies again, with hashes and without addresses (needs uv
 bench: $(VENV)/.dev ## Measure, as ratios to a floor in the same run; numbers in docs/performance.md
 	@$(BIN)/python -m bench
 
-soak: $(VENV)/.dev ## 1,000 races of 50 for one registration, on SQLite and PostgreSQL: about 20 minutes
+soak: $(VENV)/.dev ## 1,000 races for one registration; 20 observers and 100 light clients: about 25 minutes
 	@$(BIN)/python -m tests.identity.realname.race 1000
+	@$(BIN)/python -m tests.soak.followers --observers 20 --clients 100 --seconds 120
 
 faults: $(VENV)/.dev engines ## Break storage, the power, bits, members and their network: about 40 minutes
 	@$(BIN)/python -m tests.faults
