@@ -14,6 +14,7 @@ import typer
 
 from identity.cli.remote_registry import PassphraseFile, open_key_file
 from identity.consortium import GOVERNANCE_KEYS
+from registry.client.transport import HttpTransport, NodeUnreachable
 from registry.consortium.__main__ import main as run_member
 from registry.consortium.bundle import NetworkBundle, parse_bundle
 from registry.consortium.contribution import (
@@ -219,6 +220,17 @@ def _tell(genesis: Genesis) -> None:
 
 
 def _anchor(folder: MemberFolder) -> ConsortiumAnchor:
+    """The anchor that this member hands out now, or the first one while it does not run."""
+    settings = folder.settings()
+    transport = HttpTransport(f"http://{settings.api_host}:{settings.api_port}")
+    try:
+        answer = transport.get("/registry/trust-anchor")
+        if answer.status == 200:
+            return parse_consortium_anchor(parse_json_object(answer.body))
+    except NodeUnreachable:
+        pass
+    finally:
+        transport.close()
     try:
         return parse_consortium_anchor(parse_json_object(folder.trust_anchor_file.read_bytes()))
     except FileNotFoundError as error:

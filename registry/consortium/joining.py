@@ -1,21 +1,19 @@
 """Joining a network that runs: which header to trust when a node restores a snapshot.
 
 The engine's state sync asks two nodes for headers and believes them from one that the operator
-gives it. That one we do not take from a node: it is the header under the newest head, verified from
-the anchor that this member pinned.
+gives it. That one we do not take from a node: it is the newest header that our own light client
+reaches from the anchor that this member pinned.
 """
 
 import time
 
 from registry.client.transport import HttpTransport
+from registry.client.trust import HeadTrust
 from registry.consortium.folder import MemberFolder
 from registry.consortium.peer import Peer
 from registry.core.any_trust_anchor import parse_trust_anchor
-from registry.core.checkpoint import parse_head
 from registry.core.consortium_anchor import ConsortiumAnchor
-from registry.core.consortium_head import read_evidence
 from registry.core.encoding import parse_json_object
-from registry.core.light_client.light_block import NANOSECONDS
 from registry.core.refusals import Malformed, Refusal, Unavailable
 from registry.ledger.comet.node_files import StateSync, read_node_id
 
@@ -62,12 +60,19 @@ def snapshot_of_network(folder: MemberFolder) -> StateSync:
 
 def _verified_header(peer: Peer, anchor: ConsortiumAnchor) -> tuple[int, str]:
     transport = HttpTransport(peer.api, timeout_seconds=PEER_SECONDS)
+
+    def light_block(height: int | str) -> bytes:
+        answer = transport.get(f"/registry/light-blocks/{height}")
+        if answer.status != 200:
+            raise Unavailable("the member does not give a light block")
+        return answer.body
+
     try:
-        answer = transport.get("/registry/head")
+        # The validators may have changed since the anchor was pinned: this goes step by step.
+        trust = HeadTrust(anchor, clock=time.time, fetch=light_block)
+        trust.follow(light_block("latest"))
     finally:
         transport.close()
-    if answer.status != 200:
-        raise Unavailable("the member has no head")
-    block = read_evidence(parse_head(answer.body))
-    committed = anchor.verify(block, now=int(time.time()) * NANOSECONDS)
-    return block.header.height, committed.hash.hex().upper()
+    followed = trust.anchor
+    assert isinstance(followed, ConsortiumAnchor)
+    return followed.newest.height, followed.newest.hash.hex().upper()

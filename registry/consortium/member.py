@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -46,6 +47,7 @@ from registry.ledger.comet.process import NodeProcess
 
 LOOK_SECONDS = 0.1
 PEER_SECONDS = 2.0  # patience with another member, before the node is started
+PEERS_AT_ONCE = 16
 API_SECONDS = 20.0
 
 
@@ -241,7 +243,11 @@ class MemberProcess:
 
 def _heads_of(peers: list[Peer]) -> list[str]:
     """The newest heads of the members that answer; unverified."""
-    return [head for peer in peers if (head := _head_of(peer.api, None)) is not None]
+    if not peers:
+        return []
+    with ThreadPoolExecutor(min(len(peers), PEERS_AT_ONCE)) as pool:
+        found = pool.map(lambda peer: _head_of(peer.api, None), peers)
+        return [head for head in found if head is not None]
 
 
 def _head_of(api: str, height: int | None) -> str | None:

@@ -71,6 +71,7 @@ def proposal_of(told: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_ceremony_a_fifth_member_and_a_new_key(tmp_path: Path) -> None:
     cometbft()
     members = founded(tmp_path)

@@ -14,6 +14,7 @@ SECONDS = 240
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_demonstration_runs_on_a_consortium(tmp_path: Path) -> None:
     cometbft()  # skips where there is none
 
