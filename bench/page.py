@@ -11,12 +11,14 @@ import matplotlib as mpl
 from cryptography.hazmat.backends.openssl import backend
 
 from bench.batches import BatchFigures
+from bench.consortium import Anchored, Transactions
 from bench.measure import Figure
 from bench.registry import Figures
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 PLOT = ROOT / "docs" / "pictures" / "registry-bench.png"
+CONSORTIUM_PLOT = ROOT / "docs" / "pictures" / "consortium-bench.png"
 
 
 def write_section(name: str, text: str) -> None:
@@ -114,6 +116,66 @@ def draw(figures: list[Figures]) -> None:
     PLOT.parent.mkdir(exist_ok=True)
     plot.savefig(PLOT, dpi=110)
     plt.close(plot)
+
+
+def transactions_table(figures: list[Transactions]) -> str:
+    """Single transactions over the number of validators."""
+    lines = [
+        "| validators | transactions per second (Ed25519 verifications one takes) | median | p99 |",
+        "| ---: | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {item.validators} | {item.per_second:,.0f} ({item.floor / item.per_second:,.0f}) "
+        f"| {item.median_seconds:.2f} s | {item.p99_seconds:.2f} s |"
+        for item in figures
+    ]
+    return "\n".join(lines)
+
+
+def anchored_table(found: Anchored) -> str:
+    """Credentials anchored through batches on four validators."""
+    latencies = sorted(found.latencies)
+    rows = {
+        "seconds": f"{found.seconds:,.0f}",
+        "credentials anchored": f"{found.credentials:,}",
+        "**credentials anchored per second**": f"**{found.credentials / found.seconds:,.0f}**",
+        "of the slowest whole minute": f"{min(found.by_minute[:-1] or found.by_minute) / 60:,.0f}",
+        "batches": f"{found.batches:,}",
+        "digests, root, final, receipts, median": f"{latencies[len(latencies) // 2]:.2f} s",
+        "the same, p99": f"{latencies[int(0.99 * len(latencies))]:.2f} s",
+        "receipts built and verified offline": f"{found.receipts:,}",
+        "growth of a member's ledger, bytes a credential": _growth(found, found.ledger_bytes),
+        "growth of a member's node, bytes a credential": _growth(found, found.node_bytes),
+    }
+    lines = ["| four validators | |", "| --- | ---: |"]
+    return "\n".join(lines + [f"| {name} | {value} |" for name, value in rows.items()])
+
+
+def draw_consortium(figures: list[Transactions]) -> None:
+    """Throughput and latency over the number of validators."""
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    validators = [item.validators for item in figures]
+    plot, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
+    left.plot(validators, [item.per_second for item in figures], "o-", color="black")
+    left.set(xlabel="validators, all on one machine", ylabel="transactions per second")
+    left.set_ylim(bottom=0)
+    right.plot(validators, [item.median_seconds for item in figures], "o-", label="median")
+    right.plot(validators, [item.p99_seconds for item in figures], "s--", label="p99")
+    right.set(xlabel="validators, all on one machine", ylabel="seconds until final and signed")
+    right.set_ylim(bottom=0)
+    right.legend()
+    for axes in (left, right):
+        axes.set_xticks(validators)
+    plot.tight_layout()
+    CONSORTIUM_PLOT.parent.mkdir(exist_ok=True)
+    plot.savefig(CONSORTIUM_PLOT, dpi=110)
+    plt.close(plot)
+
+
+def _growth(found: Anchored, grown: int) -> str:
+    return f"{grown / found.credentials:,.1f}"
 
 
 def _cell(figure: Figure) -> str:
