@@ -23,6 +23,7 @@ from identity.core.jsonld_bounds import (
     count_nulls,
     prepare,
 )
+from identity.core.jsonld_templates import TemplateCache, names_with_colon
 from identity.core.rdf_canon import CanonicalDataset, Quad
 from registry.core.encoding import JsonObject
 from registry.core.refusals import Malformed
@@ -62,6 +63,10 @@ class ContextStore:
         self._resolved = _KnownContexts(self._documents)
         # PyLD's caches are not made for threads; expansion holds the interpreter anyway.
         self._lock = threading.Lock()
+        self.templates = TemplateCache(
+            lambda document: expanded_quads(document, self),
+            terms=frozenset(names_with_colon([*self._documents.values()])),
+        )
 
     def __contains__(self, url: str) -> bool:
         return url in self._documents
@@ -131,8 +136,20 @@ def expand(document: JsonObject, contexts: ContextStore) -> list[Any]:
     return contexts.expand(document)
 
 
+def check_lossless(document: JsonObject, contexts: ContextStore) -> None:
+    """Check that nothing of a document would be lost; raises as `expand`."""
+    if contexts.templates.quads(document) is None:
+        contexts.expand(document)
+
+
 def to_quads(document: JsonObject, contexts: ContextStore) -> list[Quad]:
     """The RDF dataset of a document, as terms of `rdf_canon`; raises as `expand`."""
+    quads = contexts.templates.quads(document)
+    return expanded_quads(document, contexts) if quads is None else quads
+
+
+def expanded_quads(document: JsonObject, contexts: ContextStore) -> list[Quad]:
+    """As `to_quads`, by expansion in any case: the reference for `jsonld_templates`."""
     quads = []
     for graph_name, triples in contexts.to_rdf(document).items():
         graph = "" if graph_name == "@default" else _node(graph_name)

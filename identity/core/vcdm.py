@@ -57,7 +57,7 @@ def check_credential(document: JsonObject, *, contexts: ContextStore) -> None:
     """
     check_plain_credential(document)
     _check_related_resources(document, contexts)
-    jsonld.expand(document, contexts)
+    jsonld.check_lossless(document, contexts)
 
 
 def check_plain_credential(document: JsonObject) -> None:
@@ -100,7 +100,7 @@ def check_presentation(document: JsonObject, *, contexts: ContextStore) -> None:
                 raise refuse("verifiableCredential has an empty object")
     if "termsOfUse" in document:
         _check_typed(document["termsOfUse"], "termsOfUse", refuse)
-    jsonld.expand(document, contexts)
+    jsonld.check_lossless(document, contexts)
 
 
 def check_plain_presentation(document: JsonObject) -> None:
