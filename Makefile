@@ -133,7 +133,7 @@ lock: ## Pin the dependencies again, with hashes and without addresses (needs uv
 		tests/peers/python/requirements.in -o tests/peers/python/requirements.txt
 	@cd $(NODE_PEERS) && npm install --package-lock-only --ignore-scripts
 
-bench: $(VENV)/.dev ## Measure, as ratios to a floor in the same run; numbers in docs/performance.md
+bench: $(VENV)/.dev peers ## Measure, as ratios to a floor in the same run; numbers in docs/performance.md
 	@$(BIN)/python -m bench
 
 soak: $(VENV)/.dev ## 1,000 races for one registration; 20 observers and 100 light clients: about 25 minutes

@@ -8,12 +8,14 @@ from collections.abc import Callable
 
 from bench.batches import measure_batches
 from bench.consortium import measure_anchoring, measure_transactions
+from bench.formats import measure_formats
 from bench.measure import hash_a_page, measure, verify_a_signature
 from bench.page import (
     anchored_table,
     batch_table,
     draw,
     draw_consortium,
+    format_table,
     machine,
     registry_table,
     transactions_table,
@@ -78,10 +80,21 @@ def bench_consortium(sizes: tuple[int, ...], write: bool) -> None:
         write_section("consortium", f"{text}\n")
 
 
+def bench_formats(_sizes: tuple[int, ...], write: bool) -> None:
+    """Credential formats, issued and verified, beside peers; needs `make peers`."""
+    load = os.getloadavg()[0]
+    table = format_table(*measure_formats())
+    conditions = machine((load, os.getloadavg()[0]))
+    print(table, conditions, sep="\n\n")
+    if write:
+        write_section("formats", f"{table}\n\n{conditions}\n")
+
+
 BENCHES: dict[str, Callable[[tuple[int, ...], bool], None]] = {
     "registry": bench_registry,
     "batches": bench_batches,
     "consortium": bench_consortium,
+    "formats": bench_formats,
 }
 
 

@@ -12,7 +12,9 @@ from cryptography.hazmat.backends.openssl import backend
 
 from bench.batches import BatchFigures
 from bench.consortium import Anchored, Transactions
+from bench.formats import FormatFigures
 from bench.measure import Figure
+from bench.peers import PeerFigures
 from bench.registry import Figures
 
 ROOT = Path(__file__).parents[1]
@@ -87,6 +89,26 @@ def batch_table(figures: list[BatchFigures]) -> str:
         f"| {item.count:,} | {item.seconds_for_all_paths:.2f} s | {_cell(item.checked)} |"
         for item in figures
     ]
+    return "\n".join(lines)
+
+
+def format_table(ours: list[FormatFigures], peers: PeerFigures) -> str:
+    """The table of formats: ours with the ratio to the bare operation, peers with that to ours."""
+    lines = [
+        "| format | issued per second (bare signatures) | verified per second (bare verifications) "
+        "| peers: issued, verified |",
+        "| --- | ---: | ---: | --- |",
+    ]
+    for item in ours:
+        beside = "; ".join(
+            f"{peer}: {issued:,.0f} (×{issued / item.issued.per_second:.2f}), "
+            f"{verified:,.0f} (×{verified / item.verified.per_second:.2f})"
+            for peer, (issued, verified) in peers.rates.get(item.name, {}).items()
+        )
+        lines.append(
+            f"| {item.name} ({item.operation}) | {_cell(item.issued)} | {_cell(item.verified)} "
+            f"| {beside} |"
+        )
     return "\n".join(lines)
 
 

@@ -7,9 +7,9 @@ comes out is a template, and the next document's texts are put where the markers
 
 The general path stays the reference. A template is used only where nothing can differ:
 
-- The shape is everything but texts: names, order, nesting, numbers, embedded contexts, `type`, the
-  scheme of each text that has one (it might be a prefix), and which texts are equal (equal names
-  are one node).
+- The shape is everything but texts: names, nesting, order in arrays, numbers, embedded contexts,
+  `type`, the scheme of each text that has one (it might be a prefix), and which texts are equal
+  (equal names are one node).
 - A text becomes a slot only if its marker came out whole, as a literal or as an IRI, wherever it
   came out. Any other text, such as one that a context maps to an IRI, belongs to the shape.
 - The template has to give back, text by text, what the reference says of the document it was made
@@ -19,6 +19,7 @@ The general path stays the reference. A template is used only where nothing can 
   decides.
 """
 
+import hashlib
 import json
 import re
 import threading
@@ -32,7 +33,8 @@ from identity.core.rdf_canon import Quad
 from registry.core.encoding import MAX_JSON_DEPTH, JsonObject
 from registry.core.refusals import Malformed
 
-MAX_SHAPES = 512  # remembered; the one longest unused is forgotten
+MAX_SHAPES = 256  # remembered; the one longest unused is forgotten
+MAX_SHAPE_CHARS = 1 << 16  # of what belongs to a shape; 256 of them are 16 MiB
 MAX_TEXTS = 256  # different ones in a document; more is no credential of the usual kind
 MAX_VALUES = 1_024  # of a document with a template
 SIGHTINGS = 2  # of a shape before a template is made, which takes up to five expansions
@@ -52,12 +54,12 @@ Reference = Callable[[JsonObject], list[Quad]]
 class Shape:
     """A document without its texts, and the texts.
 
-    `key` is equal for documents of one shape. `texts` are the different ones, in order of first
-    appearance, and `prefixes` the scheme of each, or nothing. `terms` are names with a colon that
-    embedded contexts define.
+    `key` is a digest, equal for documents of one shape. `texts` are the different ones, in order of
+    first appearance, and `prefixes` the scheme of each, or nothing. `terms` are names with a colon
+    that embedded contexts define.
     """
 
-    key: tuple[object, ...]
+    key: bytes
     texts: tuple[str, ...]
     prefixes: tuple[str, ...]
     terms: frozenset[str]
@@ -106,8 +108,8 @@ class TemplateCache:
         self._reference = reference
         self._terms = terms
         self._lock = threading.Lock()
-        self._seen: OrderedDict[tuple[object, ...], int] = OrderedDict()
-        self._known: OrderedDict[tuple[object, ...], _Known] = OrderedDict()
+        self._seen: OrderedDict[bytes, int] = OrderedDict()
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     def quads(self, document: JsonObject) -> list[Quad] | None:
         """The statements of `document`, or None when the reference has to say."""
@@ -136,7 +138,7 @@ class TemplateCache:
         known.templates.append(made)
         return self._filled(made, shape)
 
-    def _is_due(self, key: tuple[object, ...]) -> bool:
+    def _is_due(self, key: bytes) -> bool:
         count = self._seen.pop(key, 0) + 1
         if count >= SIGHTINGS:
             return True
@@ -193,9 +195,11 @@ def shape_of(document: JsonObject) -> Shape | None:
         walk.value(document, "", 1)
     except _NoShapeError:
         return None
-    return Shape(
-        tuple(walk.parts), tuple(walk.numbers), tuple(walk.prefixes), frozenset(walk.terms)
-    )
+    written = repr(walk.parts)  # of texts, numbers and their types: equal for equal parts only
+    if len(written) > MAX_SHAPE_CHARS:
+        return None
+    key = hashlib.sha256(written.encode("utf-8", "surrogatepass")).digest()
+    return Shape(key, tuple(walk.numbers), tuple(walk.prefixes), frozenset(walk.terms))
 
 
 def names_with_colon(context: Any) -> Iterator[str]:
@@ -241,7 +245,10 @@ class _Walk:
             parts += ("text", number, self.prefixes[number])
         elif isinstance(value, dict):
             parts += ("{", len(value))
-            for key, member in value.items():
+            if not all(isinstance(key, str) for key in value):
+                raise _NoShapeError
+            for key in sorted(value):  # their order means nothing to JSON-LD
+                member = value[key]
                 parts.append(key)
                 if key == "@context":
                     parts.append(_written(member))

@@ -265,9 +265,10 @@ def twin(value: Any, draw: random.Random, name: str = "") -> Any:
                 return draw.choice([*same, f"{prefix}new{draw.randrange(9)}"])
         return text(draw)
     if isinstance(value, dict):
+        members = list(value.items())
+        draw.shuffle(members)  # the order of members means nothing
         return {
-            key: member if key == "@context" else twin(member, draw, key)
-            for key, member in value.items()
+            key: member if key == "@context" else twin(member, draw, key) for key, member in members
         }
     if isinstance(value, list):
         return [twin(item, draw, name) for item in value]

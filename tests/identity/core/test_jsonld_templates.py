@@ -20,6 +20,7 @@ from identity.core.jsonld import (
 )
 from identity.core.jsonld_templates import (
     MAX_ATTEMPTS,
+    MAX_SHAPE_CHARS,
     MAX_SHAPES,
     MAX_TEXTS,
     MAX_VARIANTS,
@@ -272,6 +273,8 @@ def test_bounds():
         deep = [deep]
 
     assert shape_of(many) is None
+    assert shape_of(changed(**{"x" * MAX_SHAPE_CHARS: "x"})) is None
+    assert shape_of({1: "x"}) is None
     assert shape_of(changed(name=deep)) is None
     assert shape_of({"a": None}) is None
     assert shape_of({"@context": float("nan")}) is None

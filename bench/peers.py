@@ -1,0 +1,94 @@
+"""What others reach with the same credentials in the same run; `make peers` installs them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from registry.core.encoding import JsonObject, parse_json
+from tests.peers import PeerFailed, run_node, run_python
+
+SECONDS = 1.0  # for each figure
+
+DIGITAL_BAZAAR = {
+    "eddsa-rdfc-2022": ("eddsa-rdfc-2022", None),
+    "ecdsa-rdfc-2019, P-256": ("ecdsa-rdfc-2019", "P-256"),
+    "ecdsa-rdfc-2019, P-384": ("ecdsa-rdfc-2019", "P-384"),
+    "ecdsa-sd-2023": ("ecdsa-sd-2023", "P-256"),
+    "bbs-2023": ("bbs-2023", None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFigures:
+    """By format and peer: how many a second are issued and verified, None where it does neither."""
+
+    rates: Mapping[str, Mapping[str, tuple[float, float]]]
+
+
+def measure_peers(
+    document: JsonObject, claims: JsonObject, disclosable: Sequence[str]
+) -> PeerFigures:
+    """Ask every peer.
+
+    Raises:
+        PeerFailed: a peer is not installed, or does not do what it is asked.
+    """
+    rates: dict[str, dict[str, tuple[float, float]]] = {}
+    for name, figures in _digital_bazaar(document).items():
+        rates.setdefault(name, {})["Digital Bazaar"] = figures
+    message = {
+        "seconds": SECONDS,
+        "claims": claims,
+        "disclosable": list(disclosable),
+        "document": {**document, "issuer": "did:example:issuer"},
+    }
+    for name, figures in run_node("time_formats.mjs", message).items():
+        peer = "@sd-jwt" if name == "SD-JWT VC" else "jose"
+        rates.setdefault(name, {})[peer] = (figures["issue"], figures["verify"])
+    for name, figures in run_python("time_formats.py", message).items():
+        rates.setdefault(name, {})["openvc"] = (figures["issue"], figures["verify"])
+    return PeerFigures(rates)
+
+
+def _digital_bazaar(document: JsonObject) -> dict[str, tuple[float, float]]:
+    # Their verifier asks a list for the status, which is not what is measured.
+    plain = {name: value for name, value in document.items() if name != "credentialStatus"}
+    signing: list[dict[str, Any]] = [
+        {"do": "sign", "suite": suite, "curve": curve, "document": plain}
+        for suite, curve in DIGITAL_BAZAAR.values()
+    ]
+    secured = _ask(signing)
+    deriving = [
+        {
+            "do": "derive",
+            "suite": job["suite"],
+            "document": signed,
+            "selectivePointers": ["/validFrom", "/credentialSubject"],
+        }
+        for job, signed in zip(signing, secured, strict=True)
+        if "sd" in job["suite"] or "bbs" in job["suite"]
+    ]
+    derived = dict(zip((job["suite"] for job in deriving), _ask(deriving), strict=True))
+    timing = []
+    for job, signed in zip(signing, secured, strict=True):
+        shown = derived.get(job["suite"], signed)
+        for what, subject in (("sign", plain), ("verify", shown)):
+            timing.append(
+                {**job, "do": "time", "what": what, "seconds": SECONDS, "document": subject}
+            )
+    figures = _ask(timing)
+    return {
+        name: (figures[2 * number], figures[2 * number + 1])
+        for number, name in enumerate(DIGITAL_BAZAAR)
+    }
+
+
+def _ask(jobs: Sequence[Mapping[str, Any]]) -> list[Any]:
+    folder = files("schemas") / "contexts"
+    index: Any = parse_json((folder / "index.json").read_bytes())
+    contexts = {url: parse_json((folder / name).read_bytes()) for url, name in index.items()}
+    answers = run_node("data_integrity.mjs", {"contexts": contexts, "jobs": jobs})
+    if failed := [answer for answer in answers if "error" in answer]:
+        raise PeerFailed(str(failed[0]))
+    return [answer["result"] for answer in answers]
