@@ -112,7 +112,7 @@ test: $(VENV)/.dev $(WALLET)/dist/.stamp tools peers engines check ## Everything
 
 # --- checks --------------------------------------------------------------------------------------
 
-.PHONY: check format lock bench soak faults clean
+.PHONY: check format lock bench fuzz soak faults clean
 check: $(VENV)/.dev $(WALLET)/node_modules/.stamp ## Format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -139,6 +139,9 @@ bench: $(VENV)/.dev peers ## Measure, as ratios to a floor in the same run; numb
 soak: $(VENV)/.dev ## 1,000 races for one registration; 20 observers and 100 light clients: about 25 minutes
 	@$(BIN)/python -m tests.identity.realname.race 1000
 	@$(BIN)/python -m tests.soak.followers --observers 20 --clients 100 --seconds 120
+
+fuzz: $(VENV)/.dev ## Every HTTP operation 100 times against its OpenAPI document: about 5 minutes
+	@$(BIN)/python -m tests.fuzz.http_contract 100
 
 faults: $(VENV)/.dev engines ## Break storage, the power, bits, members and their network: about 40 minutes
 	@$(BIN)/python -m tests.faults

@@ -30,6 +30,7 @@ def create_app(
         version="1",
         docs_url=None,
         redoc_url=None,
+        responses=problems.responses(413, 422, 429, 503),  # of whatever stands before each route
         redirect_slashes=False,  # Starlette would redirect to whatever the Host header says
     )
     problems.install(app, max_body_bytes=settings.server.max_body_bytes)

@@ -60,7 +60,9 @@ def build_agency_router(
         return agency
 
     agency_of = Annotated[str, Depends(authorised)]
-    router = APIRouter(prefix="/issuers/{agency}", tags=["agencies"])
+    router = APIRouter(
+        prefix="/issuers/{agency}", tags=["agencies"], responses=responses(400, 403, 404, 409)
+    )
 
     @router.post("/offers", status_code=201)
     def make_offer(agency: agency_of, body: OfferRequest, response: Response) -> OfferAnswer:

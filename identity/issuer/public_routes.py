@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
@@ -24,6 +24,7 @@ from registry.problems import problem_of, responses
 
 _METADATA_CACHE = {"Cache-Control": "public, max-age=60"}
 _STATUS_CACHE = f"public, max-age={TTL_SECONDS}"
+_UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "As the client has it"}}
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _JSON_TYPES = ("application/vc+ld+json", "application/ld+json", "application/json")
 _ISSUER = "openid-credential-issuer"
@@ -44,7 +45,7 @@ def build_public_router(
     *, parts: IssuerParts, publisher: StatusPublisher, receipts: Receipts, clock: Clock
 ) -> APIRouter:
     """Well-known documents in both forms, and what lies below `/issuers/{agency}`."""
-    router = APIRouter(tags=["issuers"])
+    router = APIRouter(tags=["issuers"], responses=responses(404))
 
     @router.get(
         "/.well-known/{document}/issuers/{agency}",
@@ -73,13 +74,13 @@ def build_public_router(
             return Response(text, media_type="application/jwt", headers=headers)
         return JSONResponse(made, headers=headers)
 
-    @router.get("/issuers/{agency}/status/{group}/token")
+    @router.get("/issuers/{agency}/status/{group}/token", responses=_UNCHANGED)
     def read_status_token(agency: Slug, group: _Group, request: Request) -> Response:
         """The Token Status List of a group."""
         documents = publisher.documents(agency, group, now=clock())
         return _listed(request, documents.token.encode("ascii"), "application/statuslist+jwt")
 
-    @router.get("/issuers/{agency}/status/{group}/{purpose}")
+    @router.get("/issuers/{agency}/status/{group}/{purpose}", responses=_UNCHANGED)
     def read_status_credential(
         agency: Slug, group: _Group, purpose: Literal["revocation", "suspension"], request: Request
     ) -> Response:

@@ -106,7 +106,7 @@ def _asking_router(service: VerifierService, access: AccessKeys) -> APIRouter:
 
 
 def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
-    router = APIRouter(prefix="/verifiers/{party}", tags=["VC API"])
+    router = APIRouter(prefix="/verifiers/{party}", tags=["VC API"], responses=responses(403, 404))
 
     @router.post("/credentials/verify", response_model=VerdictMessage, responses=_VC_API)
     def verify_credential(
