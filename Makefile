@@ -99,8 +99,8 @@ tools: # Debian's chromium, strace, PostgreSQL, SoftHSM and host tools, when the
 # --- the two commands ----------------------------------------------------------------------------
 
 .PHONY: run demo test
-run: setup ## Set up, tell the story once, then serve on http://127.0.0.1:8000 (or PORT=…)
-	@$(BIN)/cairn up --config $(CONFIG) --story $(if $(PORT),--port $(PORT))
+run: setup $(if $(filter consortium,$(LEDGER)),cometbft) ## Set up, tell the story once, then serve on http://127.0.0.1:8000 (or PORT=…)
+	@$(BIN)/cairn up --config $(CONFIG) --story $(if $(PORT),--port $(PORT)) $(if $(LEDGER),--ledger $(LEDGER))
 
 demo: setup $(if $(filter consortium,$(LEDGER)),cometbft) ## Tell the story in a throw-away folder and exit; LEDGER=consortium: on four members
 	@$(BIN)/cairn demo $(if $(LEDGER),--ledger $(LEDGER))

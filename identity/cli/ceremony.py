@@ -19,6 +19,7 @@ from registry.consortium.__main__ import main as run_member
 from registry.consortium.bundle import NetworkBundle, parse_bundle
 from registry.consortium.contribution import (
     Contribution,
+    ContributionsDisagree,
     assemble,
     parse_contribution,
     sign_contribution,
@@ -47,6 +48,7 @@ Local = Annotated[
     bool, typer.Option("--local", help="All nodes are on this machine; for trying things out")
 ]
 DEFAULT = Path("member")
+MAX_AHEAD_SECONDS = 600  # a network waits for the time of its genesis
 
 
 class NotThisGenesis(Conflict):
@@ -105,6 +107,8 @@ def assemble_network(
     if parse_contribution(_read(folder.contribution_file)) not in parsed:
         raise OwnPartMissing("this member's own contribution.json is not among them, unchanged")
     genesis, peers = assemble(parsed)
+    if genesis.created > time.time() + MAX_AHEAD_SECONDS:
+        raise ContributionsDisagree("a contribution is dated in the future: set that clock first")
     folder.write_network(genesis, peers)
     _tell(genesis)
     typer.echo("compare the digest with every other member before any node is started")

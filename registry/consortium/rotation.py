@@ -53,8 +53,10 @@ def use_next_key(folder: MemberFolder, deciding: frozenset[PublicKey]) -> bool:
         return False
     place, node = folder.root / _NEXT, folder.node
     number = 1 + len(list((node / "config").glob("retired-*.json")))
-    (node / _STATE).rename(node / "data" / f"retired-{number}-state.json")
-    (place / _STATE).rename(node / _STATE)
-    (node / _KEY).rename(node / "config" / f"retired-{number}.json")
-    (place / _KEY).rename(node / _KEY)
+    for part in (_STATE, _KEY):  # each step may be the last before a crash, and is done once
+        if not (place / part).exists():
+            continue
+        if (node / part).exists():
+            (node / part).rename((node / part).with_name(f"retired-{number}-{part.name}"))
+        (place / part).rename(node / part)
     return True

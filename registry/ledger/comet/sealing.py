@@ -7,20 +7,26 @@ reader is shown it.
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 
-from registry.core.checkpoint import parse_head
+from registry.core.checkpoint import Head, parse_head
 from registry.core.consortium_head import read_evidence, write_consortium_head
+from registry.core.keys import PublicKey
 from registry.core.light_client.commit import verify_commit
 from registry.core.light_client.encodings import light_block_bytes
 from registry.core.proofs import NotProven
 from registry.core.refusals import Malformed, Refusal
+from registry.core.validators import POWER, validator_keys
 from registry.ledger.comet.file import MadeHead, MemberFile, unsealed
 from registry.ledger.comet.rpc import NodeAway, NodeRpc
 from registry.ledger.port import LedgerDamaged
 from registry.ledger.store.reading import SealedHead
+from registry.ledger.store.rows import Rows
 
 RETRY_SECONDS = 0.05  # the node saves a commit some milliseconds after it asks us to go on
 IDLE_SECONDS = 1.0  # then the sealer looks for itself, should nobody have told it
+MAX_CHECKED = 256  # heads of which it is remembered that they were whole; 18 kB at most each
 AT_ONCE = 64  # heads in one transaction, while a node catches up
 
 
@@ -34,11 +40,16 @@ def check_sealed_head(note: str, *, where: str) -> SealedHead:
         LedgerDamaged: it does not parse, or the light block is of another head or not committed.
     """
     try:
-        head = parse_head(note)
-        verify_commit(read_evidence(head))
+        return SealedHead(_checked(note), note)
     except (Malformed, NotProven) as error:
         raise LedgerDamaged(f"{where} is damaged") from error
-    return SealedHead(head.claimed, note)
+
+
+@lru_cache(maxsize=MAX_CHECKED)
+def _checked(note: str) -> Head:
+    head = parse_head(note)
+    verify_commit(read_evidence(head))
+    return head.claimed
 
 
 class Sealer:
@@ -124,4 +135,27 @@ class Sealer:
         except Refusal as refusal:
             # The commit of the newest block may be one that the node is still completing.
             raise NodeAway(f"the node's light block proves nothing: {refusal.detail}") from refusal
+        voters = {(item.key, item.power) for item in block.validators.validators}
+        if voters != {(key, POWER) for key in self._voters(made.head.height)}:
+            raise NodeAway("the node's light block is of others than the ledger's validators")
         return SealedHead(made.head, note)
+
+    def _voters(self, height: int) -> frozenset[PublicKey]:
+        """Who votes on the header that vouches for the head of this height.
+
+        An update of the validators counts from the block after next, and between a block with
+        entries and the next header there are none: so it is those of the state before the block.
+        """
+        with self._file.reading() as rows:
+            return validator_keys(_StateAt(rows, max(height - 1, 0)))
+
+
+@dataclass(frozen=True, slots=True)
+class _StateAt:
+    """The records of one height, unchecked: what they say is compared with signatures."""
+
+    rows: Rows
+    height: int
+
+    def get(self, key: str) -> bytes | None:
+        return self.rows.value(key, self.height)
