@@ -370,6 +370,7 @@ class _Builder:
         if ledger.trust_anchor is None:
             raise Malformed("a consortium needs ledger.trust_anchor")
         trust = parties.read_trust_anchor(ledger.trust_anchor)
+        parties.publish_trust_anchor(self._ring, trust)
         remotes = [HttpTransport(url, timeout_seconds=MEMBER_SECONDS) for url in ledger.members]
         self.closers += [remote.close for remote in remotes]
         members = MembersTransport(remotes)

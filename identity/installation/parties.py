@@ -119,6 +119,12 @@ def open_trust_anchor(ring: KeyRing, settings: Settings, genesis: Genesis) -> An
     return anchor
 
 
+def publish_trust_anchor(ring: KeyRing, anchor: AnyTrustAnchor) -> None:
+    """Lay a copy of what this installation pins where commands look for it, unless one lies there."""
+    if read_document(ring.folder.trust_anchor) is None:
+        write_document(ring.folder.trust_anchor, trust_anchor_json(anchor))
+
+
 def _witnesses(settings: LedgerSettings) -> Witnesses | None:
     if not settings.witnesses:
         return None
