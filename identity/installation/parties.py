@@ -120,7 +120,7 @@ def open_trust_anchor(ring: KeyRing, settings: Settings, genesis: Genesis) -> An
 
 
 def publish_trust_anchor(ring: KeyRing, anchor: AnyTrustAnchor) -> None:
-    """Lay a copy of what this installation pins where commands look for it, unless one lies there."""
+    """Lay a copy of what is pinned where commands look for it, unless one lies there."""
     if read_document(ring.folder.trust_anchor) is None:
         write_document(ring.folder.trust_anchor, trust_anchor_json(anchor))
 
