@@ -17,6 +17,7 @@ from identity.adapters.access_keys import DigestAccessKeys, UnsafeOpenAccess
 from identity.adapters.bounded_fetch import AllowedPlace, BoundedFetcher
 from identity.adapters.certificate_store import SqlCertificates
 from identity.adapters.own_documents import OwnDocuments
+from identity.adapters.person_record_store import AuditedLooks
 from identity.adapters.schema_files import (
     load_catalogue,
     load_context_store,
@@ -66,6 +67,7 @@ from identity.publishing.root_routes import build_router as build_root_router
 from identity.realname.ports import IdentitySealing
 from identity.realname.routes import build_router as build_realname_router
 from identity.vault.ports import IdentityVault
+from identity.vault.records import AuditRecord
 from registry import problems
 from registry.api.app import create_app as create_registry_app
 from registry.api.docs_page import install_docs
@@ -91,6 +93,7 @@ _log = logging.getLogger("identity.compose")
 SEAL_SECONDS = 0.5  # how often batches are sealed and status lists looked after
 MEMBER_SECONDS = 25.0  # patience with one member: longer than its own with a transaction
 FORK_SECONDS = 10.0  # how often members are compared
+RECORD_SECONDS = 2.0  # how often people's own records take note of what happened
 WITNESS_SECONDS = 3.0  # patience with one witness
 RENEW_SECONDS = 3600.0  # how often certificates are looked after
 PURGE_SECONDS = 10.0  # how often expired requests are deleted
@@ -421,7 +424,7 @@ class _Builder:
         certified: Certified,
         sealing: IdentitySealing | None,
     ) -> None:
-        vault = self._open_vault()
+        vault, looks = self._open_vault()
         register, client = build_register(
             self._settings.population_register, random=self._random, now=self._seconds
         )
@@ -473,6 +476,8 @@ class _Builder:
             clock=self._clock,
             profiles={instance.settings.slug: instance.profile for instance in self._instances},
             options=open_options(self._ring, self._settings),
+            gathers=self._settings.gathers,
+            looks=AuditedLooks(looks),
         )
         with suppress(Refusal):  # a ledger that is away now must not keep verifying from starting
             issuer.worker.prepare(self._clock())
@@ -509,6 +514,13 @@ class _Builder:
                 interval_seconds=SEAL_SECONDS,
             )
         )
+        workers.append(
+            Worker(
+                "records",
+                lambda: issuer.keeper.run_once(self._seconds()),
+                interval_seconds=RECORD_SECONDS,
+            )
+        )
         own_app = FastAPI()
         problems.install(own_app)
         own_app.include_router(issuer.router)
@@ -518,12 +530,12 @@ class _Builder:
         base = self._settings.server.public_base_url
         self._read_own = OwnDocuments(own, public_base_url=base)
 
-    def _open_vault(self) -> IdentityVault:
-        """In its own process where the settings say so, else in this one."""
+    def _open_vault(self) -> tuple[IdentityVault, Callable[[int], list[AuditRecord]]]:
+        """In its own process where the settings say so, else in this one; and who read what."""
         if self._settings.vault.address is not None:
             remote, client = reach_vault(self._settings.vault, self._folder)
             self.closers.append(client.close)
-            return remote
+            return remote, remote.opened_since
         parts = open_vault(
             self._settings,
             self._folder,
@@ -532,7 +544,7 @@ class _Builder:
             now=self._seconds,
         )
         self.closers.append(parts.close)
-        return parts.vault
+        return parts.vault, parts.opened_since
 
     def _add_verifier(
         self,

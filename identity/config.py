@@ -187,6 +187,17 @@ class AttestationSettings(_Section):
     user_authentication: tuple[str, ...] = ()
 
 
+class IssuingSettings(_Section):
+    """How credentials are brought to the ledger."""
+
+    # Anchor batches gather for up to 5 minutes, so that many people share one: copies of a citizen
+    # who is alone in hers can be matched by it. Not set: in production they do.
+    gather: bool | None = None
+    # Multikeys of people who may let issuing go on after `cairn stop-issuing`, two of them
+    # together, as `cairn resumer-key` prints them. With fewer than two, a stop is for ever.
+    resumers: Annotated[tuple[str, ...], Field(max_length=32)] = ()
+
+
 class AgencySettings(_Section):
     """One issuing agency."""
 
@@ -309,6 +320,7 @@ class Settings(BaseSettings):
     population_register: RegisterSettings = RegisterSettings()
     identity_provider: ProviderSettings | None = None  # not set: nobody proofs by login
     places: tuple[PlaceSettings, ...] = ()  # nothing else is ever fetched from outside
+    issuing: IssuingSettings = IssuingSettings()
     agencies: tuple[AgencySettings, ...] = ()
     verifiers: tuple[VerifierSettings, ...] = ()
     foreign_schemas: SchemaSettings = SchemaSettings()
@@ -326,6 +338,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment variables win over the file."""
         return env_settings, init_settings
+
+    @property
+    def gathers(self) -> bool:
+        """Whether anchor batches gather people before they are sealed."""
+        if self.issuing.gather is None:
+            return self.server.environment is Environment.PRODUCTION
+        return self.issuing.gather
 
     @property
     def schema_base(self) -> str:

@@ -5,6 +5,7 @@ the anchor digests. Nothing is signed before it is committed.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
 
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from identity.adapters.database import transaction
 from identity.adapters.issuer_offer_store import rows
+from identity.adapters.issuer_stop_store import refuse_stopped
 from identity.adapters.issuer_tables import (
     BatchRow,
     CopyRow,
@@ -21,7 +23,12 @@ from identity.adapters.issuer_tables import (
     StatusGroupRow,
     TokenRow,
 )
-from identity.core.issuance import STATUS_LIST_SIZE, StatusPlace
+from identity.core.issuance import (
+    BACKDATE_SECONDS,
+    STATUS_LIST_SIZE,
+    StatusPlace,
+    issued_at,
+)
 from identity.issuer.records import (
     BatchState,
     DeliveryState,
@@ -66,6 +73,7 @@ class SqlIssuanceStore:
         self, request: DeliveryRequest, draft: Callable[[Placement], Sequence[NewCopy]]
     ) -> None:
         with transaction(self._engine) as db:
+            refuse_stopped(db, request.agency)
             _refuse_dead_offer(db, request)
             issuance = db.get(IssuanceRow, request.issuance, with_for_update=True)
             if issuance is None:
@@ -287,7 +295,10 @@ class SqlIssuanceStore:
         """Take places in an open batch; the condition is what a sealer's UPDATE collides with."""
         candidates = db.scalars(
             select(BatchRow.batch).where(
-                BatchRow.agency == request.agency, BatchRow.state == BatchState.OPEN
+                BatchRow.agency == request.agency,
+                BatchRow.state == BatchState.OPEN,
+                # one that gathers another stretch of time would date these copies to it
+                BatchRow.opened_at >= _stretch_begins(request.now),
             )
         ).all()
         for batch in candidates:
@@ -317,6 +328,12 @@ class SqlIssuanceStore:
         )
         db.flush()
         return batch
+
+
+def _stretch_begins(now: int) -> int:
+    """The first second whose credentials say that they were issued when those of `now` do."""
+    begins = issued_at(datetime.fromtimestamp(now, UTC))
+    return int(begins.timestamp()) + BACKDATE_SECONDS
 
 
 def _refuse_dead_offer(db: Session, request: DeliveryRequest) -> None:

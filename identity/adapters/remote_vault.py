@@ -20,6 +20,7 @@ from identity.vault.ports import (
     VaultRowChanged,
     VaultRowNotOpened,
 )
+from identity.vault.records import AuditRecord
 from registry.core.encoding import base64url_decode, base64url_encode, parse_json_object
 from registry.core.refusals import Malformed, Refusal, Unavailable
 
@@ -107,6 +108,16 @@ class RemoteVault:
     def forget(self, ref: str) -> None:
         """As `Vault.forget`."""
         self._asked("forget", ref=ref)
+
+    def opened_since(self, time: int) -> list[AuditRecord]:
+        """Reads at or after `time`, oldest first; ask again from the last one's time."""
+        records = self._asked("opened", since=time).get("records")
+        if not isinstance(records, list):
+            raise VaultUnreachable("the vault answered something else")
+        try:
+            return [AuditRecord(**record) for record in records]
+        except TypeError as error:
+            raise VaultUnreachable("the vault answered something else") from error
 
     def _asked(self, call: str, **body: Any) -> dict[str, Any]:
         try:

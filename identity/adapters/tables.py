@@ -4,8 +4,10 @@ from sqlalchemy import MetaData
 
 from identity.adapters import (
     certificate_store,
+    issuer_stop_store,
     issuer_tables,
     opening_store,
+    person_record_store,
     proofing_store,
     realname_store,
     rendezvous_store,
@@ -21,9 +23,11 @@ __all__ = ["METADATA"]
 # The modules are named here so that their tables are declared when METADATA is read.
 _DECLARING = (
     certificate_store,
+    issuer_stop_store,
     issuer_tables,
     opening_store,
     proofing_store,
+    person_record_store,
     realname_store,
     rendezvous_store,
     review_store,

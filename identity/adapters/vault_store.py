@@ -159,6 +159,9 @@ class SqlVaultStore:
         raise AssertionError("unreachable")
 
 
+MAX_READS = 1_000  # audit records told at once; who wants more asks again from the last one's time
+
+
 class DatabaseAuditSink:
     """Audit records as rows, each in a transaction of its own that commits before the read."""
 
@@ -169,6 +172,20 @@ class DatabaseAuditSink:
         """As `AuditSink.record`."""
         with transaction(self._engine) as session:
             session.add(VaultAudit(**entry.members()))
+
+    def opened_since(self, time: int) -> list[AuditRecord]:
+        """Reads at or after `time`, oldest first, `MAX_READS` at most: for people's own records."""
+        with transaction(self._engine) as session:
+            found = session.scalars(
+                select(VaultAudit)
+                .where(VaultAudit.time >= time, VaultAudit.action.in_(("open", "break-glass")))
+                .order_by(VaultAudit.time, VaultAudit.id)
+                .limit(MAX_READS)
+            ).all()
+        return [
+            AuditRecord(**{name: getattr(row, name) for name in AuditRecord.__slots__})
+            for row in found
+        ]
 
 
 def sealed_row(found: VaultRow) -> SealedRow | None:

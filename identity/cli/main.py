@@ -19,6 +19,7 @@ from identity.cli import (
     offer,
     opening,
     request,
+    stop,
     up,
     vault,
     verify,
@@ -53,6 +54,10 @@ app.add_typer(issuer.app, name="issuer")
 app.add_typer(governance.app, name="member")
 app.add_typer(opening.app, name="opening")
 app.command("vote")(governance.vote)
+app.command("stop-issuing")(stop.stop_issuing)
+app.command("stops")(stop.stops)
+app.command("resume")(stop.resume)
+app.command("resumer-key")(stop.resumer_key)
 app.command("proposals")(governance.proposals)
 
 

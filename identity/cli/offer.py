@@ -55,6 +55,27 @@ EXAMPLE_CLAIMS: dict[str, JsonObject] = {
         "valid_until": "2030-12-31",
         "dependants_covered": True,
     },
+    "guardianship": {
+        "principal_family_name": "Heron",
+        "principal_given_name": "Robin",
+        "may_decide_care": True,
+        "may_collect": True,
+        "may_pay": False,
+        "valid_until": "2030-12-31",
+    },
+    "power-of-attorney": {
+        "principal_family_name": "Heron",
+        "principal_given_name": "Robin",
+        "may_pay": True,
+        "may_sign": False,
+        "valid_until": "2030-12-31",
+    },
+    "organisation-mandate": {
+        "organisation_name": "Blue Heron Ltd",
+        "organisation_number": "RL-20417",
+        "may_sign": True,
+        "valid_until": "2030-12-31",
+    },
 }
 
 

@@ -24,6 +24,9 @@ from registry.core.refusals import NotFound
 
 BACKDATE_SECONDS = 10  # clocks of verifiers run behind ours by seconds
 CREDENTIALS_V1 = "https://www.w3.org/2018/credentials/v1"
+# Credentials carry the beginning of the stretch in which they were issued. All copies, of all
+# people, of one stretch say the same; a second would tie the copies of one citizen together.
+STRETCH_SECONDS = 300
 CREDENTIALS_V2 = "https://www.w3.org/ns/credentials/v2"
 CRYPTOSUITE = "eddsa-rdfc-2022"
 STATUS_LIST_SIZE = 131_072  # entries; the least that Bitstring Status List §2.1 allows
@@ -82,6 +85,12 @@ def status_uri(issuer_url: str, group: str, which: str) -> str:
     return f"{issuer_url}/status/{group}/{which}"
 
 
+def issued_at(now: datetime) -> datetime:
+    """When a credential that is issued now says it was issued: the beginning of the stretch."""
+    seconds = int(now.timestamp()) - BACKDATE_SECONDS
+    return datetime.fromtimestamp(seconds - seconds % STRETCH_SECONDS, UTC)
+
+
 def expiry(now: datetime, validity: timedelta) -> datetime:
     """End of the validity: the midnight (UTC) after `now + validity`.
 
@@ -120,9 +129,14 @@ def draft_copy(
 ) -> UnsignedCopy:
     """Compose one copy with its own salt, disclosures and status entry."""
     anchor = AnchorClaim(salt=random(SALT_BYTES), batch=batch, network=network)
-    started = now - timedelta(seconds=BACKDATE_SECONDS)
+    started = issued_at(now)
     if kind is Format.SD_JWT_VC:
-        sd_payload, disclosures = sd_jwt.make_disclosures(dict(claims), random=random)
+        sd_payload, disclosures = sd_jwt.make_disclosures(
+            dict(claims),
+            random=random,
+            # How many claims there are would tell people apart: everybody shows as many digests.
+            decoys=max(0, len(credential_type.claims) - len(claims)),
+        )
         content = sd_jwt_vc.vc_payload(
             issuer=agency.issuer_url,
             vct=credential_type.vct,
@@ -256,7 +270,7 @@ def sign_copy(
         copy.content,
         signer=agency.data_integrity,
         cryptosuite=CRYPTOSUITE,
-        created=now - timedelta(seconds=BACKDATE_SECONDS),
+        created=issued_at(now),
         purpose="assertionMethod",
         contexts=contexts,
     )

@@ -12,13 +12,17 @@ from identity.adapters.issuer_flow_store import SqlAuthorizationStore, SqlDeferr
 from identity.adapters.issuer_issuance_store import SqlIssuanceStore
 from identity.adapters.issuer_offer_store import SqlOfferStore
 from identity.adapters.issuer_status_store import SqlStatusStore
+from identity.adapters.person_record_store import SqlRecordStore
 from identity.core.access import AccessKeys
 from identity.core.credential_types import Catalogue
 from identity.core.jsonld import ContextStore
 from identity.core.parties import Agency
+from identity.core.person_record import MAX_ENTRIES
 from identity.issuer.anchoring import Sealer
 from identity.issuer.life_events import RestingCredentials
 from identity.issuer.parts import AgencyOptions, IssuerParts
+from identity.issuer.person_record import Looks, OwnRecordDesk, RecordKeeper
+from identity.issuer.record_routes import build_record_router
 from identity.issuer.routes import build_router
 from identity.issuer.status import StatusDesk, StatusPublisher
 from identity.issuer.vc_api import VcApiProfile
@@ -35,6 +39,7 @@ class IssuerService:
     router: APIRouter
     worker: IssuerWorker
     resting: RestingCredentials
+    keeper: RecordKeeper
 
 
 def build_issuer(
@@ -52,6 +57,8 @@ def build_issuer(
     clock: Callable[[], datetime],
     profiles: Mapping[str, VcApiProfile],
     options: Mapping[str, AgencyOptions],
+    gathers: bool,
+    looks: Looks,
 ) -> IssuerService:
     """Everything below `/issuers`, and the rounds of its worker.
 
@@ -74,12 +81,18 @@ def build_issuer(
         persons=real_names,
         vault=vault,
         agency_options=options,
+        gathers=gathers,
     )
     publisher = StatusPublisher(parts)
+    records = SqlRecordStore(engine)
+    router = build_router(
+        parts=parts, publisher=publisher, access=access, clock=clock, profiles=profiles
+    )
+    own_records = OwnRecordDesk(parts, records, limit=MAX_ENTRIES)
+    router.include_router(build_record_router(own_records, clock=clock))
     return IssuerService(
-        router=build_router(
-            parts=parts, publisher=publisher, access=access, clock=clock, profiles=profiles
-        ),
+        router=router,
         worker=IssuerWorker(parts, Sealer(parts), publisher),
         resting=RestingCredentials(parts, StatusDesk(parts, publisher), clock=clock),
+        keeper=RecordKeeper(parts, records, looks),
     )

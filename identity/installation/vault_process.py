@@ -30,6 +30,7 @@ from identity.installation.folder import DataFolder
 from identity.vault.break_glass import BreakGlass
 from identity.vault.needs import VaultKeyring
 from identity.vault.reconcile import Reconciler
+from identity.vault.records import AuditRecord
 from identity.vault.rotation import KeyRotation
 from identity.vault.routes import SERVICE_SCOPE, build_router
 from identity.vault.service import SealedVault
@@ -48,6 +49,7 @@ class VaultParts:
     rotation: KeyRotation
     reconciler: Reconciler
     looks: BreakGlass
+    opened_since: Callable[[int], list[AuditRecord]]  # reads of rows, for people's own records
     engine: Engine
     closers: tuple[Callable[[], None], ...]
 
@@ -94,11 +96,12 @@ def open_vault(
         for close in reversed(closers):
             close()
         raise
+    sink = DatabaseAuditSink(engine)
     vault = SealedVault(
         store=store,
         keys=keys,
         secrets=secrets,
-        audit=(DatabaseAuditSink(engine), FileAuditSink(folder.vault_audit)),
+        audit=(sink, FileAuditSink(folder.vault_audit)),
         random=random,
         now=now,
     )
@@ -107,6 +110,7 @@ def open_vault(
         rotation=KeyRotation(vault=vault, keys=keys, store=SqlRotationStore(engine)),
         reconciler=reconciler,
         looks=BreakGlass(vault=vault, store=SqlLookStore(engine), random=random, now=now),
+        opened_since=sink.opened_since,
         engine=engine,
         closers=tuple(closers),
     )
@@ -124,6 +128,7 @@ def build_vault_app(settings: Settings, folder: DataFolder, parts: VaultParts) -
             looks=parts.looks,
             access=DigestAccessKeys(digests),
             officer_of=Officers(settings.vault.officers, digests),
+            opened_since=parts.opened_since,
         )
     )
     return app

@@ -7,9 +7,10 @@ answers the same receipt.
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import Lock
 
+from identity.core.issuance import issued_at
 from identity.core.parties import Agency
 from identity.issuer.ledger_transactions import anchor_batch_transaction
 from identity.issuer.parts import IssuerParts
@@ -54,8 +55,10 @@ class Sealer:
     def __init__(self, parts: IssuerParts) -> None:
         self._parts = parts
 
-    def seal_due(self, now: datetime) -> SealReport:  # noqa: ARG002 - every open batch is due
-        """Seal every batch that has copies; safe to call from any number of processes at once.
+    def seal_due(self, now: datetime) -> SealReport:
+        """Seal every batch that is due; safe to call from any number of processes at once.
+
+        A batch is due at once, or, where batches gather, when its stretch of time is over.
 
         A batch that fails does not keep the others waiting; it is tried again in the next round.
         """
@@ -63,7 +66,8 @@ class Sealer:
         refusals: dict[str, str] = {}
         for slug, agency in self._parts.agencies.items():
             for batch in self._parts.batches.open_batches(slug):
-                self._parts.batches.close(batch)
+                if self._is_due(slug, batch, now):
+                    self._parts.batches.close(batch)
             for batch in self._parts.batches.unfinished(slug):
                 try:
                     self._finish(agency, batch)
@@ -72,6 +76,14 @@ class Sealer:
                 else:
                     anchored.append(batch)
         return SealReport(anchored=tuple(anchored), refusals=refusals)
+
+    def _is_due(self, slug: str, batch_id: str, now: datetime) -> bool:
+        if not self._parts.gathers:
+            return True
+        batch = self._parts.batches.read_batch(slug, batch_id)
+        if batch is None:
+            return False
+        return issued_at(now) > issued_at(datetime.fromtimestamp(batch.opened_at, UTC))
 
     def _finish(self, agency: Agency, batch_id: str) -> None:
         parts = self._parts

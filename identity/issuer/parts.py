@@ -63,6 +63,9 @@ class IssuerParts:
     vault: Vault
     validity: Mapping[str, timedelta] = field(default_factory=dict)  # by credential type
     agency_options: Mapping[str, AgencyOptions] = field(default_factory=dict)  # by slug
+    # Batches gather everybody of a stretch of time (`issuance.STRETCH_SECONDS`) before they are
+    # sealed: a batch with one citizen in it ties her copies together.
+    gathers: bool = False
 
     def agency(self, slug: str) -> Agency:
         """The agency called `slug`.

@@ -166,6 +166,7 @@ class IssuanceStore(Protocol):
         that the wallet never confirmed are revoked. If `draft` raises, nothing was recorded.
 
         Raises:
+            IssuingStopped: the operator stopped this agency, or all; every instance sees it.
             AlreadyDelivered: the wallet confirmed an earlier set, or the agency ended it.
             TooManyDeliveries: `request.max_deliveries` sets were recorded before.
             NoOpenGroup: there is no room in a published status list.

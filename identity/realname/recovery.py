@@ -8,7 +8,7 @@ from identity.core.life_event import LifeEventKind
 from identity.core.proofing import EvidenceKind, assurance_level, claimed_evidence
 from identity.realname.ports import Binding, BindingStore
 from identity.realname.service import Enrolment, RealNames
-from registry.core.refusals import NotPermitted, Refusal
+from registry.core.refusals import NotFound, NotPermitted, Refusal
 
 
 class ProofingTooWeak(NotPermitted):
@@ -67,6 +67,10 @@ class RecoveryDesk:
                         item.agency, item.subject, reason=str(LifeEventKind.KEYS_LOST)
                     )
                 )
+            except (
+                NotFound
+            ):  # an agency that is not served here any more; nothing of it can be shown
+                continue
             except Refusal as refusal:  # the other agencies' credentials end all the same
                 failed.append(refusal)
         if failed:

@@ -110,3 +110,15 @@ class LookAnswer(_Strict):
 
 class Done(_Strict):
     """It is done."""
+
+
+class OpenedRequest(_Strict):
+    """Reads at or after this time, in unix seconds."""
+
+    since: Annotated[int, Field(ge=0, le=2**53 - 1)]
+
+
+class OpenedAnswer(_Strict):
+    """Audit records, oldest first, 1,000 at most: references and codes."""
+
+    records: list[dict[str, str | int]]

@@ -5,7 +5,7 @@ asks and who agrees is proven by two keys. There is no call that lists rows, and
 which identifiers are known without naming one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Response
@@ -21,6 +21,8 @@ from identity.vault.messages import (
     LookAnswer,
     LookAsked,
     MergeRequest,
+    OpenedAnswer,
+    OpenedRequest,
     OpenRequest,
     RefAnswer,
     RegistrationAnswer,
@@ -29,6 +31,7 @@ from identity.vault.messages import (
     SealRequest,
 )
 from identity.vault.ports import IdentityVault
+from identity.vault.records import AuditRecord
 from registry.core.encoding import base64url_decode, base64url_encode
 from registry.problems import responses
 
@@ -43,6 +46,7 @@ def build_router(
     looks: BreakGlass,
     access: AccessKeys,
     officer_of: Callable[[str | None], str],
+    opened_since: Callable[[int], Sequence[AuditRecord]] | None = None,
 ) -> APIRouter:
     """Routes below `/vault`.
 
@@ -51,6 +55,7 @@ def build_router(
         looks: what two officers may do together.
         access: opens the scope `vault:service`.
         officer_of: name of the officer whose access key is presented; raises `AccessDenied`.
+        opened_since: audit records of reads at or after a time, for people's own records.
     """
 
     def service(authorization: _Bearer = None) -> None:
@@ -122,6 +127,12 @@ def build_router(
         """Destroy what is behind a reference."""
         vault.forget(body.ref)
         return Done()
+
+    @calls.post("/opened", responses=refused)
+    def opened(body: OpenedRequest) -> OpenedAnswer:
+        """Who read which rows, why and when, since a time; references and codes alone."""
+        found = opened_since(body.since) if opened_since is not None else ()
+        return OpenedAnswer(records=[dict(record.members()) for record in found])
 
     @router.post("/looks", status_code=201, responses=refused)
     def ask(body: LookAsked, who: Annotated[str, Depends(officer)]) -> LookAnswer:

@@ -26,6 +26,7 @@ from identity.core.verification.failure import (
     reason_of,
 )
 from identity.core.verification.holder import binding_of_presentation, prove_presentation
+from identity.core.verification.mandates import check_together
 from identity.core.verification.policy import Policy, Rule
 from identity.core.verification.presented import Hints, Unverified
 from identity.core.verification.proof import Proven, prove
@@ -107,6 +108,10 @@ def open_case(
 def judge(cases: Sequence[Case], *, now: datetime) -> Verdict:
     """Judge credentials that were presented together; one "no" is a "no" to all of them."""
     results = [result for case in cases for result in run_checks(case)]
+    try:
+        _check_people(cases)
+    except Refusal as refusal:
+        results.insert(0, _failed(Check.POLICY, refusal))
     return conclude(results, credentials=_credentials(cases, {}), verified_at=now)
 
 
@@ -211,10 +216,17 @@ def _check_set(query: DcqlQuery, answer: Mapping[str, Sequence[Case]]) -> None:
             case.credential  # noqa: B018 - raises when its proof failed: no set of nothing
     satisfies(query, {name: [candidate_of(c) for c in group] for name, group in answer.items()})
     cases = [case for group in answer.values() for case in group]
+    _check_people(cases)
     for case in cases:
         for name in case.expectation.require:
             if not any(name in asked_names(other) for other in cases):
                 raise CheckFailed("condition_not_met", f"{name} was not shown")
+
+
+def _check_people(cases: Sequence[Case]) -> None:
+    """A mandate and what is shown beside it are about one person; a failed proof says no itself."""
+    proven = [case for case in cases if not isinstance(case.proven, Refusal)]
+    check_together([(_type_name(case), subject_of(case)) for case in proven])
 
 
 def _credentials(cases: Sequence[Case], names: Mapping[int, str]) -> list[VerifiedCredential]:

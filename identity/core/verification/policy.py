@@ -14,7 +14,9 @@ from identity.core.verification.verdict import Check
 from registry.core.refusals import Malformed
 
 CLOCK_SKEW_SECONDS = 60  # peers' clocks differ by seconds; see contracts, section 4
-MAX_ANCHOR_DELAY_SECONDS = 600  # sealing takes a second, a ledger outage minutes
+# A credential is dated to the beginning of a stretch of 5 minutes, its batch may be gathered to the
+# end of it; the rest is for an outage of the ledger.
+MAX_ANCHOR_DELAY_SECONDS = 900
 MAX_PRESENTATION_AGE_SECONDS = 300  # as long as a presentation request lives
 
 

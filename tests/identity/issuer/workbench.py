@@ -185,6 +185,7 @@ class Workbench(WalletSide):
         options: AgencyOptions | None = None,
         database: str | None = None,
         certificates: CertificateChain = NO_CERTIFICATES,
+        gathers: bool = False,
     ) -> None:
         self.folder = folder
         self.clock = clock or Clock()
@@ -218,6 +219,7 @@ class Workbench(WalletSide):
             persons=self.persons,
             vault=Crashing(self.vault, plan),
             agency_options={"registrar": self.options},
+            gathers=gathers,
         )
         self.publisher = StatusPublisher(self.parts)
         self.sealer = Sealer(self.parts)

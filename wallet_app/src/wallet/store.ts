@@ -6,6 +6,7 @@ import type { Head } from '../shared/trust'
 import type { PendingAuthorization } from './authorizing'
 import type { Card, HistoryEntry } from './cards'
 import type { HolderKey } from './holder_keys'
+import type { SeenRecord } from './own_record'
 import type { PendingCard } from './receiving'
 
 export type Pending = PendingAuthorization | PendingCard
@@ -145,6 +146,15 @@ export class Store implements TrustMemory {
 
   async pinAnchor(text: string): Promise<void> {
     await this.database.add('trust', text, 'anchor') // `add` refuses to replace a pinned anchor
+  }
+
+  /** How far the record at an agency was seen, and its head then. */
+  async seenRecord(issuer: string): Promise<SeenRecord | null> {
+    return ((await this.database.get('trust', `record ${issuer}`)) as SeenRecord | undefined) ?? null
+  }
+
+  async rememberRecord(issuer: string, seen: SeenRecord): Promise<void> {
+    await this.database.put('trust', seen, `record ${issuer}`)
   }
 
   async newestHead(): Promise<Head | null> {

@@ -14,7 +14,7 @@ import { declineRequest, readRequest, type VerifiedRequest } from './requests'
 import { checkStatus } from './status'
 import { Store } from './store'
 
-const PLAIN = ['home', 'add', 'share', 'show', 'history', 'settings'] as const
+const PLAIN = ['home', 'add', 'share', 'show', 'history', 'record', 'settings'] as const
 type Plain = (typeof PLAIN)[number]
 
 export type Screen =

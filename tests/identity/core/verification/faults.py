@@ -316,7 +316,7 @@ def _older_version(trial: Trial) -> None:
 
 
 def _late(trial: Trial) -> None:
-    trial.held = trial.stage.issue(anchor_delay=601)
+    trial.held = trial.stage.issue(anchor_delay=901)
     trial.stage.agency.publish_status()
 
 
