@@ -18,6 +18,7 @@ from identity.cli import (
     monitor,
     offer,
     opening,
+    receipt,
     request,
     stop,
     up,
@@ -45,6 +46,8 @@ app.command("audit")(audit.audit_ledger)
 app.command("export")(export.export_history)
 app.command("check-export")(export.check_exported)
 app.command("monitor")(monitor.monitor)
+app.command("check-receipt")(receipt.check_receipt)
+app.command("follow")(receipt.follow)
 app.command("witness")(witness.witness)
 app.command("access-key")(access.access_key)
 app.add_typer(vault.app, name="vault")

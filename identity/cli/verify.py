@@ -54,7 +54,7 @@ def verify(
     for the one who asks, which `cairn request` and the scanning page are for.
     """
     verdict = _judge(
-        _read(file), base=base, trust=trust, receipt=receipt, networks=network or LOOPBACK
+        read_presented(file), base=base, trust=trust, receipt=receipt, networks=network or LOOPBACK
     )
     if as_json:
         typer.echo(json.dumps(verdict.to_json(), ensure_ascii=False, indent=2))
@@ -138,7 +138,7 @@ def _judge(
             store.close()
 
 
-def _read(file: Path) -> object:
+def read_presented(file: Path) -> object:
     """An SD-JWT text, or a JSON object; `{"credential": …}` as issuers answer is unwrapped."""
     if not file.is_file():
         raise Malformed(f"there is no file {file.name}")
