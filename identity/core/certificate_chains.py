@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -63,7 +63,10 @@ def key_of_leaf(leaf: x509.Certificate) -> PublicKey:
     Raises:
         ChainNotUsable: it is for a key of another type.
     """
-    key = leaf.public_key()
+    try:
+        key = leaf.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ChainNotUsable("the certificate is for no key that is read here") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ChainNotUsable("the certificate is for no P-256 key")
     return public_key(KeyType.P256, key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint))

@@ -129,6 +129,14 @@ class Catalogue:
         """
         return self._find(lambda kind: kind.vct == vct)
 
+    def by_doctype(self, doctype: str) -> CredentialType:
+        """The type with this document type.
+
+        Raises:
+            UnknownCredentialType: there is none.
+        """
+        return self._find(lambda kind: kind.doctype == doctype)
+
     def by_vc_type(self, vc_types: Iterable[str]) -> CredentialType:
         """The type that is among `vc_types`, the `type` array of a W3C credential.
 

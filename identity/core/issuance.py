@@ -214,7 +214,10 @@ def _draft_jwt_vc(
         "issuanceDate": timestamp(started),
         "expirationDate": timestamp(expires),
         "credentialSchema": {"id": credential_type.schema_url, "type": "JsonSchema"},
-        "credentialStatus": status_entries(agency.issuer_url, place),
+        "credentialStatus": [  # version 1.1 wants an id (§4.9)
+            {"id": f"{entry['statusListCredential']}#{entry['statusListIndex']}", **entry}
+            for entry in status_entries(agency.issuer_url, place)
+        ],
         "credentialSubject": {"id": holder.did, **claims},
         "anchor": anchor.to_json(vcdm=True),
     }

@@ -14,10 +14,11 @@ from identity.core.client_identifier import (
 from identity.core.credential_types import Catalogue
 from identity.core.dcql import CredentialFormat, parse_dcql, refuse_unjudged_authorities
 from identity.core.encrypted_answer import AnswerKey
+from identity.core.mdoc import Handover
 from identity.core.parties import RelyingParty
 from identity.core.presentation_request import Delivery, ProvenRegistration, RequestIds
 from identity.verifier.ports import Registry, StoredRequest
-from registry.core.encoding import JsonObject, parse_json_object
+from registry.core.encoding import JsonObject, base64url_decode, parse_json_object
 from registry.core.refusals import Malformed, NotPermitted
 
 SCHEME = "openid4vp"
@@ -175,6 +176,18 @@ class Asking:
         asked = {str(wanted.format) for wanted in parse_dcql(_query_of(stored)).credentials}
         if isinstance(formats, dict) and not asked & set(formats):
             raise WalletCannot("the wallet presents none of the formats that are asked for")
+
+    def handover(self, party: RelyingParty, stored: StoredRequest) -> Handover:
+        """The request, as the signature of a mobile document's device is bound to it."""
+        thumbprint = b""
+        if stored.answer_key:
+            thumbprint = base64url_decode(AnswerKey(stored.answer_key).public.jwk_thumbprint)
+        return Handover(
+            client_id=stored.client_id,
+            nonce=stored.nonce,
+            response_uri=self.response_uri(party, stored.request),
+            key_thumbprint=thumbprint,
+        )
 
     def request_uri(self, party: RelyingParty, request: str) -> str:
         """Where the signed object is fetched."""

@@ -175,6 +175,8 @@ class EvidenceReader:
     def _type(self, hints: Hints) -> CredentialType:
         if hints.format is CredentialFormat.SD_JWT_VC:
             return self._catalogue.by_vct(hints.types[0])
+        if hints.format is CredentialFormat.MSO_MDOC:
+            return self._catalogue.by_doctype(hints.types[0])
         return self._catalogue.by_vc_type(hints.types)
 
     def _statuses(

@@ -13,6 +13,7 @@ from identity.core.dcql_answer import TooManyPresentations, check_count, query_c
 from identity.core.deriving import derive
 from identity.core.encrypted_answer import AnswerKey, new_answer_key
 from identity.core.hashed_code import code_digest
+from identity.core.mdoc import Handover
 from identity.core.parties import RelyingParty
 from identity.core.presentation_request import Delivery
 from identity.core.verification import pipeline, presented
@@ -328,6 +329,7 @@ class VerifierService:
         purpose = purpose_of(verifier.party, stored.purpose)
         now = self._now()
         binding = {"audience": stored.client_id, "nonce": stored.nonce}
+        handover = self._asking.handover(verifier.party, stored)
         try:
             cases = {
                 query_id: [
@@ -343,7 +345,7 @@ class VerifierService:
                         policy=verifier.policy,
                         now=now,
                     )
-                    for unverified, receipt in self._take(query_id, query, entries)
+                    for unverified, receipt in self._take(query_id, query, entries, handover)
                 ]
                 for query_id, entries in answer.entries.items()
             }
@@ -355,14 +357,14 @@ class VerifierService:
 
     @staticmethod
     def _take(
-        query_id: str, query: DcqlQuery, entries: tuple[Entry, ...]
+        query_id: str, query: DcqlQuery, entries: tuple[Entry, ...], handover: Handover
     ) -> list[tuple[Unverified, AnchorReceipt | Refusal | None]]:
         wanted = query_called(query_id, query)
         check_count(wanted, len(entries))  # before anything of theirs costs work
         return [
             (unverified, receipt)
             for value, receipt in entries
-            for unverified in presented.parse_presentation(value, wanted.format)
+            for unverified in presented.parse_presentation(value, wanted.format, handover=handover)
         ]
 
     def _open(self, slug: str, request: str) -> StoredRequest:

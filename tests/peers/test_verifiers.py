@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from identity.core import sd_jwt
+from identity.core import mdoc, sd_jwt
 from identity.core.certificates import read_pem_chain
 from identity.core.signing import NamedSigner
 from identity.demo.holder import Holder
 from registry.core.encoding import JsonObject
+from registry.core.keys import KeyType, public_key
+from registry.core.refusals import Refusal
+from tests.identity.core.test_mdoc import DOCTYPE, ISSUER, issued_mdoc
 from tests.peers import PYTHON, PYTHON_FOLDER, run_python
 from tests.scenarios.installation import Held, Installation, person
 
@@ -114,3 +117,20 @@ def test_openvc_believes_our_certificate_chain(here: Installation, held: Held):
 
     assert judged["verified"] is True
     assert "age_over_18" in judged["text"]
+
+
+def test_pymdoccbor_believes_our_mobile_document_and_we_believe_its_one():
+    issued = issued_mdoc()
+
+    judged = run_python("pymdoccbor_peer.py", {"issuer_signed": issued.hex(), "doctype": DOCTYPE})
+
+    assert judged["holds"] is True
+    theirs = mdoc.parse_issuer_signed(bytes.fromhex(judged["issued"]))
+    point = bytes([2 + (int(judged["y"], 16) & 1)]) + bytes.fromhex(judged["x"])
+    mdoc.verify_issuer_signed(theirs, key=public_key(KeyType.P256, point))
+    assert {element.name: element.value for element in theirs.elements} == {
+        "family_name": "Kestrel",
+        "age_over_18": True,
+    }
+    with pytest.raises(Refusal):
+        mdoc.verify_issuer_signed(theirs, key=ISSUER.key)

@@ -27,20 +27,20 @@ class Counter:
         self.around = {"resolver": installation.base, "rootPem": root.text}
         self.people = 0
 
-    def offer(self) -> JsonObject:
+    def offer(self, **more: Any) -> JsonObject:
         subject = self.here.enrol(person(self.people))
         self.people += 1
-        return self.here.offer(subject)
+        return self.here.offer(subject, **more)
 
-    def receive(self, form: str, **options: Any) -> JsonObject:
+    def receive(self, form: str, offer: JsonObject | None = None, **options: Any) -> JsonObject:
         """What the wallet of @openid4vc holds after an offer of a resident identity."""
-        made = self.offer()
+        made = self.offer(**(offer or {}))
         return run_node(
             "openid4vc_receive.mjs",
             {
                 **self.around,
                 "offer": made["offer_uri"],
-                "txCode": made["tx_code"],
+                "txCode": made.get("tx_code"),
                 "configuration": f"resident-identity-{form}",
                 "copies": 2,
                 "binding": "jwk",
@@ -142,6 +142,82 @@ def test_openid4vc_and_digital_bazaar_present_linked_data(counter: Counter):
 
     assert sent["status"] == 200, sent
     assert counter.result(asked)["verdict"]["verified"] is True
+
+
+def test_openid4vc_presents_a_jwt_of_data_model_1(counter: Counter):
+    received = counter.receive("jwt-vc", {"formats": ["jwt_vc_json"]}, binding="did:jwk", copies=1)
+    time.sleep(2)
+    asked = counter.ask(format="jwt_vc_json", client_id_prefix="x509_hash", encrypted=True)
+
+    sent = counter.present(received["cards"], asked)
+
+    assert sent["status"] == 200, sent
+    (credential,) = counter.result(asked)["verdict"]["credentials"]
+    assert credential["claims"] == {"age_over_18": True}
+
+
+def test_openid4vc_takes_a_batch_of_ten_with_dpop(counter: Counter):
+    received = counter.receive("sd-jwt", copies=10, dpop=True, notify=True)
+
+    assert received["batchSize"] >= 10
+    assert received["tokenType"] == "DPoP"
+    assert received["notified"] is True
+    assert len({card["credential"] for card in received["cards"]}) == 10
+
+
+def test_openid4vc_takes_an_offer_without_a_transaction_code(counter: Counter):
+    received = counter.receive("sd-jwt", {"tx_code": False})
+
+    assert len(received["cards"]) == 2
+
+
+def test_openid4vc_comes_by_a_code_with_a_pushed_request_and_dpop(counter: Counter):
+    subject = counter.here.enrol(person(19))
+    offer = counter.here.offer(subject, grants=["authorization_code"], tx_code=False)
+    made = counter.here.call(
+        counter.here.post("issuer:civil-registry", "/identification-codes", {"subject": subject})
+    )
+
+    received = run_node(
+        "openid4vc_receive.mjs",
+        {
+            **counter.around,
+            "offer": offer["offer_uri"],
+            "configuration": "resident-identity-sd-jwt",
+            "copies": 2,
+            "binding": "jwk",
+            "dpop": True,
+            "identify": {"code": made["code"], "birthDate": person(19).birth_date},
+        },
+    )
+
+    assert received["pushed"] is True
+    assert received["tokenType"] == "DPoP"
+    assert len(received["cards"]) == 2
+
+
+def test_openid4vc_waits_for_a_deferred_credential(counter: Counter):
+    subject = counter.here.enrol(person(20))
+    offer = counter.here.offer(subject, deferred=True)
+
+    received = run_node(
+        "openid4vc_receive.mjs",
+        {
+            **counter.around,
+            "offer": offer["offer_uri"],
+            "txCode": offer["tx_code"],
+            "configuration": "resident-identity-sd-jwt",
+            "copies": 1,
+            "binding": "jwk",
+            "decide": {
+                "url": f"{counter.here.base}/issuers/civil-registry/deferred/{offer['offer']}",
+                "key": counter.here.keys["issuer:civil-registry"],
+            },
+        },
+    )
+
+    assert received["waited"] >= 1
+    assert len(received["cards"]) == 1
 
 
 def _query(counter: Counter, asked: JsonObject) -> JsonObject:

@@ -211,9 +211,10 @@ class Installation:
         kind: str = "resident-identity",
         agency: str = "civil-registry",
         claims: JsonObject | None = None,
+        **more: Any,
     ) -> JsonObject:
         """Offer a credential to a subject."""
-        body = {"subject": subject, "credential_type": kind, "tx_code": True}
+        body = {"subject": subject, "credential_type": kind, "tx_code": True, **more}
         if claims is not None:
             body["claims"] = claims
         return self.call(self.post(f"issuer:{agency}", "/offers", body))

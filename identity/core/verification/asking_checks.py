@@ -106,6 +106,8 @@ def subject_of(case: Case) -> JsonObject:
     kept: Any = keep_only(query.paths, credential.root)
     if query.format.is_w3c:
         kept = kept.get("credentialSubject", {})
+    elif query.format is CredentialFormat.MSO_MDOC:
+        kept = kept.get(credential.types[0], {})  # our elements stand in one name space
     return kept if isinstance(kept, dict) else {}
 
 

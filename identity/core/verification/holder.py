@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from identity.core import data_integrity, jose, sd_jwt, vcdm
+from identity.core import data_integrity, jose, mdoc, sd_jwt, vcdm
 from identity.core.jsonld import ContextStore
 from identity.core.verification.did_documents import key_of
 from identity.core.verification.envelopes import (
@@ -22,12 +22,13 @@ from identity.core.verification.presented import (
     Unverified,
     UnverifiedEnveloped,
     UnverifiedLinkedData,
+    UnverifiedMdoc,
     UnverifiedSdJwtVc,
 )
 from identity.core.verification.proof import Proven, stated_binding
 from registry.core.encoding import JsonObject
 from registry.core.keys import PublicKey
-from registry.core.refusals import Malformed
+from registry.core.refusals import Malformed, Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,14 @@ def binding_of(unverified: Unverified, proven: Proven) -> Mapping[str, str]:
         claims = jose.parse_compact(key_binding).claims
         named = {"audience": claims.get("aud"), "nonce": claims.get("nonce")}
         return {name: value for name, value in named.items() if isinstance(value, str)}
+    if isinstance(unverified, UnverifiedMdoc):
+        # The device signs over the request itself: it answers this one, or nothing that is known.
+        try:
+            mdoc.verify_device_signed(unverified.document, handover=unverified.handover)
+        except Refusal:
+            return {}
+        handover = unverified.handover
+        return {"audience": handover.client_id, "nonce": handover.nonce}
     if unverified.presentation is None:
         return proven.stated
     return binding_of_presentation(unverified.presentation)
@@ -77,6 +86,8 @@ def verify_holder(
     """
     if isinstance(unverified, UnverifiedSdJwtVc):
         _verify_key_binding(unverified, proven, freshness=freshness)
+    elif isinstance(unverified, UnverifiedMdoc):
+        mdoc.verify_device_signed(unverified.document, handover=unverified.handover)
     else:
         _verify_presentation(unverified, proven, contexts=contexts, freshness=freshness)
 

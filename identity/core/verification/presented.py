@@ -8,14 +8,15 @@ to a "no" and never to another yes.
 from dataclasses import dataclass
 from typing import Any
 
-from identity.core import sd_jwt, status_list
+from identity.core import mdoc, sd_jwt, status_list
 from identity.core.credential_digest import AnchorClaim, anchor_claim, credential_digest
 from identity.core.dcql import CredentialFormat
+from identity.core.mdoc import Handover, UnverifiedDocument
 from identity.core.sd_jwt import UnverifiedSdJwt
 from identity.core.verification import envelopes
 from identity.core.verification.envelopes import Envelope
 from identity.core.verification.times import read_time
-from registry.core.encoding import JsonObject
+from registry.core.encoding import JsonObject, base64url_decode
 from registry.core.refusals import Malformed, Refusal
 
 MAX_SD_JWT_CHARS = 256 << 10  # a portrait of 100 kB in base64, twice over
@@ -60,7 +61,15 @@ class UnverifiedEnveloped:
         return self.envelope.document
 
 
-Unverified = UnverifiedSdJwtVc | UnverifiedLinkedData | UnverifiedEnveloped
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnverifiedMdoc:
+    """A mobile document in a device response, and the request that it is to be an answer to."""
+
+    document: UnverifiedDocument
+    handover: Handover
+
+
+Unverified = UnverifiedSdJwtVc | UnverifiedLinkedData | UnverifiedEnveloped | UnverifiedMdoc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,22 +203,40 @@ def parse_jwt_presentation(
     )
 
 
+def parse_mdoc(value: object, *, handover: Handover) -> UnverifiedMdoc:
+    """Take a device response apart: base64url text (OpenID4VP 1.0, B.2.5).
+
+    Raises:
+        Malformed: no text, too long, or no device response with one document.
+    """
+    if not isinstance(value, str) or len(value) > 2 * mdoc.MAX_MDOC_BYTES:
+        raise PresentationMalformed("a device response is a base64url text of bounded length")
+    return UnverifiedMdoc(
+        document=mdoc.parse_device_response(base64url_decode(value)), handover=handover
+    )
+
+
 def parse_presentation(
-    value: object, credential_format: CredentialFormat
+    value: object, credential_format: CredentialFormat, *, handover: Handover | None = None
 ) -> tuple[Unverified, ...]:
     """Take one entry of a `vp_token` apart, in the format that was asked for.
+
+    Args:
+        handover: the request that it answers; a mobile document cannot be judged without.
 
     Raises:
         Malformed: it is not in that format.
     """
     if credential_format is CredentialFormat.SD_JWT_VC:
         return (parse_sd_jwt_vc(value),)
+    if credential_format is CredentialFormat.MSO_MDOC:
+        if handover is None:
+            raise PresentationMalformed("a mobile document answers a request, and there is none")
+        return (parse_mdoc(value, handover=handover),)
     if credential_format is CredentialFormat.JWT_VC_JSON:
         credentials = parse_jwt_presentation(value)
-    elif credential_format is CredentialFormat.LDP_VC:
-        credentials = parse_linked_presentation(value)
     else:
-        raise PresentationMalformed("presentations in this format are not read")
+        credentials = parse_linked_presentation(value)
     if len(credentials) != 1:
         raise PresentationMalformed("a presentation in a vp_token holds one credential")
     return credentials
@@ -232,6 +259,18 @@ def hints(unverified: Unverified) -> Hints:
             content=payload,
             uris=uris,
             issued_at=payload.get("iat"),
+        )
+    if isinstance(unverified, UnverifiedMdoc):
+        signed = unverified.document.issuer_signed
+        content = signed.security_object.content
+        listed = status_list.parse_token_reference(content)
+        return _hints(
+            credential_format=CredentialFormat.MSO_MDOC,
+            method=_method_of(signed.key_id, None),
+            types=(signed.security_object.doctype,),
+            content=content,
+            uris=(listed.uri,) if listed else (),
+            issued_at=signed.security_object.signed_at,
         )
     credential = unverified.credential
     content, credential_format = credential, CredentialFormat.LDP_VC

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from identity.core import data_integrity, sd_jwt_vc, vcdm
+from identity.core import data_integrity, mdoc, sd_jwt_vc, vcdm
 from identity.core.bbs.keys import BbsPublicKey
 from identity.core.credential_types import Catalogue
 from identity.core.dcql import CredentialFormat
@@ -29,6 +29,7 @@ from identity.core.verification.presented import (
     Unverified,
     UnverifiedEnveloped,
     UnverifiedLinkedData,
+    UnverifiedMdoc,
     UnverifiedSdJwtVc,
     names_of,
 )
@@ -100,6 +101,8 @@ def prove(
         raise documents
     if isinstance(unverified, UnverifiedSdJwtVc):
         return _prove_sd_jwt(unverified, method=hints.method, documents=documents)
+    if isinstance(unverified, UnverifiedMdoc):
+        return _prove_mdoc(unverified, method=hints.method, documents=documents)
     if isinstance(unverified, UnverifiedEnveloped):
         return _prove_enveloped(
             unverified, method=hints.method, documents=documents, contexts=contexts, now=now
@@ -147,6 +150,33 @@ def _prove_sd_jwt(
         issued_at=credential.issued_at,
         not_before=credential.not_before,
         expires_at=credential.expires_at,
+    )
+
+
+def _prove_mdoc(
+    unverified: UnverifiedMdoc, *, method: str, documents: Sequence[IssuerDocument]
+) -> Proven:
+    """A mobile document: the issuer's signature, and a digest of it for each element shown."""
+    issuer_signed = unverified.document.issuer_signed
+    mdoc.verify_issuer_signed(issuer_signed, key=find_key(documents, method))
+    signed = issuer_signed.security_object
+    root: JsonObject = {}
+    for element in issuer_signed.elements:
+        root.setdefault(element.name_space, {})[element.name] = element.value
+    return Proven(
+        format=CredentialFormat.MSO_MDOC,
+        methods=(method,),
+        issuer=method.partition("#")[0],
+        types=(signed.doctype,),
+        content=signed.content,
+        root=root,
+        claims=root.get(signed.doctype, {}),
+        subject="",
+        holder_key=signed.device_key,
+        stated={},
+        issued_at=signed.signed_at,
+        not_before=signed.valid_from,
+        expires_at=signed.valid_until,
     )
 
 

@@ -141,6 +141,8 @@ def type_of(case: Case) -> CredentialType:
     credential = case.credential
     if credential.format is CredentialFormat.SD_JWT_VC:
         return case.world.catalogue.by_vct(credential.types[0])
+    if credential.format is CredentialFormat.MSO_MDOC:
+        return case.world.catalogue.by_doctype(credential.types[0])
     return case.world.catalogue.by_vc_type(credential.types)
 
 

@@ -15,10 +15,11 @@ from cryptography.x509.oid import NameOID
 
 from identity.adapters.key_files import key_from_seed
 from identity.adapters.schema_files import load_catalogue, load_contexts
-from identity.core import data_integrity, jose, sd_jwt, sd_jwt_vc, status_list
+from identity.core import data_integrity, jose, mdoc, sd_jwt, sd_jwt_vc, status_list
 from identity.core.certificates import FixedChain
 from identity.core.credential_digest import AnchorClaim, credential_digest
 from identity.core.jsonld import ContextStore
+from identity.core.mdoc import Handover
 from identity.core.parties import AskedCredential, Purpose, RelyingParty
 from identity.core.presentation_request import ProvenRegistration
 from identity.core.signing import NamedSigner
@@ -604,9 +605,39 @@ class Stage:
         )
         return Held(text, bound, receipt)
 
+    def issue_mdoc(
+        self,
+        *,
+        claims: Mapping[str, Any] | None = None,
+        signer: NamedSigner | None = None,
+        holder: NamedSigner | None = None,
+    ) -> Held:
+        """A mobile document."""
+        bound = holder or holder_signer()
+        anchor = self._anchor_claim()
+        draft = mdoc.draft_mdoc(
+            doctype=CATALOGUE.by_name("resident-identity").doctype,
+            claims=claims or CLAIMS,
+            device_key=bound.key,
+            issued_at=self.ledger.now,
+            expires_at=self.ledger.now + 86_400,
+            status={"status_list": {"idx": 7, "uri": self.agency.uri("token")}},
+            anchor=anchor.to_json(vcdm=False),
+            random=self.random,
+        )
+        signed_by = signer or self.agency.jose
+        leaf = certify(signed_by.key, common_name="Civil registry")
+        receipt = self._anchor(draft.content, anchor, 1)
+        return Held(mdoc.sign_mdoc(draft, signer=signed_by, chain=[leaf]), bound, receipt)
+
     def issue_in(self, form: str) -> Held:
         """A resident identity in one of the formats of DCQL."""
-        makers = {"dc+sd-jwt": self.issue, "ldp_vc": self.issue_ldp, "jwt_vc_json": self.issue_jwt}
+        makers = {
+            "dc+sd-jwt": self.issue,
+            "ldp_vc": self.issue_ldp,
+            "jwt_vc_json": self.issue_jwt,
+            "mso_mdoc": self.issue_mdoc,
+        }
         made: Held = makers[form]()
         return made
 
@@ -676,6 +707,23 @@ class Stage:
                 },
             },
             signer=signer,
+        )
+
+    def present_mdoc(
+        self,
+        held: Held,
+        *,
+        handover: Handover,
+        elements: Sequence[str] = ("age_over_18",),
+        holder: NamedSigner | None = None,
+    ) -> str:
+        return base64url_encode(
+            mdoc.present_mdoc(
+                held.credential,
+                elements=elements,
+                holder=holder or held.holder,
+                handover=handover,
+            )
         )
 
     def receipt_json(self, held: Held) -> JsonObject:

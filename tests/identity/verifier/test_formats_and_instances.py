@@ -9,7 +9,7 @@ from tests.identity.verifier.stage import holder_signer
 from tests.identity.verifier.test_refused_answers import answer_encrypted
 from tests.identity.verifier.workbench import BEARER, Workbench
 
-FORMATS = ("dc+sd-jwt", "ldp_vc", "jwt_vc_json")
+FORMATS = ("dc+sd-jwt", "ldp_vc", "jwt_vc_json", "mso_mdoc")
 
 
 @pytest.fixture
@@ -72,7 +72,13 @@ def test_the_holder_of_a_w3c_presentation_is_the_subject(bench: Workbench, form)
 
 
 def test_a_presentation_in_the_wrong_form_for_its_format_is_refused(bench: Workbench):
-    for form, entry in (("ldp_vc", "text"), ("jwt_vc_json", {}), ("dc+sd-jwt", {})):
+    for form, entry in (
+        ("ldp_vc", "text"),
+        ("jwt_vc_json", {}),
+        ("dc+sd-jwt", {}),
+        ("mso_mdoc", {}),
+        ("mso_mdoc", "oWd2ZXJzaW9u"),
+    ):
         wanted = bench.object(bench.ask(format=form))
         name = wanted["dcql_query"]["credentials"][0]["id"]
 

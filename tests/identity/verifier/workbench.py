@@ -16,13 +16,14 @@ from identity.adapters.rendezvous_store import DatabaseWaits
 from identity.adapters.trust_cache import DatabaseSeenVersions
 from identity.adapters.verifier_store import DatabaseRequests
 from identity.core.jose import verify_compact
+from identity.core.mdoc import Handover
 from identity.core.verification.policy import Policy, conformance_policy, strict_policy
 from identity.rendezvous.routes import build_router as build_rendezvous_router
 from identity.rendezvous.service import RendezvousService
 from identity.verifier.evidence import EvidenceReader
 from identity.verifier.routes import build_router
 from identity.verifier.service import Verifier, VerifierService
-from registry.core.encoding import JsonObject
+from registry.core.encoding import JsonObject, base64url_decode
 from registry.problems import install
 from tests.identity.verifier.stage import BASE, CATALOGUE, Held, Stage
 
@@ -104,6 +105,8 @@ class Workbench:
         query = wanted["dcql_query"]["credentials"][0]
         held = held or self.stage.issue_in(query["format"])
         named = {"audience": wanted["client_id"], "nonce": wanted["nonce"], **options}
+        if query["format"] == "mso_mdoc":
+            return self._mdoc_form(wanted, held, **options)
         if query["format"] == "ldp_vc":
             shown: Any = self.stage.present_ldp(held, **named)
         elif query["format"] == "jwt_vc_json":
@@ -114,6 +117,22 @@ class Workbench:
             "vp_token": json.dumps({query["id"]: [shown]}),
             "state": wanted["state"],
             "anchor_receipts": json.dumps({query["id"]: [self.stage.receipt_json(held)]}),
+        }
+
+    def _mdoc_form(self, wanted: JsonObject, held: Held, **options: Any) -> dict[str, str]:
+        jwks = wanted["client_metadata"].get("jwks", {}).get("keys", ())
+        handover = Handover(
+            client_id=options.pop("audience", wanted["client_id"]),
+            nonce=options.pop("nonce", wanted["nonce"]),
+            response_uri=options.pop("response_uri", wanted["response_uri"]),
+            key_thumbprint=base64url_decode(jwks[0]["kid"]) if jwks else b"",
+        )
+        shown = self.stage.present_mdoc(held, handover=handover, **options)
+        name = wanted["dcql_query"]["credentials"][0]["id"]
+        return {
+            "vp_token": json.dumps({name: [shown]}),
+            "state": wanted["state"],
+            "anchor_receipts": json.dumps({name: [self.stage.receipt_json(held)]}),
         }
 
     def answer(

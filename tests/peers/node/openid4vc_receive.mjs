@@ -3,18 +3,21 @@
 // Input:  { offer, txCode?, configuration, copies, binding: 'jwk'|'did:jwk'|'did:key', crv?, dpop?, notify?, resolver, rootPem }
 // Output: { cards: [{ format, credential, jwk, types? }], tokenType, notified, batchSize }
 import { Openid4vciClient } from '@openid4vc/openid4vci'
-import { clientAuthenticationAnonymous } from '@openid4vc/oauth2'
+import { clientAuthenticationAnonymous, clientAuthenticationNone } from '@openid4vc/oauth2'
 import * as Ed25519Multikey from '@digitalbazaar/ed25519-multikey'
 import * as EcdsaMultikey from '@digitalbazaar/ecdsa-multikey'
 import { algOf, answer, didJwk, Keys, makeCallbacks, readInput, signWith } from './callbacks.mjs'
 
 const input = await readInput()
+let pushed = false
 const keys = new Keys()
 const callbacks = makeCallbacks({
   keys,
   rootPem: input.rootPem,
   resolver: input.resolver,
-  clientAuthentication: clientAuthenticationAnonymous(),
+  clientAuthentication: input.identify
+    ? clientAuthenticationNone({ clientId: 'wallet-of-others' })
+    : clientAuthenticationAnonymous(),
 })
 const dids = new Map()
 callbacks.signJwt = async (signer, { header, payload }) => {
@@ -26,12 +29,10 @@ const client = new Openid4vciClient({ callbacks })
 const credentialOffer = await client.resolveCredentialOffer(input.offer)
 const issuerMetadata = await client.resolveIssuerMetadata(credentialOffer.credential_issuer)
 const dpopJwk = input.dpop ? await keys.make() : undefined
-const token = await client.retrievePreAuthorizedCodeAccessTokenFromOffer({
-  credentialOffer,
-  issuerMetadata,
-  txCode: input.txCode,
-  dpop: dpopJwk ? { signer: { method: 'jwk', alg: 'ES256', publicJwk: dpopJwk } } : undefined,
-})
+const dpop = dpopJwk ? { signer: { method: 'jwk', alg: 'ES256', publicJwk: dpopJwk } } : undefined
+const token = input.identify
+  ? await tokenByCode(input.identify)
+  : await client.retrievePreAuthorizedCodeAccessTokenFromOffer({ credentialOffer, issuerMetadata, txCode: input.txCode ?? undefined, dpop })
 const access = { accessToken: token.accessTokenResponse.access_token, dpop: token.dpop }
 
 const { c_nonce: nonce } = await client.requestNonce({ issuerMetadata })
@@ -56,12 +57,23 @@ for (const signer of signers) {
   })
   jwts.push(jwt)
 }
-const { credentialResponse } = await client.retrieveCredentials({
+let { credentialResponse } = await client.retrieveCredentials({
   issuerMetadata,
   ...access,
   credentialConfigurationId: input.configuration,
   proofs: { jwt: jwts },
 })
+let waited = 0
+if (credentialResponse.transaction_id) {
+  const transactionId = credentialResponse.transaction_id
+  await decide(input.decide)
+  for (; !credentialResponse.credentials; waited += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    const answered = await client.retrieveDeferredCredentials({ issuerMetadata, ...access, transactionId })
+    credentialResponse = answered.deferredCredentialResponse
+    if (waited > 20) throw new Error('the deferred credential never came')
+  }
+}
 let notified = false
 if (input.notify) {
   await client.sendNotification({
@@ -76,6 +88,8 @@ answer({
   tokenType: token.accessTokenResponse.token_type,
   originalDraft: issuerMetadata.originalDraftVersion,
   notified,
+  waited,
+  pushed,
   batchSize: issuerMetadata.credentialIssuer.batch_credential_issuance?.batch_size,
   cards: await Promise.all(
     credentialResponse.credentials.map(async (entry, index) => {
@@ -86,6 +100,52 @@ answer({
     }),
   ),
 })
+
+/** The authorization code flow: pushed request, the citizen at the page, the code. */
+async function tokenByCode({ code, birthDate }) {
+  const redirectUri = 'http://127.0.0.1:1/back'
+  const request = await client.createAuthorizationRequestUrlFromOffer({
+    credentialOffer,
+    issuerMetadata,
+    clientId: 'wallet-of-others',
+    redirectUri,
+    scope: issuerMetadata.credentialIssuer.credential_configurations_supported[input.configuration].scope,
+    dpop,
+  })
+  pushed = request.authorizationRequestUrl.includes('request_uri=urn')
+  const opened = await fetch(request.authorizationRequestUrl)
+  const cookie = opened.headers.getSetCookie().map((set) => set.split(';')[0]).join('; ')
+  const page = await opened.text()
+  const hidden = [...page.matchAll(/<input type="hidden" name="([a-z_]+)" value="([^"]*)">/g)].map(([, name, value]) => [name, value])
+  const [, action] = /<form method="post" action="([^"]+)"/.exec(page)
+  const typed = [['answer', 'identify'], ['code', code], ['birth_date', birthDate]]
+  const back = await fetch(new URL(action, request.authorizationRequestUrl), {
+    method: 'POST',
+    headers: { Cookie: cookie },
+    body: new URLSearchParams([...hidden, ...typed]),
+    redirect: 'manual',
+  })
+  const { code: authorizationCode } = client.parseAndVerifyAuthorizationResponseRedirectUrl({
+    url: back.headers.get('location'),
+    authorizationServerMetadata: issuerMetadata.authorizationServers[0],
+  })
+  return client.retrieveAuthorizationCodeAccessTokenFromOffer({
+    issuerMetadata,
+    credentialOffer,
+    authorizationCode,
+    pkceCodeVerifier: request.pkce?.codeVerifier,
+    redirectUri,
+    dpop: request.dpop ?? dpop,
+  })
+}
+
+/** The agency decides meanwhile; a wallet would just wait. */
+async function decide({ url, key }) {
+  const body = JSON.stringify({ decision: 'issue' })
+  const headers = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }
+  const decided = await fetch(url, { method: 'POST', headers, body })
+  if (!decided.ok) throw new Error(`${url}: ${decided.status} ${await decided.text()}`)
+}
 
 async function didUrlOf(publicJwk) {
   if (input.binding === 'did:jwk') return `${didJwk(publicJwk)}#0`
