@@ -5,6 +5,7 @@ from collections.abc import Callable
 import cbor2
 
 from identity.core.data_integrity.suites import find_cryptosuite
+from identity.core.stopping import resumption_message
 from registry.consortium.contribution import TYPE as CONTRIBUTION_TYPE
 from registry.core.cosignature import cosignature_message
 from registry.core.encoding import base64url_encode, canonical_json
@@ -50,6 +51,7 @@ def _vote(_key: KeySigner) -> bytes:
 MESSAGES: dict[str, Callable[[KeySigner], bytes]] = {
     "transaction": lambda _: TRANSACTION_TYPE.encode() + b"\0" + TEXT.encode(),
     "contribution": lambda _: CONTRIBUTION_TYPE.encode() + b"\0" + TEXT.encode(),
+    "resumption": lambda _: resumption_message(TEXT.split("\n")[0], TEXT),
     "head": lambda _: TEXT.encode(),
     "cosignature": lambda _: cosignature_message(TEXT, 7),
     "consensus vote": _vote,

@@ -49,6 +49,7 @@ READERS = {
     "identity.core.sd_jwt.verifier.verify_sd_jwt": "SD-JWT VC",
     "identity.core.sd_jwt_vc.verify_sd_jwt_vc": "SD-JWT VC",
     "identity.core.status_list.cwt.verify_status_cwt": "status CWT",
+    "identity.core.stopping.verify_resumption": "resumption",
     "identity.core.verification.envelopes._verify_jws": "vc+jwt envelope",
     "identity.core.verification.envelopes._verify_sd_jwt": "vc+sd-jwt envelope",
     "identity.core.verification.envelopes.verify_binding": "key binding",
@@ -62,6 +63,7 @@ READERS = {
     "identity.core.verification.status_check._verified_bitstring": "embedded credential",
     "identity.core.verification.status_check._verified_token": "status token",
     "identity.demo.holder.Holder.read_request": "request object",
+    "identity.issuer.person_record.OwnRecordDesk._proven": "key binding",
     # The two that others go through, and bare messages, which are tried below.
     "identity.core.cose.verify_sign1": "vc+cose envelope",
     "identity.core.jose.verify_compact": "vc+jwt envelope",

@@ -42,7 +42,7 @@ def named_tests(path: str) -> frozenset[str]:
     """Names of the test functions in a file of tests; empty when there is no such file.
 
     A function that has no `assert` of its own, no `pytest.raises`, and calls nothing whose name
-    begins with `check` or `assert` holds nobody to anything, and is left out.
+    begins with `check`, `assert` or `must` holds nobody to anything, and is left out.
     """
     file = ROOT / path
     if not file.is_file():
@@ -62,4 +62,4 @@ def _holds(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call):
         return False
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    return name == "raises" or name.startswith(("check", "assert"))
+    return name == "raises" or name.startswith(("check", "assert", "must"))
