@@ -53,6 +53,7 @@ from identity.installation.issuing import build_issuer
 from identity.installation.opening import GATE_KEYS, build_opening
 from identity.installation.parties import KeyRing
 from identity.installation.real_names import (
+    build_identification,
     build_life_events,
     build_proofing,
     build_real_names,
@@ -478,6 +479,7 @@ class _Builder:
             options=open_options(self._ring, self._settings),
             gathers=self._settings.gathers,
             looks=AuditedLooks(looks),
+            identification=build_identification(self._settings, proofing, real_names),
         )
         with suppress(Refusal):  # a ledger that is away now must not keep verifying from starting
             issuer.worker.prepare(self._clock())

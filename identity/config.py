@@ -208,6 +208,8 @@ class AgencySettings(_Section):
     certificate_chain: Path | None = None
     # required: tokens are bound to DPoP keys, and proofs carry our nonce; some wallets cannot
     dpop: Literal["offered", "required"] = "offered"
+    # how citizens identify themselves: by a code of the agency, or at [identity_provider]
+    identification: Literal["code", "provider"] = "code"
     logo: Annotated[str, Field(pattern=r"^(https://|data:image/)", max_length=65536)] | None = None
     attestation: AttestationSettings | None = None
     open: bool = False  # no access key asked; conformance only

@@ -19,6 +19,7 @@ from identity.core.jsonld import ContextStore
 from identity.core.parties import Agency
 from identity.core.person_record import MAX_ENTRIES
 from identity.issuer.anchoring import Sealer
+from identity.issuer.identification import CitizenIdentification
 from identity.issuer.life_events import RestingCredentials
 from identity.issuer.parts import AgencyOptions, IssuerParts
 from identity.issuer.person_record import Looks, OwnRecordDesk, RecordKeeper
@@ -59,6 +60,7 @@ def build_issuer(
     options: Mapping[str, AgencyOptions],
     gathers: bool,
     looks: Looks,
+    identification: Mapping[str, CitizenIdentification],
 ) -> IssuerService:
     """Everything below `/issuers`, and the rounds of its worker.
 
@@ -86,7 +88,12 @@ def build_issuer(
     publisher = StatusPublisher(parts)
     records = SqlRecordStore(engine)
     router = build_router(
-        parts=parts, publisher=publisher, access=access, clock=clock, profiles=profiles
+        parts=parts,
+        publisher=publisher,
+        access=access,
+        clock=clock,
+        profiles=profiles,
+        identification=identification,
     )
     own_records = OwnRecordDesk(parts, records, limit=MAX_ENTRIES)
     router.include_router(build_record_router(own_records, clock=clock))

@@ -19,6 +19,7 @@ from identity.adapters.stdnum_schemes import standard_schemes
 from identity.config import RegisterSettings, Settings
 from identity.core.access import AccessKeys
 from identity.core.proofing import claimed_evidence
+from identity.issuer.identification import CitizenIdentification, NotIdentified
 from identity.realname.in_person import InPersonDesk
 from identity.realname.life_events import LifeEventHook, LifeEvents
 from identity.realname.life_routes import build_router as build_life_router
@@ -26,6 +27,7 @@ from identity.realname.oidc_login import OidcDesk
 from identity.realname.ports import IdentitySealing, PopulationRegister
 from identity.realname.proofing import ProofingSource, RegisterSource
 from identity.realname.proofing_routes import build_router as build_proofing_router
+from identity.realname.provider_identification import ProviderIdentification
 from identity.realname.recovery import EndsAll, RecoveryDesk
 from identity.realname.recovery_routes import build_router as build_recovery_router
 from identity.realname.review import ReviewDesk
@@ -67,6 +69,24 @@ class Proofing:
     sources: Mapping[str, ProofingSource]
     router: APIRouter
     closers: tuple[Callable[[], None], ...]
+    oidc: OidcDesk | None
+
+
+def build_identification(
+    settings: Settings, proofing: Proofing, real_names: RealNames
+) -> Mapping[str, CitizenIdentification]:
+    """How citizens identify themselves at each agency that does not do it by its own codes.
+
+    Raises:
+        Malformed: an agency names the provider, and none is configured.
+    """
+    chosen = [agency.slug for agency in settings.agencies if agency.identification == "provider"]
+    if chosen and proofing.oidc is None:
+        raise Malformed("agencies.identification: provider needs [identity_provider]")
+    if proofing.oidc is None:
+        return {}
+    provider = ProviderIdentification(proofing.oidc, real_names, refused=NotIdentified)
+    return dict.fromkeys(chosen, provider)
 
 
 def build_proofing(
@@ -137,7 +157,7 @@ def build_proofing(
         officer_of=officer_of,
         today=today,
     )
-    return Proofing(sources=sources, router=router, closers=tuple(closers))
+    return Proofing(sources=sources, router=router, closers=tuple(closers), oidc=oidc)
 
 
 def build_review(

@@ -40,6 +40,8 @@ from registry.core.refusals import Refusal, Unavailable
 from registry.problems import responses
 
 COOKIE = "cairn-authorize"
+AWAY_COOKIE = "cairn-authorize-away"  # agency and request, while the browser is elsewhere
+RETURN_PATH = "/authorize/return"  # one for all agencies: it is registered with the provider
 _HTML: dict[str, Any] = {"content": {"text/html": {}}}
 _PAGE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The page", **_HTML},
@@ -55,6 +57,7 @@ def build_authorization_router(
 ) -> APIRouter:
     """Routes below `/issuers/{agency}` of the authorization code flow."""
     router = APIRouter(prefix="/issuers/{agency}", tags=["OpenID4VCI"])
+    returning = APIRouter(tags=["OpenID4VCI"])
 
     @router.post(
         "/par",
@@ -107,23 +110,15 @@ def build_authorization_router(
             )
         except InvalidRequestUri:
             return _gone(agency, language)
-        away = desk.elsewhere(agency, request_uri or "")
-        answer: Response = (
-            _page(agency, found, request_uri or "", browser=browser, language=language)
-            if away is None
-            else RedirectResponse(away, 303, headers=page_headers(None))
-        )
-        base = parts.agency(agency).issuer_url
-        answer.set_cookie(
-            COOKIE,
-            browser,
-            max_age=REQUEST_SECONDS,
-            path=f"/issuers/{agency}/authorize",
-            secure=base.startswith("https:"),
-            httponly=True,
-            samesite="lax",
-        )
-        return answer
+        away = desk.elsewhere(agency)
+        if away is not None:
+            left: Response = RedirectResponse(away, 303, headers=page_headers(None))
+            _keep(left, agency, COOKIE, browser, path=RETURN_PATH)
+            _keep(left, agency, AWAY_COOKIE, f"{agency} {request_uri}", path=RETURN_PATH)
+            return left
+        shown = _page(agency, found, request_uri or "", browser=browser, language=language)
+        _keep(shown, agency, COOKIE, browser, path=f"/issuers/{agency}/authorize")
+        return shown
 
     @router.post(
         "/authorize",
@@ -155,13 +150,15 @@ def build_authorization_router(
             return _page(agency, found, uri, browser=browser, language=language, wrong=True)
         return _back(answer, found)
 
-    @router.get("/authorize/return", responses=_PAGE, response_class=HTMLResponse)
-    def take_return(agency: Slug, request: Request, state: _Text = None) -> Response:
+    @returning.get(RETURN_PATH, responses=_PAGE, response_class=HTMLResponse)
+    def take_return(request: Request) -> Response:
         """The browser comes back from where it identified the citizen."""
         language = choose_language(None, request.headers.get("Accept-Language", ""))
+        agency, _, uri = request.cookies.get(AWAY_COOKIE, "").partition(" ")
         browser, now = request.cookies.get(COOKIE, ""), clock()
+        parts.agency(agency)
         try:
-            found = desk.open(agency, state or "", client_id=None, browser=browser, now=now)
+            found = desk.open(agency, uri, client_id=None, browser=browser, now=now)
             answer = desk.identify(agency, found, dict(request.query_params), now=now)
             if answer.redirect is None:  # another try begins in the wallet
                 answer = desk.decline(agency, found, why="not identified")
@@ -170,6 +167,17 @@ def build_authorization_router(
         except Refusal:
             return _gone(agency, language)
         return _back(answer, found)
+
+    def _keep(answer: Response, agency: str, name: str, value: str, *, path: str) -> None:
+        answer.set_cookie(
+            name,
+            value,
+            max_age=REQUEST_SECONDS,
+            path=path,
+            secure=parts.agency(agency).issuer_url.startswith("https:"),
+            httponly=True,
+            samesite="lax",
+        )
 
     @router.get("/authorize/style.css", responses=responses(404))
     def read_style(agency: Slug) -> Response:
@@ -204,7 +212,10 @@ def build_authorization_router(
         text = render_gone(parts.agency(agency), language=language)
         return HTMLResponse(text, 400, headers=page_headers(None))
 
-    return router
+    both = APIRouter()
+    both.include_router(router)
+    both.include_router(returning)
+    return both
 
 
 def _back(answer: Answer, found: Authorization) -> Response:

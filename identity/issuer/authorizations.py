@@ -119,12 +119,9 @@ class AuthorizationDesk:
             raise InvalidRequestUri(_GONE)
         return found
 
-    def elsewhere(self, slug: str, request_uri: str) -> str | None:
+    def elsewhere(self, slug: str) -> str | None:
         """Where the browser goes to identify the citizen, where that is not our page."""
-        url = self._parts.agency(slug).issuer_url
-        return self._identification.elsewhere(
-            slug, return_to=f"{url}/authorize/return", handle=request_uri
-        )
+        return self._identification.elsewhere(slug)
 
     def identify(
         self,

@@ -31,13 +31,17 @@ class CitizenIdentification(Protocol):
     """Finds out which enrolled person sits before the page.
 
     - `elsewhere` gives the address to send the browser to, or None where our page asks by itself.
-      `handle` comes back as the parameter `state`, and `return_to` gets the answer.
+      It comes back to `{base}/authorize/return`, and what it brings goes to `identify`.
     - `identify` returns the subject that the agency knows her by, or raises; every wrong answer is
       counted where it can be guessed at. It never says which part was wrong.
     """
 
-    def elsewhere(self, slug: str, *, return_to: str, handle: str) -> str | None:
-        """Where the browser goes, if not to our form."""
+    def elsewhere(self, slug: str) -> str | None:
+        """Where the browser goes, if not to our form.
+
+        Raises:
+            Unavailable: it cannot be found out now.
+        """
         ...
 
     def identify(self, slug: str, answers: Mapping[str, str], *, now: datetime) -> str:
@@ -86,7 +90,7 @@ class CodeIdentification:
         )
         return IdentificationCode(code, lifetime_seconds)
 
-    def elsewhere(self, slug: str, *, return_to: str, handle: str) -> str | None:  # noqa: ARG002
+    def elsewhere(self, slug: str) -> str | None:  # noqa: ARG002
         """Nowhere: our page asks."""
         return None
 
@@ -113,6 +117,23 @@ class CodeIdentification:
         if not store.use_identification(slug, digest):
             raise NotIdentified(_NO)
         return subject
+
+
+class IdentificationByAgency:
+    """Each agency's own way; by a code of the agency where none is named."""
+
+    def __init__(
+        self, otherwise: CitizenIdentification, chosen: Mapping[str, CitizenIdentification]
+    ) -> None:
+        self._otherwise, self._chosen = otherwise, chosen
+
+    def elsewhere(self, slug: str) -> str | None:
+        """As `CitizenIdentification.elsewhere`."""
+        return self._chosen.get(slug, self._otherwise).elsewhere(slug)
+
+    def identify(self, slug: str, answers: Mapping[str, str], *, now: datetime) -> str:
+        """As `CitizenIdentification.identify`."""
+        return self._chosen.get(slug, self._otherwise).identify(slug, answers, now=now)
 
 
 _NO = "code and birth date do not identify anybody here"

@@ -11,7 +11,11 @@ from identity.issuer.authorization_routes import build_authorization_router
 from identity.issuer.authorizations import AuthorizationDesk
 from identity.issuer.credential_endpoint import CredentialDesk
 from identity.issuer.dpop_desk import DpopDesk
-from identity.issuer.identification import CitizenIdentification, CodeIdentification
+from identity.issuer.identification import (
+    CitizenIdentification,
+    CodeIdentification,
+    IdentificationByAgency,
+)
 from identity.issuer.offers import OfferDesk
 from identity.issuer.parts import IssuerParts
 from identity.issuer.public_routes import build_public_router
@@ -35,7 +39,7 @@ def build_router(
     access: AccessKeys,
     clock: Clock,
     profiles: Mapping[str, VcApiProfile] | None = None,
-    identification: CitizenIdentification | None = None,
+    identification: Mapping[str, CitizenIdentification] | None = None,
 ) -> APIRouter:
     """Routes for wallets, agencies and everybody.
 
@@ -45,7 +49,7 @@ def build_router(
         access: opens the scopes `issuer:<agency>`.
         clock: current time, aware and in UTC.
         profiles: how VC API instances sign; an agency without one signs its own types.
-        identification: how citizens identify themselves; by a code of the agency if not given.
+        identification: how citizens identify themselves, by agency; by a code of it otherwise.
     """
     router = APIRouter()
     offers, dpop, codes = OfferDesk(parts), DpopDesk(parts), CodeIdentification(parts)
@@ -62,7 +66,9 @@ def build_router(
     router.include_router(
         build_authorization_router(
             parts=parts,
-            desk=AuthorizationDesk(parts, dpop, identification or codes),
+            desk=AuthorizationDesk(
+                parts, dpop, IdentificationByAgency(codes, identification or {})
+            ),
             dpop=dpop,
             clock=clock,
         )

@@ -182,6 +182,19 @@ class OidcDesk:
         self._vault.forget(login.ref)
         return state
 
+    def told(self, ticket: str, *, agency: str) -> LoggedIn:
+        """Who logged in, for an agency whose page she used instead of its counter.
+
+        Raises:
+            TicketNotValid: unknown, over, of another agency, or not completed.
+            Unavailable: the vault does not answer.
+        """
+        login = self._known(ticket, agency)
+        if not login.done:
+            raise TicketNotValid("the login is not completed")
+        found = parse_json_object(self._opened(login, actor=f"issuer:{agency}"))
+        return LoggedIn(**{name: found[name] for name in LoggedIn.__slots__})
+
     def prove(self, application: Application) -> Proofed:
         """As `ProofingSource.prove`."""
         login = self._known(application.ticket or "", application.agency)
