@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from bench.measure import Figure
 from registry.core.encoding import JsonObject, parse_json
 from tests.peers import PeerFailed, run_node, run_python
 
@@ -18,12 +19,15 @@ DIGITAL_BAZAAR = {
     "bbs-2023": ("bbs-2023", None),
 }
 
+# The bare operation beside it, where it is not that of the key itself.
+FLOORS = {"bbs-2023": "P-256"}
+
 
 @dataclass(frozen=True, slots=True)
 class PeerFigures:
-    """By format and peer: how many a second are issued and verified, None where it does neither."""
+    """By format and peer: issuing and verifying, each beside the bare operation in its process."""
 
-    rates: Mapping[str, Mapping[str, tuple[float, float]]]
+    rates: Mapping[str, Mapping[str, tuple[Figure, Figure]]]
 
 
 def measure_peers(
@@ -34,7 +38,7 @@ def measure_peers(
     Raises:
         PeerFailed: a peer is not installed, or does not do what it is asked.
     """
-    rates: dict[str, dict[str, tuple[float, float]]] = {}
+    rates: dict[str, dict[str, tuple[Figure, Figure]]] = {}
     for name, figures in _digital_bazaar(document).items():
         rates.setdefault(name, {})["Digital Bazaar"] = figures
     message = {
@@ -45,13 +49,16 @@ def measure_peers(
     }
     for name, figures in run_node("time_formats.mjs", message).items():
         peer = "@sd-jwt" if name == "SD-JWT VC" else "jose"
-        rates.setdefault(name, {})[peer] = (figures["issue"], figures["verify"])
+        rates.setdefault(name, {})[peer] = (_figure(figures["issue"]), _figure(figures["verify"]))
     for name, figures in run_python("time_formats.py", message).items():
-        rates.setdefault(name, {})["openvc"] = (figures["issue"], figures["verify"])
+        rates.setdefault(name, {})["openvc"] = (
+            _figure(figures["issue"]),
+            _figure(figures["verify"]),
+        )
     return PeerFigures(rates)
 
 
-def _digital_bazaar(document: JsonObject) -> dict[str, tuple[float, float]]:
+def _digital_bazaar(document: JsonObject) -> dict[str, tuple[Figure, Figure]]:
     # Their verifier asks a list for the status, which is not what is measured.
     plain = {name: value for name, value in document.items() if name != "credentialStatus"}
     signing: list[dict[str, Any]] = [
@@ -75,13 +82,24 @@ def _digital_bazaar(document: JsonObject) -> dict[str, tuple[float, float]]:
         shown = derived.get(job["suite"], signed)
         for what, subject in (("sign", plain), ("verify", shown)):
             timing.append(
-                {**job, "do": "time", "what": what, "seconds": SECONDS, "document": subject}
+                {
+                    **job,
+                    "do": "time",
+                    "what": what,
+                    "floor": FLOORS.get(job["suite"], job["curve"]),
+                    "seconds": SECONDS,
+                    "document": subject,
+                }
             )
     figures = _ask(timing)
     return {
-        name: (figures[2 * number], figures[2 * number + 1])
+        name: (_figure(figures[2 * number]), _figure(figures[2 * number + 1]))
         for number, name in enumerate(DIGITAL_BAZAAR)
     }
+
+
+def _figure(answer: Mapping[str, float]) -> Figure:
+    return Figure(answer["perSecond"], answer["bare"])
 
 
 def _ask(jobs: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -11,6 +11,7 @@ import { cryptosuite as eddsaRdfc } from '@digitalbazaar/eddsa-rdfc-2022-cryptos
 import * as vc from '@digitalbazaar/vc'
 import { readFileSync } from 'node:fs'
 import { loaderOf } from './linked_data.mjs'
+import { rate } from './timing.mjs'
 
 const { contexts, jobs } = JSON.parse(readFileSync(0, 'utf8'))
 const bundled = loaderOf(contexts)
@@ -92,19 +93,12 @@ async function verify({ suite, document }) {
   return { verified: result.verified, error: String(result.error?.errors?.[0] ?? result.error ?? '') }
 }
 
-/** How many a second, after a warm-up: `what` is 'sign' or 'verify'. */
-async function time({ what, seconds, ...job }) {
+/** How many a second, beside the bare operation: `what` is 'sign' or 'verify'. */
+async function time({ what, seconds, floor, ...job }) {
   const work = what === 'sign' ? await signer(job) : () => verify(job)
   const done = await work()
   if (what === 'verify' && !done.verified) throw new Error(`does not verify: ${done.error}`)
-  for (let n = 0; n < 5; n++) await work()
-  let count = 0
-  const begun = process.hrtime.bigint()
-  while (Number(process.hrtime.bigint() - begun) < seconds * 1e9) {
-    await work()
-    count++
-  }
-  return count / (Number(process.hrtime.bigint() - begun) / 1e9)
+  return rate(work, { what, curve: floor, seconds })
 }
 
 async function signer(job) {
