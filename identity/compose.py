@@ -45,7 +45,7 @@ from identity.core.verification.policy import (
 from identity.core.verification.verdict import Check
 from identity.installation import conformance, parties
 from identity.installation.agency_options import open_options
-from identity.installation.certificates import CertificateDesk, Certified, open_root
+from identity.installation.certificates import CertificateDesk, Certified, open_root, read_roots
 from identity.installation.conformance import Instance
 from identity.installation.databases import open_identity_database
 from identity.installation.folder import DataFolder
@@ -568,6 +568,7 @@ class _Builder:
             places=self._places(),
             local=self._read_own,
             public_base_url=self._settings.server.public_base_url,
+            certificate_roots=read_roots(self._folder.root_certificate),
             catalogue=self._catalogue,
             schemas=load_foreign_schemas(self._settings.foreign_schemas.files),
             contexts=self._contexts,

@@ -65,6 +65,11 @@ def open_root(
     return Root(certificate, private)
 
 
+def read_roots(path: Path) -> tuple[bytes, ...]:
+    """DER of the roots in a PEM file; none when there is no such file."""
+    return read_pem_chain(path.read_bytes()) if path.is_file() else ()
+
+
 class CertificateDesk:
     """Hands institutions their chains and renews what nears its end."""
 

@@ -52,6 +52,7 @@ def build_verifier(
     schemas: Mapping[str, JsonObject],
     contexts: ContextStore,
     trust: AnyTrustAnchor,
+    certificate_roots: Sequence[bytes],
     engine: Engine,
     registry: RegistryClient,
     access: AccessKeys,
@@ -64,6 +65,7 @@ def build_verifier(
         policies: by slug of the party; every party has one.
         places: origins from which other installations' lists may be fetched.
         schemas: of others, by the `id` that a `credentialSchema` has.
+        certificate_roots: DER of roots that count for `trusted_authorities` in DCQL.
         local: reads our own published documents without the network.
         public_base_url: what our own addresses begin with.
     """
@@ -95,7 +97,13 @@ def build_verifier(
         ),
         requests=requests,
         rendezvous=waits,
-        world=World(contexts=contexts, catalogue=catalogue, trust=trust, schemas=schemas),
+        world=World(
+            contexts=contexts,
+            catalogue=catalogue,
+            trust=trust,
+            schemas=schemas,
+            certificate_roots=tuple(certificate_roots),
+        ),
         now=clock,
         random=random,
         trust=lambda: registry.trust,

@@ -5,6 +5,7 @@ from typing import Any
 from identity.core import haip
 from identity.core.dcql import CredentialFormat
 from identity.core.dcql_answer import Candidate, keep_only, matches
+from identity.core.verification.authorities import authorities_of
 from identity.core.verification.case import AnyCredential, Case
 from identity.core.verification.did_documents import is_self_describing
 from identity.core.verification.failure import CheckFailed, NothingToCheck
@@ -84,7 +85,7 @@ def candidate_of(case: Case) -> Candidate:
         types=expanded_types(credential, case.world.catalogue),
         credential=credential.root,
         is_holder_bound=bool(binding_of(case.unverified, credential)),
-        authorities=frozenset(),  # none of the frameworks that DCQL names certifies our issuers
+        authorities=authorities_of(case),
     )
 
 

@@ -27,12 +27,15 @@ class World:
 
     Args:
         schemas: of others, by the `id` that a `credentialSchema` has; our own are in the catalogue.
+        certificate_roots: DER of roots whose chains count for `trusted_authorities` in DCQL; they
+            accredit nobody.
     """
 
     contexts: ContextStore
     catalogue: Catalogue
     trust: AnyTrustAnchor
     schemas: Mapping[str, JsonObject] = field(default_factory=dict)
+    certificate_roots: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

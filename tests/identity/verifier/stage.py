@@ -440,7 +440,12 @@ class Stage:
         self.party = self._relying_party()
         self.fetched: list[str] = []
         self.seen: dict[str, int] = {}
-        self.world = World(contexts=CONTEXTS, catalogue=CATALOGUE, trust=self.ledger.trust)
+        self.world = World(
+            contexts=CONTEXTS,
+            catalogue=CATALOGUE,
+            trust=self.ledger.trust,
+            certificate_roots=(certify(_seeded("none").key, common_name="Root", is_root=True),),
+        )
 
     @property
     def now(self) -> datetime:
