@@ -447,6 +447,7 @@ class _Builder:
             now=self._seconds,
         )
         self.closers.extend(proofing.closers)
+        workers.append(Worker("proofing", proofing.sweep, interval_seconds=PURGE_SECONDS))
         review = build_review(engine, random=self._random, now=self._seconds)
         real_names = build_real_names(
             engine=engine,

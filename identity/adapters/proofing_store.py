@@ -1,6 +1,6 @@
 """Sessions before officers and logins at a provider: references, names of officers, digests."""
 
-from sqlalchemy import BigInteger, Engine, LargeBinary, String, delete, update
+from sqlalchemy import BigInteger, Engine, LargeBinary, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from identity.adapters.database import Base, transaction
@@ -76,6 +76,14 @@ class SqlSittingStore:
             )
             return gone.first() is not None
 
+    def old(self, *, opened_before: int, limit: int) -> list[Sitting]:
+        """As `SittingStore.old`."""
+        with transaction(self._engine) as session:
+            rows = session.scalars(
+                select(SittingRow).where(SittingRow.opened_at < opened_before).limit(limit)
+            ).all()
+        return [Sitting(**{name: getattr(row, name) for name in Sitting.__slots__}) for row in rows]
+
 
 class SqlLoginStore:
     """Keeps the promises of `LoginStore` in SQLite or PostgreSQL."""
@@ -115,3 +123,11 @@ class SqlLoginStore:
                 delete(LoginRow).where(LoginRow.digest == digest).returning(LoginRow.digest)
             )
             return gone.first() is not None
+
+    def old(self, *, started_before: int, limit: int) -> list[Login]:
+        """As `LoginStore.old`."""
+        with transaction(self._engine) as session:
+            rows = session.scalars(
+                select(LoginRow).where(LoginRow.started_at < started_before).limit(limit)
+            ).all()
+        return [Login(**{name: getattr(row, name) for name in Login.__slots__}) for row in rows]

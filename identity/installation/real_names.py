@@ -70,6 +70,7 @@ class Proofing:
     router: APIRouter
     closers: tuple[Callable[[], None], ...]
     oidc: OidcDesk | None
+    sweep: Callable[[], None]  # forgets sessions and logins that nobody came back for
 
 
 def build_identification(
@@ -157,7 +158,13 @@ def build_proofing(
         officer_of=officer_of,
         today=today,
     )
-    return Proofing(sources=sources, router=router, closers=tuple(closers), oidc=oidc)
+
+    def sweep() -> None:
+        in_person.sweep()
+        if oidc is not None:
+            oidc.sweep()
+
+    return Proofing(sources=sources, router=router, closers=tuple(closers), oidc=oidc, sweep=sweep)
 
 
 def build_review(

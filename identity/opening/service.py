@@ -47,6 +47,10 @@ class IdentitySealer:
         sealed = seal_identity(identity, custody=self._custody, random=self._random)
         self._store.put_seal(person, sealed, renew=renew, now=self._now())
 
+    def forget(self, person: str) -> None:
+        """Destroy every seal of a person who is erased; nobody can open what is not there."""
+        self._store.forget_person(person)
+
 
 class OpeningDesk:
     """What the installation does for an opening: finds the sealed record, guards the gate."""

@@ -18,6 +18,7 @@ from registry.core.encoding import base64url_encode, canonical_json, parse_json_
 from registry.core.refusals import Conflict, NotPermitted
 
 TICKET_SECONDS = 8 * 3600  # a working day: the second officer may be at another desk
+SWEPT_AT_ONCE = 100
 _OWNER, _KIND = "realname", "in-person"
 
 
@@ -58,6 +59,10 @@ class SittingStore(Protocol):
 
     def end(self, ticket: str) -> bool:
         """End the session; False when it was over already."""
+        ...
+
+    def old(self, *, opened_before: int, limit: int) -> list[Sitting]:
+        """Sessions that are over and were never used."""
         ...
 
 
@@ -150,6 +155,13 @@ class InPersonDesk:
             person=person, evidence=tuple(EvidenceKind(kind) for kind in stated["evidence"])
         )
 
+    def sweep(self) -> None:
+        """Forget what nobody came back for."""
+        for sitting in self._sittings.old(
+            opened_before=self._now() - TICKET_SECONDS, limit=SWEPT_AT_ONCE
+        ):
+            self._end(sitting)
+
     def _known(self, ticket: str, agency: str) -> Sitting:
         sitting = self._sittings.read(ticket)
         if sitting is None or sitting.agency != agency:
@@ -166,9 +178,8 @@ class InPersonDesk:
             raise TicketNotValid("the session is over") from error
 
     def _end(self, sitting: Sitting) -> bool:
-        ended = self._sittings.end(sitting.ticket)
-        self._vault.forget(sitting.ref)
-        return ended
+        self._vault.forget(sitting.ref)  # first: a session without its row can still be swept
+        return self._sittings.end(sitting.ticket)
 
 
 def _statement(query: RegisterQuery, evidence: tuple[str, ...]) -> bytes:

@@ -159,7 +159,7 @@ class LifeEvents:
         self.tell(LifeEventKind.WITHDRAWN, [binding])
         rest = self._bindings.of_person(binding.person)
         if all(other.state is BindingState.WITHDRAWN for other in rest):
-            self._vault.forget(binding.person)
+            self._forget(binding.person)
 
     def merge(self, person: str, *, into: str) -> None:
         """Make one registration of two that people decided to be one person's. Repeatable.
@@ -176,6 +176,8 @@ class LifeEvents:
         ]
         self._bindings.move(person, to=into)
         self._vault.merge(person, into=into)
+        if self._sealing is not None:
+            self._sealing.forget(person)
         merged = [
             binding
             for binding in self._bindings.of_person(into)
@@ -222,6 +224,12 @@ class LifeEvents:
                     failed = failed or error
         if failed is not None:
             raise failed
+
+    def _forget(self, person: str) -> None:
+        """Erase: what the institutions could open, and her row with its keys."""
+        if self._sealing is not None:
+            self._sealing.forget(person)
+        self._vault.forget(person)
 
     def _taken_over(
         self,

@@ -24,6 +24,7 @@ from registry.core.hashing import labelled_hash, sha256
 from registry.core.refusals import Malformed
 
 LOGIN_SECONDS = 600  # from the first step to the enrolment
+SWEPT_AT_ONCE = 100
 _OWNER, _KIND = "realname", "oidc-login"
 
 
@@ -88,6 +89,10 @@ class LoginStore(Protocol):
 
     def end(self, digest: bytes) -> bool:
         """End the login; False when it was over already."""
+        ...
+
+    def old(self, *, started_before: int, limit: int) -> list[Login]:
+        """Logins that are over and were never used."""
         ...
 
 
@@ -217,6 +222,13 @@ class OidcDesk:
             raise TicketNotValid("this ticket was used")
         return Proofed(person=person, evidence=self._evidence[found["acr"]])
 
+    def sweep(self) -> None:
+        """Forget what nobody came back for."""
+        for login in self._logins.old(
+            started_before=self._now() - LOGIN_SECONDS, limit=SWEPT_AT_ONCE
+        ):
+            self._end(login)
+
     def _known(self, state: str, agency: str) -> Login:
         try:
             login = self._logins.read(_digest(state))
@@ -236,9 +248,8 @@ class OidcDesk:
             raise TicketNotValid("the login is over") from error
 
     def _end(self, login: Login) -> bool:
-        ended = self._logins.end(login.digest)
-        self._vault.forget(login.ref)
-        return ended
+        self._vault.forget(login.ref)  # first: a login without its row can still be swept
+        return self._logins.end(login.digest)
 
 
 def _digest(state: str) -> bytes:

@@ -163,3 +163,7 @@ class IdentitySealing(Protocol):
             Unavailable: it could not be kept; the registration does not go on.
         """
         ...
+
+    def forget(self, person: str) -> None:
+        """Destroy every seal of a person who is erased. Safe to repeat."""
+        ...

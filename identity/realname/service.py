@@ -258,10 +258,12 @@ class RealNames:
         case = self._review.decided(CaseKind.SIMILAR, applicant)
         if case is not None and case.verdict is Verdict.SAME:
             self._vault.attach(case.target, identifier=number.identifier)
+            self._vault.forget(applicant)
             return Registration(ref=case.target, new=False)
         if case is not None:
             registration = seal(case.similar)
             if not registration.similar:
+                self._vault.forget(applicant)
                 return registration
             case = self._review.reopen(case, similar=registration.similar)  # somebody else came
         else:

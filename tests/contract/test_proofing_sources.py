@@ -223,6 +223,21 @@ def test_what_waited_is_erased_afterwards(way: Way) -> None:
     assert store.versions(after="", limit=10) == []
 
 
+def test_what_nobody_came_back_for_is_swept(way: Way) -> None:
+    if way.source.takes_claims:
+        return
+    vault = way.source._vault  # type: ignore[attr-defined]
+    one = application(way)
+    way.source.sweep()  # type: ignore[attr-defined]
+    assert vault._store.versions(after="", limit=10) != []  # not while it may be used
+    way.clock[0] += way.lifetime + 1
+    way.source.sweep()  # type: ignore[attr-defined]
+
+    assert vault._store.versions(after="", limit=10) == []
+    with pytest.raises(TicketNotValid):
+        way.source.prove(one)
+
+
 # -- two officers -----------------------------------------------------------------------------
 
 

@@ -8,12 +8,13 @@ import base64
 import hashlib
 import json
 import secrets
+import shutil
 import socket
 import string
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,17 @@ from urllib.parse import quote, urlencode
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
+from identity.adapters.audit_sinks import verify_audit_file
+from identity.adapters.database import create_database, transaction
 from identity.adapters.embedded_register import EmbeddedRegister, InventedPerson
+from identity.adapters.vault_store import VaultAudit
 from identity.core.chinese_id import check_character
 from identity.demo.story import Story
 from identity.realname.ports import Address, RegisteredPerson
 from tests.canaries import CanaryFound, CanaryScan
+from tests.identity.realname.oidc_server import CLIENT, REDIRECT, OidcServer, providing
 from tests.identity.realname.register_server import RegisterServer, serving
 from tests.scenarios.installation import DEMO, Installation, as_told, enrolment
 from tests.scenarios.showing import show
@@ -66,6 +72,12 @@ def invent(number: int) -> InventedPerson:
             ),
         ),
     )
+
+
+def twin_of(one: InventedPerson) -> InventedPerson:
+    """Somebody of the same name, born on the same day, with another number."""
+    digits = f"{one.number[:14]}{(int(one.number[14:17]) + 7) % 1000:03}"
+    return replace(one, number=digits + check_character(digits))
 
 
 def mistyped(number: str) -> str:
@@ -141,10 +153,22 @@ def played(
     make_installation: Callable[..., Installation], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Played]:
     people = tuple(invent(number) for number in range(PEOPLE))
+    people = (*people, twin_of(people[1]))
     folder = tmp_path_factory.mktemp("canaries")
     register = RegisterServer(now=lambda: int(time.time()), register=EmbeddedRegister(people))
-    with serving(register):
+    provider = OidcServer(now=lambda: int(time.time()))
+    with serving(register), providing(provider):
         text = DEMO.read_text("utf-8")
+        for agency in ("civil-registry", "university"):
+            named = f'slug = "{agency}"\n'
+            assert named in text
+            text = text.replace(named, f'{named}officers = ["ada", "bob"]\n')
+        text += (
+            '\n[vault]\nofficers = ["eve", "kim"]\n'
+            f'[identity_provider]\nissuer = "{provider.url}"\nclient_id = "{CLIENT}"\n'
+            f'redirect_uri = "{REDIRECT}"\ncountry = "CN"\n'
+            'evidence = { high = ["chip-document", "biometric-match"] }\n'
+        )
         before = '[population_register]\nkind = "embedded"\n'
         assert before in text
         text = text.replace(
@@ -159,6 +183,7 @@ def played(
         installation.on_answer = told.note
         installation.start()
         play(told)
+        live(told, provider)
         assert all(path == "/register/lookup" for path in register.paths)  # nothing in a URL
         yield told
 
@@ -169,7 +194,7 @@ def play(told: Played) -> None:
     for one in people[:2]:
         assert len(list(Story(here.stage(as_told(one))).tell())) == 8
     residence(told, people[2])
-    for one in people:
+    for one in people[:PEOPLE]:
         mistakes_of_officers(told, one)
         mistakes_of_programs(told, one)
         nonsense_on_the_wire(told, one)
@@ -180,6 +205,102 @@ def play(told: Played) -> None:
         "/registry/log/entries?start=0&count=50",
     ):
         assert here.http.get(f"{here.base}{path}").is_success
+
+
+def live(told: Played, provider: OidcServer) -> None:
+    """Every other way into the vault and out of it, with an old backup lying about."""
+    here, (first, second, third, twin) = told.installation, told.people
+    shutil.copytree(here.data.vault, here.folder / "old-backup" / "vault")
+    officers_and_provider(told, first, provider)
+    # Somebody of the same name and day under another number: two officers decide, and an appeal.
+    held = here.post("issuer:university", "/enrolments", enrolment(as_told(twin)))
+    assert held.status_code == 409, held.text
+    (case,) = officer(told, "eve", "GET", "/review/cases").json()
+    for name, verdict in (("eve", "distinct"), ("kim", "distinct")):
+        body = {"verdict": verdict, "reason": "seen-both"}
+        officer(told, name, "POST", f"/review/cases/{case['id']}/decision", body)
+    subject = here.enrol(as_told(twin), agency="university")
+    other = here.enrol(as_told(second), agency="university")
+    double = here.post("issuer:university", "/doubles", {"subject": subject, "other": other}).json()
+    for name in ("eve", "kim"):
+        body = {"verdict": "same", "target": double["similar"][0], "reason": "one-woman"}
+        officer(told, name, "POST", f"/review/cases/{double['id']}/decision", body)
+    # Life goes on, and ends.
+    names = {"family_name": third.person.family_name, "given_name": third.person.given_name}
+    born = third.person.birth_date.isoformat()
+    registered = here.enrol(as_told(third))
+    for kind, more, expected in (
+        ("name-changed", names, 204),
+        ("name-changed", {"family_name": first.person.family_name}, 409),
+        ("corrected", {**names, "birth_date": born}, 204),
+        ("corrected", names, 400),
+        ("incapacitated", {}, 204),
+        ("capacity-restored", {}, 204),
+        ("married", names, 422),
+        ("withdrawn", {}, 204),
+    ):
+        event = {"subject": registered, "kind": kind, **more}
+        answer = here.post("issuer:civil-registry", "/life-events", event)
+        assert answer.status_code == expected, (kind, answer.text)
+    dead = here.enrol(as_told(second))
+    here.post("issuer:civil-registry", "/life-events", {"subject": dead, "kind": "deceased"})
+    lost = here.post("issuer:civil-registry", "/recoveries", enrolment(as_told(first)))
+    assert lost.status_code == 200, lost.text
+    shutil.copytree(here.data.root, here.folder / "old-backup" / "data")
+
+
+def officers_and_provider(told: Played, one: InventedPerson, provider: OidcServer) -> None:
+    """Two officers, at first of different minds; a login, and a login of somebody else."""
+    here, who = told.installation, as_told(one)
+    seen = [{"type": "document"}, {"type": "visual-match"}]
+    stated = enrolment(who, evidence=seen)
+    sittings = "/issuers/civil-registry/sittings"
+    for second in ({"given_name": one.person.given_name + "x"}, {}):
+        made = officer(
+            told, "civil-registry/ada", "POST", "/issuers/civil-registry/sittings", stated
+        )
+        ticket = made.json()["ticket"]
+        path = f"{sittings}/{ticket}/confirmation"
+        answer = officer(told, "civil-registry/bob", "POST", path, {**stated, **second})
+        assert answer.status_code == (409 if second else 200), answer.text
+    proofed = enrolment(who, evidence=[], source="in-person", ticket=ticket)
+    assert here.post("issuer:civil-registry", "/enrolments", proofed).status_code == 201
+    assert here.post("issuer:civil-registry", "/enrolments", proofed).status_code == 403
+    provider.person = {
+        "national_id": one.number,
+        "family_name": one.person.family_name,
+        "given_name": one.person.given_name,
+        "birthdate": one.person.birth_date.isoformat(),
+    }
+    for person, expected in ((one, 201), (told.people[1], 409)):
+        begun = here.post("issuer:civil-registry", "/logins", {}).json()
+        state, code = provider.log_in(begun["url"])
+        done = here.post(
+            "issuer:civil-registry", "/logins/completion", {"state": state, "code": code}
+        )
+        message = enrolment(
+            as_told(person), evidence=[], source="oidc", ticket=done.json()["ticket"]
+        )
+        answer = here.post("issuer:civil-registry", "/enrolments", message)
+        assert answer.status_code == expected, answer.text
+    begun = here.post("issuer:civil-registry", "/logins", {}).json()
+    here.post(
+        "issuer:civil-registry",
+        "/logins/completion",
+        {"state": begun["state"], "code": one.number},
+    )
+    assert "civil-registry" not in repr(provider.requests)
+
+
+def officer(told: Played, name: str, method: str, path: str, body: Any = None) -> httpx2.Response:
+    """What an officer asks with her own key."""
+    here = told.installation
+    return here.http.request(
+        method,
+        f"{here.base}{path}",
+        headers={"Authorization": f"Bearer {here.keys[f'officer:{name}']}"},
+        json=body,
+    )
 
 
 def residence(told: Played, one: InventedPerson) -> None:
@@ -300,11 +421,27 @@ def nonsense_on_the_wire(told: Played, one: InventedPerson) -> None:
 
 def test_nothing_personal_is_found(played: Played) -> None:
     files, answers = played.scan(), played.scan_answers()
-    assert files >= 12  # ledger, head, identity, vault, audit, keys, secrets, public, logs
+    backups = list((played.installation.folder / "old-backup").rglob("*"))
+    assert {path.name for path in backups} >= {"vault.db", "audit.jsonl", "secrets.db"}
+    assert files >= 30  # ledger, head, identity, vault, audit, keys, secrets, public, logs
     assert answers >= 200
     log = (played.installation.folder / "cairn.log").read_text("utf-8")
     assert log.count('"event": "request"') >= answers
     assert '"status": 500' not in log
+
+
+def test_both_audit_sinks_tell_of_every_look_and_of_nobody(played: Played) -> None:
+    """The scan above read them; here is that they are full, and that they agree."""
+    ids = verify_audit_file(played.installation.data.vault_audit)
+    engine = create_database(f"sqlite:///{played.installation.data.vault_database}")
+    try:
+        with transaction(engine) as session:
+            rows = session.scalars(select(VaultAudit)).all()
+    finally:
+        engine.dispose()
+    assert {row.id for row in rows} == set(ids)
+    assert {row.action for row in rows} >= {"open", "replace", "merge", "forget"}
+    assert {row.purpose for row in rows} >= {"enrolment", "in-person", "oidc-login", "correction"}
 
 
 def test_nothing_personal_is_found_after_a_restart(played: Played) -> None:

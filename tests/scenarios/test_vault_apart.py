@@ -23,6 +23,7 @@ from identity.vault.ports import (
     VaultNotAudited,
 )
 from registry.core.refusals import Malformed
+from tests.canaries import CanaryScan
 from tests.scenarios.installation import DEMO, Installation, enrolment, person
 from tests.scenarios.vault_apart import VaultNotUp, VaultProcess
 from tests.softhsm import new_token
@@ -327,5 +328,8 @@ def test_a_vault_that_lost_rows_starts_after_two_officers_said_so(process: Vault
 def test_the_log_of_the_vault_tells_calls_and_no_content(process: VaultProcess) -> None:
     log = Path(process.folder / "vault.log").read_text("utf-8")
     assert '"route": "/seal-once"' in log
-    assert "sealed thing" not in log
-    assert "lin|1991" not in log
+    assert '"status": 500' not in log
+    process.stop()
+    scan = CanaryScan(["sealed thing", "lin|1991", "sinks|both", "lost|1"])
+    assert scan.scan_paths([process.folder]) >= 12  # both sinks, a backup, the token, every log
+    process.start()

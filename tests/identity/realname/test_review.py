@@ -338,6 +338,35 @@ def test_a_correction_is_taken_over_and_found_alike_from_then_on(
     enrol(place, AUSTRIAN)  # and not by the old one any more
 
 
+def test_nothing_of_an_applicant_is_left_after_her_case(place: Installation) -> None:
+    enrol(place, GERMAN)
+    for document, verdict in ((AUSTRIAN, Verdict.DISTINCT), (BRAZILIAN, Verdict.SAME)):
+        case = held(place, document)
+        decide(place, case, verdict)
+        enrol(place, document)
+        with pytest.raises(NothingSealed):
+            place.vault.open(case.applicant, purpose="p", actor="a")
+
+
+def test_who_is_erased_can_be_opened_by_nobody(place: Installation) -> None:
+    class Sealing:
+        def __init__(self) -> None:
+            self.forgotten: list[str] = []
+
+        def seal(self, person: str, identity: bytes, *, renew: bool) -> None:
+            """Seal."""
+
+        def forget(self, person: str) -> None:
+            self.forgotten.append(person)
+
+    sealing = Sealing()
+    place.life._sealing = sealing
+    subject = enrol(place, GERMAN)
+    person = place.real_names.binding(subject).person
+    place.life.withdraw(subject)
+    assert sealing.forgotten == [person]
+
+
 def test_every_hook_hears_even_when_one_fails(place: Installation, hook: Heard) -> None:
     class Failing:
         def on_event(self, event: LifeEvent) -> None:
