@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from identity.cli.remote_registry import followed_beside
 from identity.installation.parties import read_trust_anchor
 from registry.client import HttpTransport
 from registry.client.transport import NodeUnreachable
@@ -40,6 +41,7 @@ def monitor(
     anchor = read_trust_anchor(trust)
     transport = HttpTransport(url)
     memory = Memory(state)
+    followed = followed_beside(trust, anchor)
     follower = Monitor(
         trust=anchor,
         node=Node(transport),
@@ -47,6 +49,7 @@ def monitor(
         now=_now,
         random=secrets.token_bytes,
         stalled_after_seconds=stalled_after,
+        followed=followed,
     )
     try:
         while True:
@@ -68,6 +71,8 @@ def monitor(
         pass
     finally:
         memory.close()
+        if followed is not None:
+            followed.close()
         transport.close()
 
 

@@ -1,5 +1,6 @@
 """What a client trusts at the moment: a pinned anchor, or how far a consortium's was followed."""
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -18,6 +19,9 @@ from registry.core.light_client.commit import CommittedBlock
 from registry.core.light_client.light_block import NANOSECONDS, LightBlock
 from registry.core.light_client.parsing import parse_light_block
 from registry.core.light_client.verification import ChainForked, NotEnoughTrust
+from registry.core.refusals import Unavailable
+
+_log = logging.getLogger("registry.client.trust")
 
 MAX_HOPS = 512  # light blocks fetched for one head; a step halves the way that is left
 
@@ -201,7 +205,11 @@ class HeadTrust:
             assert isinstance(kept, ConsortiumAnchor)
             if self._store is None or not _is_worth_a_write(kept, moved):
                 return
-            self._kept = self._store.swap(kept, moved)
+            try:
+                self._kept = self._store.swap(kept, moved)
+            except Unavailable as refusal:  # followed again after a restart; tried again next time
+                _log.warning("how far validators were followed is not kept: %s", refusal.detail)
+                return
             if self._kept.newest.height > moved.newest.height:
                 self._anchor = self._kept
 

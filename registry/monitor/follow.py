@@ -4,16 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from registry.client.transport import NodeUnreachable
+from registry.client.trust import HeadTrust, TrustStore
 from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.checkpoint import (
     Head,
     HeadForked,
     HeadWentBack,
     parse_head,
-    verify_head,
     verify_head_follows,
     verify_past_head,
-    verify_unwitnessed_head,
+)
+from registry.core.light_client.verification import (
+    ChainForked,
+    HeaderFromTheFuture,
+    TrustExpired,
 )
 from registry.core.merkle_log import (
     ConsistencyNotProven,
@@ -53,6 +57,7 @@ class Monitor:
         now: Callable[[], int],
         random: Callable[[int], bytes],
         stalled_after_seconds: int | None = None,
+        followed: TrustStore | None = None,
     ) -> None:
         """
         Args:
@@ -63,8 +68,10 @@ class Monitor:
             random: gives that many random bytes; chooses what is asked for again.
             stalled_after_seconds: how long nothing new may come; None for ever. A registry to
                 which nobody submits makes no heads.
+            followed: keeps how far a consortium's validators were followed.
         """
         self._trust = trust
+        self._heads = HeadTrust(trust, clock=now, fetch=node.light_block, store=followed)
         self._node = node
         self._memory = memory
         self._now = now
@@ -92,6 +99,7 @@ class Monitor:
                 again.
             NodeUnreachable: the registry does not answer, and is not stalled yet.
             MemoryFailed: the memory cannot be believed or written.
+            TrustExpired, HeaderFromTheFuture: a consortium's anchor says nothing at this time.
         """
         remembered = self._remembered or self._memory.load(self._trust)
         self._remembered = None  # a look that fails half-way must not be built on
@@ -134,8 +142,10 @@ class Monitor:
 
     def _signed(self, note: str, remembered: Remembered | None) -> Head:
         try:
-            return verify_unwitnessed_head(note, self._trust, now=self._now())
-        except (NotProven, Malformed) as error:
+            return self._heads.verify(note, witnessed=False)
+        except (TrustExpired, HeaderFromTheFuture):
+            raise  # no lie of the registry: this monitor slept too long, or its clock is wrong
+        except (NotProven, Malformed, ChainForked) as error:
             known = () if remembered is None else (remembered.note,)
             raise Alarm(
                 Kind.UNSIGNED_HEAD,
@@ -229,7 +239,7 @@ class Monitor:
     def _replayed(self, cosigned: str, newest: Head, note: str) -> Head:
         """The co-signed head, which must be one of those that were rebuilt."""
         try:
-            head = verify_head(cosigned, self._trust, now=self._now())
+            head = self._heads.verify(cosigned)
         except (NotProven, Malformed) as error:
             raise Alarm(
                 Kind.UNWITNESSED,

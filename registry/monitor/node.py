@@ -54,6 +54,10 @@ class Node:
         """The path that is said to lead from an entry to the root of a log size."""
         return self._path("/registry/log/inclusion", index=index, size=size)
 
+    def light_block(self, height: int) -> bytes:
+        """The light block of an engine height, as it is served."""
+        return self._get(f"/registry/light-blocks/{height}").body
+
     def _path(self, path: str, **query: int) -> Sequence[bytes]:
         try:
             return parse_path(self._object(path, **query).get("path"), most=MAX_PATH)

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from registry.client.trust import HeadTrust
 from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.checkpoint import Head, HeadForked, parse_head, verify_past_head
 from registry.core.cosignature import WitnessKey, cosign, witness_key
+from registry.core.light_client.verification import NotEnoughTrust
 from registry.core.refusals import NotFound, Refusal
 from registry.core.signed_note import NoteSigner
 from registry.core.witnessing import (
@@ -45,7 +47,11 @@ class Witness:
             Malformed: the name or the key is not allowed.
         """
         self.key: WitnessKey = witness_key(signer.name, signer.key)
-        self._logs = {anchor.network: anchor for anchor in logs}
+        # A consortium's validators are followed by its heads: by each one that is co-signed.
+        self._logs = {
+            anchor.network: HeadTrust(anchor, clock=now, fetch=_nothing_in_between)
+            for anchor in logs
+        }
         self._signer = signer
         self._store = store
         self._now = now
@@ -63,9 +69,10 @@ class Witness:
         """
         request = parse_add_checkpoint(unverified)
         network = parse_head(request.head).claimed.network
-        anchor = self._logs.get(network)
-        if anchor is None:
+        trust = self._logs.get(network)
+        if trust is None:
             raise LogUnknown("this witness does not know the log")
+        anchor = trust.anchor
         for _ in range(_ATTEMPTS):
             stored = self._store.last(network)
             last = None if stored is None else _believed(stored, anchor)
@@ -76,6 +83,7 @@ class Witness:
                 self._store.swap(network, expected=stored, note=bare_head(request.head, anchor))
             except StoreMoved:
                 continue
+            trust.verify(request.head, witnessed=False)
             return self._cosign(request)
         raise OldSizeStale(_size(self._store.last(network)))
 
@@ -112,6 +120,10 @@ class Witness:
 
     def _cosign(self, request: AddCheckpoint) -> str:
         return cosign(parse_head(request.head).note.text, self._signer, time=self._now())
+
+
+def _nothing_in_between(_height: int) -> bytes:
+    raise NotEnoughTrust("validators have changed too much since the last head; pin a new anchor")
 
 
 def _believed(stored: str, anchor: AnyTrustAnchor) -> Head:

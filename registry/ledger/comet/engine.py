@@ -35,6 +35,7 @@ from registry.ledger.store.reading import CheckedState, SealedHead
 PATIENCE_SECONDS = 20.0  # with one transaction: longer than a dead proposer or two hold things up
 LOOK_SECONDS = 0.25  # then a submitter looks for himself, should nobody have told him
 LAG_SECONDS = 0.3  # how much later than others this node may see a block
+MAX_LIGHT_BLOCKS = 512  # kept in memory; readers ask for the same ones
 MAX_WAITING = 10_000  # transactions that are being submitted at a time
 
 
@@ -79,6 +80,7 @@ class CometLedger(StoredLedger):
         self._patience = patience_seconds
         self._on_stop = on_stop
         self._stopped: str | None = None
+        self._light_blocks: dict[int, bytes] = {}  # by engine height; anybody may ask for them
         self._waiting: dict[bytes, _Waiting] = {}
         self._lock = threading.Lock()
         self._progress = threading.Condition()  # told after each Commit and each seal
@@ -211,11 +213,18 @@ class CometLedger(StoredLedger):
             NoSuchLightBlock: that height is not reached, or no more kept.
             Unavailable: the node does not answer.
         """
+        if height is not None and (known := self._light_blocks.get(height)) is not None:
+            return known
         newest = self._rpc.height()
         wanted = newest if height is None else height
         if not 1 <= wanted <= newest:
             raise NoSuchLightBlock(f"the engine has not reached height {wanted}")
-        return light_block_bytes(settled(self._rpc.light_block(wanted)))
+        block = light_block_bytes(settled(self._rpc.light_block(wanted)))
+        if wanted < newest:  # the newest may still gain votes
+            if len(self._light_blocks) >= MAX_LIGHT_BLOCKS:
+                self._light_blocks.clear()
+            self._light_blocks[wanted] = block
+        return block
 
     def validator_keys(self) -> frozenset[PublicKey]:
         """The keys that vote on blocks, as the newest committed state has them; none at first."""

@@ -96,4 +96,6 @@ class Member(Transport):
         body = json.loads(answer.body)
         if "head" in body:
             body["head"] = self.consortium.seal(body["head"])
+        if "heads" in body:
+            body["heads"] = [self.consortium.seal(text) for text in body["heads"]]
         return answer._replace(body=json.dumps(body).encode())

@@ -102,7 +102,7 @@ REFUSED: dict[str, tuple[type[Refusal], Callable[[], LightBlock]]] = {
     ),
     "a header from the future": (
         HeaderFromTheFuture,
-        lambda: block_of(Step(43, FOUR, FOUR), signers=(1, 2, 3, 4)),
+        lambda: block_of(Step(60, FOUR, FOUR), signers=(1, 2, 3, 4)),
     ),
     "a back-dated time": (
         HeaderBackDated,
