@@ -18,8 +18,9 @@ from identity.core.credential_types import CredentialType
 from identity.core.data_integrity import add_proof
 from identity.core.jsonld import ContextStore
 from identity.core.key_proof import ProvenKey
+from identity.core.mdoc import DraftMdoc, draft_mdoc, sign_mdoc
 from identity.core.parties import Agency
-from registry.core.encoding import JsonObject
+from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.refusals import NotFound
 
 BACKDATE_SECONDS = 10  # clocks of verifiers run behind ours by seconds
@@ -38,10 +39,16 @@ class Format(StrEnum):
     SD_JWT_VC = "dc+sd-jwt"
     LDP_VC = "ldp_vc"
     JWT_VC_JSON = "jwt_vc_json"
+    MSO_MDOC = "mso_mdoc"
 
 
 DEFAULT_FORMATS = (Format.SD_JWT_VC, Format.LDP_VC)  # of an offer that names none
-_SUFFIX = {Format.SD_JWT_VC: "sd-jwt", Format.LDP_VC: "ldp-vc", Format.JWT_VC_JSON: "jwt-vc"}
+_SUFFIX = {
+    Format.SD_JWT_VC: "sd-jwt",
+    Format.LDP_VC: "ldp-vc",
+    Format.JWT_VC_JSON: "jwt-vc",
+    Format.MSO_MDOC: "mdoc",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,7 @@ class UnsignedCopy:
     digest: bytes  # anchor digest, 32 bytes
     credential_id: str | None  # `id` of a W3C credential
     disclosures: tuple[str, ...]  # of an SD-JWT VC
+    mdoc: DraftMdoc | None = None
 
 
 def configuration_id(type_name: str, kind: Format) -> str:
@@ -113,6 +121,12 @@ def status_entries(issuer_url: str, place: StatusPlace) -> list[JsonObject]:
     ]
 
 
+def token_status(issuer_url: str, place: StatusPlace) -> JsonObject:
+    """`status` of an SD-JWT VC or an mdoc."""
+    uri = status_uri(issuer_url, place.group, "token")
+    return {"status_list": {"idx": place.index, "uri": uri}}
+
+
 def draft_copy(
     kind: Format,
     *,
@@ -130,6 +144,18 @@ def draft_copy(
     """Compose one copy with its own salt, disclosures and status entry."""
     anchor = AnchorClaim(salt=random(SALT_BYTES), batch=batch, network=network)
     started = issued_at(now)
+    if kind is Format.MSO_MDOC:
+        return _draft_mdoc(
+            agency=agency,
+            credential_type=credential_type,
+            claims=claims,
+            holder=holder,
+            place=place,
+            anchor=anchor,
+            started=started,
+            expires=expires,
+            random=random,
+        )
     if kind is Format.SD_JWT_VC:
         sd_payload, disclosures = sd_jwt.make_disclosures(
             dict(claims),
@@ -144,12 +170,7 @@ def draft_copy(
             issued_at=int(started.timestamp()),
             expires_at=int(expires.timestamp()),
             sd_payload=sd_payload,
-            status={
-                "status_list": {
-                    "idx": place.index,
-                    "uri": status_uri(agency.issuer_url, place.group, "token"),
-                }
-            },
+            status=token_status(agency.issuer_url, place),
             anchor=anchor.to_json(vcdm=False),
         )
         return UnsignedCopy(
@@ -190,6 +211,39 @@ def draft_copy(
         digest=credential_digest(document, anchor.salt),
         credential_id=credential_id,
         disclosures=(),
+    )
+
+
+def _draft_mdoc(
+    *,
+    agency: Agency,
+    credential_type: CredentialType,
+    claims: Mapping[str, Any],
+    holder: ProvenKey,
+    place: StatusPlace,
+    anchor: AnchorClaim,
+    started: datetime,
+    expires: datetime,
+    random: Callable[[int], bytes],
+) -> UnsignedCopy:
+    """A mobile document; the holder's key must be of P-256, as its metadata say."""
+    made = draft_mdoc(
+        doctype=credential_type.doctype,
+        claims=claims,
+        device_key=holder.key,
+        issued_at=int(started.timestamp()),
+        expires_at=int(expires.timestamp()),
+        status=token_status(agency.issuer_url, place),
+        anchor=anchor.to_json(vcdm=False),
+        random=random,
+    )
+    return UnsignedCopy(
+        format=Format.MSO_MDOC,
+        content=made.content,
+        digest=credential_digest(made.content, anchor.salt),
+        credential_id=None,
+        disclosures=(),
+        mdoc=made,
     )
 
 
@@ -267,6 +321,9 @@ def sign_copy(
             ),
             signer=agency.jose,
         )
+    if copy.mdoc is not None:
+        chain = agency.certificates.current()
+        return base64url_encode(sign_mdoc(copy.mdoc, signer=agency.jose, chain=chain))
     if copy.format is Format.JWT_VC_JSON:
         return _sign_jwt_vc(copy, agency=agency)
     return add_proof(

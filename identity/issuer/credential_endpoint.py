@@ -41,6 +41,7 @@ from identity.core.oid4vci_errors import (
     InvalidNonce,
     InvalidNotificationId,
     InvalidNotificationRequest,
+    InvalidProof,
     InvalidTransactionId,
     UnknownCredentialConfiguration,
     UnknownCredentialIdentifier,
@@ -58,7 +59,7 @@ from registry.core.encoding import (
     parse_json,
     parse_json_object,
 )
-from registry.core.keys import parse_jwk
+from registry.core.keys import KeyType, parse_jwk
 from registry.core.refusals import NotFound, Refusal
 
 MAX_DELIVERIES = 5  # sets of one configuration under one offer; answers get lost, but not for ever
@@ -113,6 +114,10 @@ class CredentialDesk:
             demand=parts.options(slug).attestations.get(kind.name),
             now=now,
         )
+        if form is Format.MSO_MDOC and any(
+            holder.key.type is not KeyType.P256 for holder in proven.keys
+        ):
+            raise InvalidProof("an mdoc is bound to P-256 keys alone")
         if token.offer.review is Review.DENIED:
             raise CredentialRequestDenied("the agency decided not to issue this credential")
         self._use_nonces(slug, proven.nonces, now=now)  # 2

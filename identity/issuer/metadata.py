@@ -25,6 +25,7 @@ from identity.issuer.key_proofs import ATTESTATION_ALGORITHMS, BATCH_SIZE
 from identity.issuer.parts import AgencyOptions
 from registry.core.encoding import JsonObject
 
+COSE_ES256 = -7  # RFC 9053 §2.1; mdoc algorithms are COSE numbers (OpenID4VCI 1.0 §A.2.2)
 SIGNED_TYP = "openidvci-issuer-metadata+jwt"
 SIGNED_LIFETIME = timedelta(hours=24)
 _LOCALES = {"en": "en-US", "zh": "zh-CN"}
@@ -145,6 +146,8 @@ def _configuration(
             "proof_signing_alg_values_supported": list(ATTESTATION_ALGORITHMS),
             **required,
         }
+    if form is Format.MSO_MDOC:
+        proofs["jwt"]["proof_signing_alg_values_supported"] = ["ES256"]  # device keys are P-256
     common: JsonObject = {
         "format": form,
         "scope": configuration_id(kind.name, form),
@@ -157,6 +160,13 @@ def _configuration(
             "vct": kind.vct,
             "cryptographic_binding_methods_supported": ["jwk", "did:key", "did:jwk"],
             "credential_signing_alg_values_supported": ["ES256"],
+        }
+    if form is Format.MSO_MDOC:
+        return {
+            **common,
+            "doctype": kind.doctype,
+            "cryptographic_binding_methods_supported": ["cose_key"],
+            "credential_signing_alg_values_supported": [COSE_ES256],
         }
     by_did = {**common, "cryptographic_binding_methods_supported": ["did:key", "did:jwk"]}
     types = ["VerifiableCredential", kind.vc_type]
@@ -192,7 +202,7 @@ def _display(kind: CredentialType) -> list[JsonObject]:
 
 
 def _claims(kind: CredentialType, form: Format) -> list[JsonObject]:
-    stem = [] if form is Format.SD_JWT_VC else ["credentialSubject"]
+    stem = {Format.SD_JWT_VC: [], Format.MSO_MDOC: [kind.doctype]}.get(form, ["credentialSubject"])
     return [
         {
             "path": [*stem, name],

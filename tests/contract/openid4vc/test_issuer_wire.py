@@ -13,18 +13,21 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from identity.adapters.access_keys import DigestAccessKeys, access_key_digest
+from identity.adapters.key_files import key_from_seed
 from identity.app import create_app
 from identity.config import AgencySettings, Settings
 from identity.core.certificates import FixedChain, Subject, make_leaf, make_root, read_certificate
+from identity.core.credential_digest import anchor_claim, credential_digest
 from identity.core.jose import parse_compact, verify_compact
+from identity.core.mdoc import parse_issuer_signed, verify_issuer_signed
 from identity.core.offers import PRE_AUTHORIZED
 from identity.core.signing import NamedSigner
 from identity.core.status_list import decode_token_list
 from identity.issuer.routes import build_router
 from identity.publishing.did_routes import build_router as build_did_router
 from registry.core.did_web import web_did
-from registry.core.encoding import JsonObject
-from registry.core.keys import parse_jwk
+from registry.core.encoding import JsonObject, base64url_decode
+from registry.core.keys import KeyType, parse_jwk
 from tests.identity.core.test_certificates import key
 from tests.identity.issuer.code_flow import CodeFlow, error_of
 from tests.identity.issuer.ledger_in_memory import MemoryRegistry
@@ -41,6 +44,7 @@ from tests.identity.issuer.workbench import (
 
 ISSUER = f"{BASE}/issuers/registrar"
 SD_JWT, LDP, JWT_VC = (f"resident-identity-{suffix}" for suffix in ("sd-jwt", "ldp-vc", "jwt-vc"))
+MDOC = "resident-identity-mdoc"
 ROOT = make_root(key("wire root"), name="Root", country="CN", now=START, random=Randomness())
 
 
@@ -205,6 +209,58 @@ def test_each_format_has_what_its_readers_need(whole: Whole) -> None:
             method.startswith("did:")
             for method in found[name]["cryptographic_binding_methods_supported"]
         )
+
+
+def test_an_mdoc_has_its_document_type_cose_keys_and_paths_of_two_names(whole: Whole) -> None:
+    found = _document(whole, "openid-credential-issuer")["credential_configurations_supported"]
+    mdoc = found[MDOC]
+
+    assert mdoc["format"] == "mso_mdoc"
+    assert mdoc["doctype"] == "cairn.resident-identity.1"
+    assert mdoc["cryptographic_binding_methods_supported"] == ["cose_key"]
+    assert mdoc["credential_signing_alg_values_supported"] == [-7]
+    assert mdoc["proof_types_supported"]["jwt"]["proof_signing_alg_values_supported"] == ["ES256"]
+    for claim in mdoc["credential_metadata"]["claims"]:
+        assert claim["path"][0] == mdoc["doctype"]
+        assert len(claim["path"]) == 2
+
+
+def test_an_mdoc_is_signed_with_its_certificate_and_bound_to_the_proven_key(
+    whole: Whole,
+) -> None:
+    holder = whole.key()
+    token = whole.token(whole.offer(formats=["mso_mdoc"]))
+
+    answer = whole.request(
+        token,
+        {"credential_configuration_id": MDOC, "proofs": {"jwt": [whole.proof(holder)]}},
+    )
+
+    assert answer.status_code == 200, answer.text
+    issued = parse_issuer_signed(base64url_decode(answer.json()["credentials"][0]["credential"]))
+    assert verify_issuer_signed(issued, key=whole.agency.jose.key) is None
+    assert issued.chain == (LEAF,)
+    assert issued.security_object.device_key == holder.key
+    assert issued.security_object.doctype == "cairn.resident-identity.1"
+    shown = {element.name: element.value for element in issued.elements}
+    assert shown["family_name"] == "Kestrel"
+    # It is anchored by what it says, and its status entry is in a list of its agency.
+    content = issued.security_object.content
+    digest = credential_digest(content, anchor_claim(content).salt)
+    assert whole.parts.issuances.batch_of("registrar", digest)
+    assert content["status"]["status_list"]["uri"].startswith(ISSUER)
+
+
+def test_an_mdoc_for_another_kind_of_key_is_refused(whole: Whole) -> None:
+    edwards = key_from_seed(KeyType.ED25519, b"e" * 32)
+    token = whole.token(whole.offer(formats=["mso_mdoc"]))
+
+    answer = whole.request(
+        token,
+        {"credential_configuration_id": MDOC, "proofs": {"jwt": [whole.proof(edwards)]}},
+    )
+
+    assert (answer.status_code, error_of(answer)["error"]) == (400, "invalid_proof")
 
 
 def test_signed_metadata_says_the_same_to_whoever_asks_for_it(whole: Whole) -> None:
@@ -461,7 +517,7 @@ def test_an_sd_jwt_vc_has_typ_es256_x5c_and_kid_and_the_claims_that_peers_read(
     assert claims["iss"].startswith("https://")
     assert claims["vct"]
     assert claims["cnf"]["jwk"]
-    assert START.timestamp() - 60 <= claims["iat"] < START.timestamp()
+    assert START.timestamp() - 600 <= claims["iat"] < START.timestamp()
     assert claims["exp"] > START.timestamp()
     assert set(claims["status"]["status_list"]) == {"idx", "uri"}
 
