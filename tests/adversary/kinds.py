@@ -118,10 +118,14 @@ class Kind:
         self.wrong = (signer(key_type, 2), signer(other, 3), self.holder)
         self.issuer = signer(KeyType.P256, 90)  # of what is in a presentation
         self.judge_of = Judge(frozenset({self.right.key.did_key, self.issuer.key.did_key}))
+        self.prepare()
         self.tree = self.make(0)
         self.donors = [self.make(1), self.make(2)]
         self.twin = self.original()
         self.foreign = self.other()
+
+    def prepare(self) -> None:
+        """For kinds whose keys are of a type of their own."""
 
     def make(self, number: int) -> Tree:
         raise AssertionError("each kind makes its own")

@@ -14,6 +14,7 @@ from tests.adversary.kinds import (
     presentation,
 )
 from tests.adversary.strict_kinds import Derived, StatusToken, StrictSdJwt
+from tests.adversary.unlinkable_kind import DerivedUnlinkably
 
 Plan = dict[str, tuple[int, Callable[[], Kind]]]
 
@@ -44,6 +45,7 @@ EMBEDDED: Plan = {
     "ecdsa-rdfc-2019 P-256": (300, lambda: Embedded("ecdsa-rdfc-2019", P256, plain)),
     "ecdsa-rdfc-2019 P-384": (200, lambda: Embedded("ecdsa-rdfc-2019", P384, plain)),
     "ecdsa-sd-2023 derived": (150, Derived),
+    "bbs-2023 derived": (150, DerivedUnlinkably),
     "presentation, jcs": (300, lambda: EmbeddedPresentation("eddsa-jcs-2022", ED, presentation)),
     "presentation, rdfc": (150, lambda: EmbeddedPresentation("eddsa-rdfc-2022", ED, presentation)),
 }

@@ -199,9 +199,9 @@ class StatusToken(Kind):
 class Derived(Embedded):
     """What a holder derived from a credential with ecdsa-sd-2023; its document is changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, cryptosuite: str = "ecdsa-sd-2023") -> None:
         self.renames: list[str] = []
-        super().__init__("ecdsa-sd-2023", KeyType.P256, plain)
+        super().__init__(cryptosuite, KeyType.P256, plain)
         # What is left out shifts the labels, which is noticed before any signature is looked at.
         self.bad_signature |= {"proof:proof_not_valid", "proof:proof_malformed"}
 
@@ -221,7 +221,12 @@ class Derived(Embedded):
             random=random.Random(1).randbytes,
         )
         pointers = [f"/{name.replace('~', '~0').replace('/', '~1')}" for name in document]
-        return derive(base, {"selectivePointers": pointers}, contexts=bundled())
+        return derive(
+            base,
+            {"selectivePointers": pointers},
+            contexts=bundled(),
+            random=random.Random(2).randbytes,
+        )
 
     def _with(self, tree: Tree, number: int, **changes: str) -> Any:
         whole = {**tree, "proof": {**self._proofs[number], **changes}}
