@@ -6,6 +6,7 @@ import { Openid4vciClient } from '@openid4vc/openid4vci'
 import { clientAuthenticationAnonymous, clientAuthenticationNone } from '@openid4vc/oauth2'
 import * as Ed25519Multikey from '@digitalbazaar/ed25519-multikey'
 import * as EcdsaMultikey from '@digitalbazaar/ecdsa-multikey'
+import { atThePage, decided } from './citizen.mjs'
 import { algOf, answer, didJwk, Keys, makeCallbacks, readInput, signWith } from './callbacks.mjs'
 
 const input = await readInput()
@@ -66,7 +67,7 @@ let { credentialResponse } = await client.retrieveCredentials({
 let waited = 0
 if (credentialResponse.transaction_id) {
   const transactionId = credentialResponse.transaction_id
-  await decide(input.decide)
+  await decided(input.decide)
   for (; !credentialResponse.credentials; waited += 1) {
     await new Promise((resolve) => setTimeout(resolve, 1000))
     const answered = await client.retrieveDeferredCredentials({ issuerMetadata, ...access, transactionId })
@@ -113,20 +114,9 @@ async function tokenByCode({ code, birthDate }) {
     dpop,
   })
   pushed = request.authorizationRequestUrl.includes('request_uri=urn')
-  const opened = await fetch(request.authorizationRequestUrl)
-  const cookie = opened.headers.getSetCookie().map((set) => set.split(';')[0]).join('; ')
-  const page = await opened.text()
-  const hidden = [...page.matchAll(/<input type="hidden" name="([a-z_]+)" value="([^"]*)">/g)].map(([, name, value]) => [name, value])
-  const [, action] = /<form method="post" action="([^"]+)"/.exec(page)
-  const typed = [['answer', 'identify'], ['code', code], ['birth_date', birthDate]]
-  const back = await fetch(new URL(action, request.authorizationRequestUrl), {
-    method: 'POST',
-    headers: { Cookie: cookie },
-    body: new URLSearchParams([...hidden, ...typed]),
-    redirect: 'manual',
-  })
+  const back = await atThePage(request.authorizationRequestUrl, { code, birthDate })
   const { code: authorizationCode } = client.parseAndVerifyAuthorizationResponseRedirectUrl({
-    url: back.headers.get('location'),
+    url: back,
     authorizationServerMetadata: issuerMetadata.authorizationServers[0],
   })
   return client.retrieveAuthorizationCodeAccessTokenFromOffer({
@@ -137,14 +127,6 @@ async function tokenByCode({ code, birthDate }) {
     redirectUri,
     dpop: request.dpop ?? dpop,
   })
-}
-
-/** The agency decides meanwhile; a wallet would just wait. */
-async function decide({ url, key }) {
-  const body = JSON.stringify({ decision: 'issue' })
-  const headers = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }
-  const decided = await fetch(url, { method: 'POST', headers, body })
-  if (!decided.ok) throw new Error(`${url}: ${decided.status} ${await decided.text()}`)
 }
 
 async function didUrlOf(publicJwk) {
