@@ -150,7 +150,7 @@ class Holder:
         Raises:
             NotPermitted: not signed by the party it names, or not the party of the link.
         """
-        query = _single_values(link)
+        query = read_link(link)
         client_id = query["client_id"]
         if "request" in query:
             text = query["request"]
@@ -206,7 +206,7 @@ class Holder:
         return {"response": encrypt_answer(parameters, jwk, enc=enc, random=self._random)}
 
     def _read_offer(self, uri: str) -> JsonObject:
-        query = _single_values(uri)
+        query = read_link(uri)
         if "credential_offer" in query:
             return parse_json_object(query["credential_offer"])
         return self._get(query["credential_offer_uri"])
@@ -312,8 +312,16 @@ def _thumbprint(jwk: JsonObject) -> str:
     return parse_jwk(jwk).jwk_thumbprint
 
 
-def _single_values(uri: str) -> dict[str, str]:
-    values = parse_qs(urlsplit(uri).query, strict_parsing=True)
+def read_link(uri: str) -> dict[str, str]:
+    """The parameters of a link, as a QR code or an e-mail holds it.
+
+    Raises:
+        Malformed: no link with parameters, or one that names a parameter twice.
+    """
+    try:
+        values = parse_qs(urlsplit(uri).query, strict_parsing=True, max_num_fields=64)
+    except ValueError as error:
+        raise Malformed("not a link with parameters") from error
     if any(len(items) != 1 for items in values.values()):
         raise Malformed("the link names a parameter twice")
     return {name: items[0] for name, items in values.items()}
