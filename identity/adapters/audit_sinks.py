@@ -96,6 +96,41 @@ def verify_audit_file(path: Path) -> list[str]:
     return ids
 
 
+def read_audit_file(path: Path) -> list[AuditRecord]:
+    """Every record of an audit file whose chain is whole, in order.
+
+    Raises:
+        AuditFileBroken: as `verify_audit_file`.
+    """
+    verify_audit_file(path)
+    found = (_record_of(line) for line in _lines(path))
+    return [_entry(members) for members in found if members is not None]
+
+
+def last_audit_record(path: Path) -> AuditRecord | None:
+    """The newest record of an audit file, or None when there is none.
+
+    Raises:
+        AuditFileUnusable: the file does not end in records.
+    """
+    if not path.is_file():
+        return None
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - _TAIL_BYTES))
+        tail = file.read()
+    for line in reversed(tail.split(b"\n")):
+        if (members := _record_of(line)) is not None:
+            return _entry(members)
+    if size > _TAIL_BYTES:
+        raise AuditFileUnusable("the audit file does not end in records; look at it by hand")
+    return None
+
+
+def _entry(members: JsonObject) -> AuditRecord:
+    return AuditRecord(**{name: members[name] for name in AuditRecord.__slots__})
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
     new = not path.exists()

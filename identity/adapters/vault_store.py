@@ -173,6 +173,16 @@ class DatabaseAuditSink:
         with transaction(self._engine) as session:
             session.add(VaultAudit(**entry.members()))
 
+    def ids(self) -> set[str]:
+        """Identifiers of every record."""
+        with transaction(self._engine) as session:
+            return set(session.scalars(select(VaultAudit.id)))
+
+    def has(self, record_id: str) -> bool:
+        """Whether a record is there."""
+        with transaction(self._engine) as session:
+            return session.get(VaultAudit, record_id) is not None
+
     def opened_since(self, time: int) -> list[AuditRecord]:
         """Reads at or after `time`, oldest first, `MAX_READS` at most: for people's own records."""
         with transaction(self._engine) as session:

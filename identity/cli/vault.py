@@ -15,6 +15,7 @@ from identity.adapters.secret_files import read_access_digests, read_passphrase
 from identity.cli.up import open_log
 from identity.config import Settings, load_settings, refuse_weak_vault
 from identity.installation.folder import DataFolder
+from identity.installation.vault_audit import bring_audit_back, compare_audit
 from identity.installation.vault_process import (
     Officers,
     VaultParts,
@@ -87,18 +88,23 @@ def rotate_keys(config: Config = None, data: Data = None) -> None:
 
 @app.command("check")
 def check(config: Config = None, data: Data = None) -> None:
-    """Compare the vault's database with its row secrets; heal what a crash left."""
+    """Compare database, row secrets and both audit sinks; heal what a crash left."""
     settings, folder = _settings(config, data)
     parts = _opened(settings, folder, check=False)
     try:
         found = parts.reconciler.check()
+        audit = compare_audit(parts.audit, folder.vault_audit)
     finally:
         parts.close()
     typer.echo(
         f"{found.well} rows are well, {len(found.healed)} were healed, "
         f"{len(found.lost_rows)} rows and {len(found.lost_secrets)} secrets are lost"
     )
-    if found.is_rolled_back:
+    typer.echo(
+        f"{audit.both} looks are in both audit sinks, {audit.database_alone} in the database alone "
+        f"(refused, or the file was cut), {audit.file_alone} in the file alone"
+    )
+    if found.is_rolled_back or audit.file_alone:
         raise typer.Exit(1)
 
 
@@ -117,10 +123,12 @@ def accept_loss(
         raise TwoPeopleNeeded("two officers are needed, each with her own access key")
     parts = _opened(settings, folder, check=False)
     try:
+        brought = bring_audit_back(parts.audit, folder.vault_audit)
         found = parts.reconciler.accept_loss()
     finally:
         parts.close()
     typer.echo(f"given up: {len(found.lost_rows)} rows, {len(found.lost_secrets)} secrets")
+    typer.echo(f"brought back into the database: {brought} records of looks")
 
 
 def _settings(config: Path | None, data: Path | None) -> tuple[Settings, DataFolder]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import httpx2
 from fastapi import FastAPI
-from sqlalchemy import Engine
 
 from identity.adapters.access_keys import DigestAccessKeys, access_key_digest
 from identity.adapters.audit_sinks import FileAuditSink
@@ -27,6 +26,7 @@ from identity.config import Environment, Settings, VaultSettings
 from identity.core.access import AccessDenied
 from identity.installation.databases import open_vault_database
 from identity.installation.folder import DataFolder
+from identity.installation.vault_audit import refuse_older_audit
 from identity.vault.break_glass import BreakGlass
 from identity.vault.needs import VaultKeyring
 from identity.vault.reconcile import Reconciler
@@ -50,7 +50,7 @@ class VaultParts:
     reconciler: Reconciler
     looks: BreakGlass
     opened_since: Callable[[int], list[AuditRecord]]  # reads of rows, for people's own records
-    engine: Engine
+    audit: DatabaseAuditSink
     closers: tuple[Callable[[], None], ...]
 
     def close(self) -> None:
@@ -85,11 +85,13 @@ def open_vault(
     engine = open_vault_database(settings, folder)
     store = SqlVaultStore(engine)
     secrets = SqliteRowSecrets(settings.vault.row_secrets or folder.row_secrets)
+    database_sink = DatabaseAuditSink(engine)
     closers: list[Callable[[], None]] = [engine.dispose, secrets.close]
     try:
         reconciler = Reconciler(store=store, secrets=secrets, now=now)
         if check:
             reconciler.refuse_rolled_back()
+            refuse_older_audit(database_sink, folder.vault_audit)
         keys, close_keys = _open_keys(settings.vault, folder, passphrase, random)
         closers.append(close_keys)
     except BaseException:
@@ -111,7 +113,7 @@ def open_vault(
         reconciler=reconciler,
         looks=BreakGlass(vault=vault, store=SqlLookStore(engine), random=random, now=now),
         opened_since=sink.opened_since,
-        engine=engine,
+        audit=database_sink,
         closers=tuple(closers),
     )
 
