@@ -104,6 +104,27 @@ class EvidenceReader:
             compromised=_attempt(lambda: self._compromised(hints.did)),
         )
 
+    def renewed(self, receipt: AnchorReceipt) -> AnchorReceipt:
+        """A receipt whose head has outlived its validators, with the same batch under a new head.
+
+        The path in the batch is the holder's; only the batch is asked for, of the ledger alone.
+        When that cannot be had, the receipt is what it was.
+        """
+        try:
+            fresh = self._registry.batch(receipt.batch.issuer, receipt.batch.batch)
+            if fresh is None or fresh.record != receipt.batch:
+                return receipt
+            return build_receipt(
+                digest=receipt.digest,
+                index=receipt.index,
+                path=receipt.path,
+                batch=fresh.record,
+                proof=fresh.proof,
+                head=fresh.head,
+            )
+        except Refusal:
+            return receipt
+
     def _compromised(self, did: str) -> Mapping[str, int]:
         """Keys that the ledger declares stolen, by name of the method: from which height on."""
         if is_self_describing(did):

@@ -11,6 +11,9 @@ from identity.core.verification.presented import Unverified
 from identity.core.verification.verdict import Verdict
 from identity.verifier.evidence import EvidenceReader
 from registry.core.any_trust_anchor import AnyTrustAnchor
+from registry.core.checkpoint import verify_head
+from registry.core.consortium_anchor import ConsortiumAnchor
+from registry.core.light_client.verification import NotEnoughTrust, TrustExpired
 from registry.core.receipt import AnchorReceipt
 from registry.core.refusals import Refusal
 
@@ -68,6 +71,7 @@ class RecordJudge:
     ) -> Case:
         """What there is to judge about one credential."""
         hints = self._evidence.on_ledger(presented.hints(unverified))
+        stapled = self._renewed(stapled, now)
         evidence = self._evidence.gather(hints, stapled=stapled, policy=policy)
         return pipeline.open_case(
             unverified,
@@ -79,6 +83,20 @@ class RecordJudge:
             world=replace(self._world, trust=self._trust()),
             now=now,
         )
+
+    def _renewed(
+        self, stapled: AnchorReceipt | Refusal | None, now: datetime
+    ) -> AnchorReceipt | Refusal | None:
+        """The receipt; under a new head when a consortium's validators have left the old one."""
+        trust = self._trust()
+        if isinstance(stapled, AnchorReceipt) and isinstance(trust, ConsortiumAnchor):
+            try:
+                verify_head(stapled.head, trust, now=int(now.timestamp()))
+            except (NotEnoughTrust, TrustExpired):
+                return self._evidence.renewed(stapled)
+            except Refusal:
+                pass  # a false one; the anchor check names the reason
+        return stapled
 
     def judge(
         self,
