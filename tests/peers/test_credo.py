@@ -135,3 +135,18 @@ def test_credo_comes_by_a_code_and_waits_for_a_deferred_credential(
 
     assert received["count"] == 1
     assert received["waited"] >= 1
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
+def test_credo_receives_and_presents_a_mobile_document(
+    here: Installation, stranger: Conversation, encrypted: bool
+):
+    offer = here.offer(here.enrol(person(7 + encrypted)), formats=["mso_mdoc"])
+    received = _receive(stranger, offer, configuration="resident-identity-mdoc")
+    assert received["format"] == "MdocRecord"
+    time.sleep(2)
+    asked = _ask(here, format="mso_mdoc", client_id_prefix="x509_hash", encrypted=encrypted)
+
+    sent = stranger.say({"link": asked["link"]})
+
+    assert (sent["ok"], sent["status"], sent["body"]) == (True, 200, {})
