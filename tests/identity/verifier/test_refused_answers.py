@@ -190,3 +190,43 @@ def answer_encrypted(bench: Workbench, wanted: JsonObject, form: Form) -> Any:
     }
     response = encrypt_answer(parameters, jwk, enc="A256GCM", random=bench.stage.random)
     return bench.answer(wanted, {"response": response})
+
+
+@pytest.mark.parametrize("seconds", [-60, 60], ids=["behind", "ahead"])
+def test_a_presentation_by_a_clock_that_is_a_minute_ahead_or_behind_is_taken(
+    bench: Workbench, seconds
+):
+    held = bench.stage.issue()
+    wanted = bench.object(bench.ask())
+
+    answer = bench.answer(
+        wanted, bench.form(wanted, held, made_at=bench.stage.ledger.now + seconds)
+    )
+
+    assert answer.status_code == 200, answer.text
+
+
+def test_every_refusal_of_the_wallet_endpoints_says_what_was_wrong(bench: Workbench):
+    wanted = bench.object(bench.ask())
+    path = wanted["response_uri"].removeprefix("https://id.example")
+    unknown = "/verifiers/bar/requests/" + "A" * 22
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    refused = [
+        bench.client.post(path, data={}),
+        bench.client.post(path, data={"vp_token": "{}", "state": wanted["state"]}),
+        bench.client.post(path, data={"vp_token": "[", "state": "other"}),
+        bench.client.post(path, content=b"%", headers=form),
+        bench.client.post(path, content=b"\xff=\xff", headers=form),
+        bench.client.post(path, json={"vp_token": {}}),
+        bench.client.post(path, data={"response": "a.b.c.d.e"}),
+        bench.client.get(f"{unknown}/object"),
+        bench.client.post(f"{unknown}/response", data={"error": "access_denied"}),
+        bench.client.post(path.replace("response", "object"), data={"wallet_nonce": "x" * 600}),
+    ]
+
+    for answer in refused:
+        assert answer.status_code in (400, 404)
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json()["error"] == "invalid_request"
+        assert len(answer.json()["error_description"]) > 10
+    assert bench.answer(wanted, bench.form(wanted)).status_code == 200
