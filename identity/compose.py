@@ -79,6 +79,7 @@ from registry.api.submission_limit import NewDidLimit
 from registry.client import AsgiTransport, HttpTransport, RegistryClient, Transport
 from registry.client.forks import ForkSeen, ForkWatch
 from registry.client.members import MembersTransport
+from registry.client.transport import SUBMIT_SECONDS
 from registry.client.trust_store import FileTrustStore
 from registry.consortium.local_network import LocalNetwork
 from registry.core.any_trust_anchor import AnyTrustAnchor
@@ -92,7 +93,6 @@ from registry.witness.cosigned import CosignedHeadStore
 _log = logging.getLogger("identity.compose")
 
 SEAL_SECONDS = 0.5  # how often batches are sealed and status lists looked after
-MEMBER_SECONDS = 25.0  # patience with one member: longer than its own with a transaction
 FORK_SECONDS = 10.0  # how often members are compared
 RECORD_SECONDS = 2.0  # how often people's own records take note of what happened
 WITNESS_SECONDS = 3.0  # patience with one witness
@@ -330,7 +330,7 @@ class _Builder:
                     "without the registry in this process, ledger.registry_url and "
                     "ledger.trust_anchor are needed"
                 )
-            remote = HttpTransport(settings.ledger.registry_url)
+            remote = HttpTransport(settings.ledger.registry_url, post_seconds=SUBMIT_SECONDS)
             self.closers.append(remote.close)
             return remote, parties.read_trust_anchor(settings.ledger.trust_anchor)
         genesis = parties.open_genesis(self._ring, settings, now=self._seconds)
@@ -375,7 +375,7 @@ class _Builder:
             raise Malformed("a consortium needs ledger.trust_anchor")
         trust = parties.read_trust_anchor(ledger.trust_anchor)
         parties.publish_trust_anchor(self._ring, trust)
-        remotes = [HttpTransport(url, timeout_seconds=MEMBER_SECONDS) for url in ledger.members]
+        remotes = [HttpTransport(url, post_seconds=SUBMIT_SECONDS) for url in ledger.members]
         self.closers += [remote.close for remote in remotes]
         members = MembersTransport(remotes)
         self._trust_store = FileTrustStore(self._folder.followed_anchor)

@@ -1,7 +1,6 @@
 """`cairn demo`: the story in a throw-away folder."""
 
 import secrets
-import socket
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +14,7 @@ from identity.cli.telling import tell
 from identity.cli.up import Running, open_log
 from identity.compose import Composition, compose
 from identity.config import Settings, load_settings
+from identity.consortium import make_ports
 from identity.demo.story import StoryFailed
 from registry.audit import audit
 from registry.consortium.local_network import LocalNetwork
@@ -32,7 +32,7 @@ def demo(
     """Tell the story step by step; a step that fails ends it with exit code 2."""
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="cairn-demo-") as folder:
-        port = _free_port()
+        (port,) = make_ports(1)
         server: dict[str, object] = {
             "data_dir": keep or Path(folder),
             "log_file": (keep or Path(folder)) / "cairn.log",
@@ -70,10 +70,3 @@ def _tell(settings: Settings, console: Console) -> Composition:
     finally:
         running.close()
     return running.composition
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

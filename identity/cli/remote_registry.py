@@ -17,6 +17,7 @@ from identity.config import Environment, KeySettings
 from identity.installation.parties import read_trust_anchor
 from registry.client import HttpTransport, RegistryClient
 from registry.client.members import MembersTransport
+from registry.client.transport import SUBMIT_SECONDS
 from registry.client.trust_store import FileTrustStore, TrustStoreFailed
 from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.consortium_anchor import ConsortiumAnchor
@@ -47,7 +48,7 @@ def remote_registry(base: str, trust: Path) -> Iterator[RegistryClient]:
     if not all(address.startswith(("https://", "http://")) for address in addresses):
         raise Malformed("the address of the installation is no http or https URL")
     anchor = read_trust_anchor(trust)
-    remotes = [HttpTransport(address) for address in addresses]
+    remotes = [HttpTransport(address, post_seconds=SUBMIT_SECONDS) for address in addresses]
     transport = remotes[0] if len(remotes) == 1 else MembersTransport(remotes)
     store = followed_beside(trust, anchor)
     try:

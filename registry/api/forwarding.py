@@ -7,12 +7,12 @@ believed either. Which member answered makes no difference.
 from typing import Annotated
 from urllib.parse import quote
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Path, Request, Response
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from registry.api.ports import SubmissionLimit
-from registry.api.routes import CREATION, LIMIT_RETRY_SECONDS
+from registry.api.routes import CREATION, LIMIT_RETRY_SECONDS, MAX_SUBMISSIONS
 from registry.client.transport import Answer, Transport
 
 MAX_TRANSACTION_BYTES = 256 << 10
@@ -29,6 +29,7 @@ def build_forwarding_router(
         new_dids: bounds what one network address may create; members see this process alone.
     """
     router = APIRouter(prefix="/registry", tags=["registry"])
+    waiting = CapacityLimiter(MAX_SUBMISSIONS)
 
     @router.post("/transactions", summary="Submit a signed transaction to the members")
     async def submit(request: Request) -> Response:
@@ -43,8 +44,12 @@ def build_forwarding_router(
                 raise HTTPException(429, headers={"Retry-After": str(LIMIT_RETRY_SECONDS)})
         content_type = request.headers.get("content-type", "application/json")[:100]
         return _passed_on(
-            await run_in_threadpool(
-                members.post, "/registry/transactions", bytes(body), content_type
+            await to_thread.run_sync(
+                members.post,
+                "/registry/transactions",
+                bytes(body),
+                content_type,
+                limiter=waiting,
             )
         )
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 
@@ -47,6 +47,7 @@ MAX_ANSWER_BYTES = 1 << 20  # of log entries in one answer; at least one is alwa
 LIMIT_RETRY_SECONDS = 60  # what a client is told that creates too many DIDs
 
 # Every other spelling of a creation is refused as not canonical, before it costs anything.
+MAX_SUBMISSIONS = 64  # at a time, on threads of their own: readers need theirs meanwhile
 CREATION = b'{"payload":{"action":"create-did",'
 
 _DID = r"^did:cairn:[a-z0-9-]{1,32}:[1-9A-HJ-NP-Za-km-z]{20,28}$"
@@ -288,6 +289,8 @@ def _add_log(router: APIRouter, ledger: Ledger) -> None:
 
 
 def _add_transactions(router: APIRouter, ledger: Ledger, new_dids: SubmissionLimit | None) -> None:
+    waiting = CapacityLimiter(MAX_SUBMISSIONS)
+
     @router.post(
         "/transactions",
         status_code=201,
@@ -329,7 +332,7 @@ def _add_transactions(router: APIRouter, ledger: Ledger, new_dids: SubmissionLim
             client = request.client.host if request.client else "unknown"
             if not new_dids.admit(client):
                 raise HTTPException(429, headers={"Retry-After": str(LIMIT_RETRY_SECONDS)})
-        return TransactionAnswer.of(await run_in_threadpool(ledger.submit, raw))
+        return TransactionAnswer.of(await to_thread.run_sync(ledger.submit, raw, limiter=waiting))
 
     @router.get(
         "/transactions/{transaction}",

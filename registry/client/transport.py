@@ -14,6 +14,7 @@ from registry.core.refusals import Unavailable
 
 MAX_ANSWER_BYTES = 8 << 20  # the longest answer asked for holds a schema and its proof, 600 KiB
 TIMEOUT_SECONDS = 5.0
+SUBMIT_SECONDS = 25.0  # with a transaction: longer than a member's own patience with its block
 
 
 class NodeUnreachable(Unavailable):
@@ -48,8 +49,22 @@ class Transport(Protocol):
 class HttpTransport:
     """A node behind a base URL."""
 
-    def __init__(self, base_url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        post_seconds: float | None = None,
+    ) -> None:
+        """
+        Args:
+            base_url: of the node.
+            timeout_seconds: patience with an answer.
+            post_seconds: patience with the answer to a `post`, when it is another: a transaction
+                is answered when the members have decided it.
+        """
         self._timeout_seconds = timeout_seconds
+        self._post_seconds = timeout_seconds if post_seconds is None else post_seconds
         # No proxies and no credentials from the environment: the address alone decides.
         self._client = httpx2.Client(
             base_url=base_url.rstrip("/"),
@@ -61,23 +76,28 @@ class HttpTransport:
 
     def get(self, path: str) -> Answer:
         """As `Transport.get`."""
-        return self._send(self._client.build_request("GET", path))
+        return self._send(self._client.build_request("GET", path), self._timeout_seconds)
 
     def post(self, path: str, body: bytes, content_type: str = "application/json") -> Answer:
         """As `Transport.post`."""
         return self._send(
             self._client.build_request(
-                "POST", path, content=body, headers={"Content-Type": content_type}
-            )
+                "POST",
+                path,
+                content=body,
+                headers={"Content-Type": content_type},
+                timeout=self._post_seconds,
+            ),
+            self._post_seconds,
         )
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
 
-    def _send(self, request: httpx2.Request) -> Answer:
+    def _send(self, request: httpx2.Request, seconds: float) -> Answer:
         # The client's own time-out starts anew with every byte that drips in.
-        deadline = time.monotonic() + 2 * self._timeout_seconds
+        deadline = time.monotonic() + 2 * seconds
         try:
             response = self._client.send(request, stream=True)
             try:

@@ -6,13 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from registry.core.refusals import Unavailable
-
 STOP_SECONDS = 10.0
-
-
-class NodeEnded(Unavailable):
-    """The node's process ended by itself; its log says why."""
 
 
 class NodeProcess:

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from registry.core.consortium_head import app_hash
+from registry.core.did_actions import DeactivateDid, UpdateDid
+from registry.core.encoding import canonical_json
 from registry.core.genesis import Genesis
 from registry.core.governance_changes import (
     AdmitMember,
@@ -79,8 +81,6 @@ class Driver:
         self.outcomes.update(outcomes)
 
     def begin(self) -> bytes:
-        from registry.core.encoding import canonical_json
-
         return self.app.init_chain(
             chain_id=NETWORK,
             app_state=canonical_json(self.genesis.to_object()),
@@ -313,8 +313,6 @@ def test_what_is_wrong_with_this_machine_stops_the_node(
 
 def test_a_check_sees_nothing_of_a_block_that_is_not_committed(driver: Driver) -> None:
     raw, author = new_did("alice")
-    from registry.core.did_actions import UpdateDid
-
     update = author.transaction(UpdateDid(version=1, details=details_of(author.private)))
     driver.finalize(raw)
 
@@ -407,8 +405,6 @@ def test_the_same_transaction_twice_in_a_block_is_applied_once(driver: Driver) -
 def test_codes_are_those_of_the_kinds_of_refusal(driver: Driver) -> None:
     raw, author = new_did("alice")
     driver.block(raw)
-    from registry.core.did_actions import DeactivateDid, UpdateDid
-
     stranger = replace(author, private=UnsafeKey("mallory"))
     answer = driver.block(
         stranger.transaction(DeactivateDid(version=1)),
@@ -446,8 +442,6 @@ def test_older_software_stops_before_the_height_of_an_upgrade(driver: Driver) ->
 
 
 def test_another_genesis_is_refused(tmp_path: Path) -> None:
-    from registry.core.encoding import canonical_json
-
     driver = Driver(tmp_path / "ledger.db")
     other = replace(GENESIS, created=CREATED + 1)
     wrong = [

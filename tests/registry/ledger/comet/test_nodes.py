@@ -14,9 +14,11 @@ from registry.core.refusals import Unavailable
 from registry.core.transaction_receipt import TransactionReceipt
 from registry.ledger.comet.node_files import (
     DOUBLE_SIGN_HEIGHTS,
+    NodeSettings,
     make_key,
     read_signed_height,
     read_validator_key,
+    write_config,
 )
 from registry.ledger.port import LedgerStopped
 from tests.comet_network import network, wait_until
@@ -157,8 +159,6 @@ def test_a_key_may_sign_what_it_remembers(tmp_path: Path) -> None:
 
 
 def test_the_nodes_rpc_is_bound_to_loopback_whatever_else_is_set(tmp_path: Path) -> None:
-    from registry.ledger.comet.node_files import NodeSettings, write_config
-
     settings = NodeSettings(name="x", rpc_port=1, p2p_listen="0.0.0.0:2")
     for changed in (settings, replace(settings, local=True)):
         write_config(tmp_path, changed)
