@@ -1,4 +1,4 @@
-"""A wallet of others in the authorization code flow: PAR, DPoP, ten copies, deferred."""
+"""Wallets of others: the code flow with PAR, DPoP, ten copies, deferred; and a draft 15 client."""
 
 from collections.abc import Iterator
 
@@ -74,3 +74,44 @@ def test_openid4vc_waits_for_the_agency_and_fetches(here: Installation) -> None:
     assert walked["deferred"] is True
     assert len(walked["credentials"]) == 2
     assert walked["notified"] is False
+
+
+def _sphereon(here: Installation, who: int, grant: str, **offered: object) -> JsonObject:
+    body = {
+        "subject": here.enrol(person(who)),
+        "credential_type": "resident-identity",
+        "grants": [grant],
+        **offered,
+    }
+    offer = here.call(here.post(AGENCY, "/offers", body))
+    message: JsonObject = {
+        "offer": offer["offer_uri"],
+        "configuration": "resident-identity-sd-jwt",
+        "txCode": offer["tx_code"],
+    }
+    if grant == "authorization_code":
+        message["citizen"] = {
+            "code": offer["identification_code"],
+            "birthDate": person(who).birth_date,
+            "redirectUri": "org.example.wallet://cb",
+        }
+    received: JsonObject = run_node("sphereon_receive.mjs", message)
+    return received
+
+
+@pytest.mark.parametrize(
+    ("who", "grant", "offered"),
+    [
+        (2, "pre-authorized_code", {"tx_code": True}),
+        (3, "pre-authorized_code", {"tx_code": False}),
+        (4, "authorization_code", {}),
+    ],
+)
+def test_a_draft_15_client_with_its_one_proof_is_served(
+    here: Installation, who: int, grant: str, offered: JsonObject
+) -> None:
+    received = _sphereon(here, who, grant, **offered)
+
+    (credential,) = received["credentials"]
+    held = {name: received["jwk"][name] for name in ("kty", "crv", "x", "y")}
+    assert payload_of(credential)["cnf"]["jwk"] == held

@@ -5,6 +5,7 @@
 import { Openid4vciClient } from '@openid4vc/openid4vci'
 import { clientAuthenticationAnonymous } from '@openid4vc/oauth2'
 import { answer, Keys, makeCallbacks, readInput, signWith } from './callbacks.mjs'
+import { atThePage } from './citizen.mjs'
 
 const input = await readInput()
 const keys = new Keys()
@@ -42,18 +43,7 @@ const begun = await client.initiateAuthorization({
   dpop,
 })
 
-// What a citizen does in her browser.
-const page = await fetch(begun.authorizationRequestUrl)
-const text = await page.text()
-const fields = Object.fromEntries([...text.matchAll(/type="hidden" name="([^"]+)" value="([^"]*)"/g)].map((m) => [m[1], m[2]]))
-const action = /<form method="post" action="([^"]+)"/.exec(text)[1]
-const sent = await fetch(action, {
-  method: 'POST',
-  redirect: 'manual',
-  headers: { cookie: page.headers.get('set-cookie').split(';')[0] },
-  body: new URLSearchParams({ ...fields, answer: 'identify', code: input.code, birth_date: input.birthDate }),
-})
-const url = sent.headers.get('location')
+const url = await atThePage(begun.authorizationRequestUrl, input)
 
 const authorizationServerMetadata = issuerMetadata.authorizationServers[0]
 const back = client.parseAndVerifyAuthorizationResponseRedirectUrl({ url, authorizationServerMetadata })
