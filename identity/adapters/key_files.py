@@ -138,12 +138,16 @@ def key_from_seed(key_type: KeyType, seed: bytes) -> FileKey:
     curve, order, _ = _NIST[key_type]
     nist = ec.derive_private_key(int.from_bytes(seed, "big") % (order - 1) + 1, curve)
     point = nist.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-    admitted = public_key(key_type, point)
-    if key_type is KeyType.P521:
-        return P521FileKey(nist, admitted)
-    if key_type is KeyType.P384:
-        return P384FileKey(nist, admitted)
-    return P256FileKey(nist, admitted)
+    return file_key(nist, public_key(key_type, point))
+
+
+def file_key(private: ec.EllipticCurvePrivateKey, public: PublicKey) -> FileKey:
+    """A NIST key in memory, by the type of its public half."""
+    if public.type is KeyType.P521:
+        return P521FileKey(private, public)
+    if public.type is KeyType.P384:
+        return P384FileKey(private, public)
+    return P256FileKey(private, public)
 
 
 class KeyFile:

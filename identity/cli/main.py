@@ -9,6 +9,7 @@ from identity.cli import (
     access,
     agency_desk,
     audit,
+    conformance,
     consortium,
     demo,
     did,
@@ -52,6 +53,7 @@ app.command("witness")(witness.witness)
 app.command("access-key")(access.access_key)
 app.add_typer(vault.app, name="vault")
 app.add_typer(did.app, name="did")
+app.add_typer(conformance.app, name="conformance")
 app.add_typer(consortium.app, name="consortium")
 app.add_typer(issuer.app, name="issuer")
 app.add_typer(governance.app, name="member")

@@ -1,7 +1,7 @@
 """Secures a checked credential in one of the ways that the VC API offers."""
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from identity.core.jsonld import ContextStore
 from identity.core.sd_jwt import ClaimPath
 from identity.core.signing import Signer
 from identity.core.vcdm import CREDENTIALS_V1, CREDENTIALS_V2
+from identity.core.verification.envelopes import Securing
 from registry.core.encoding import JsonObject, canonical_json
 from registry.core.refusals import Malformed
 
@@ -96,37 +97,61 @@ def envelop(
     In an SD-JWT each member of the subject but `id` and `type` may be disclosed or not, except what
     `options.mandatoryPointers` name.
     """
+    text = sign_enveloped(
+        document,
+        member="vc",
+        securing=Securing(securing.removeprefix("vc+")),
+        signer=signer,
+        paths=_disclosable(document, options) if securing == VC_SD_JWT else [],
+        random=random,
+    )
+    encoding = ";base64" if securing == VC_COSE else ""
+    return {
+        "@context": CREDENTIALS_V2,
+        "type": "EnvelopedVerifiableCredential",
+        "id": f"data:application/{securing}{encoding},{text}",
+    }
+
+
+def sign_enveloped(
+    document: JsonObject,
+    *,
+    member: str,
+    securing: Securing,
+    signer: Signer,
+    paths: Sequence[ClaimPath],
+    random: Callable[[int], bytes],
+) -> str:
+    """A credential (`vc`) or presentation (`vp`) of version 2 as JWS, SD-JWT, or COSE in base64.
+
+    Args:
+        paths: what an SD-JWT lets its holder keep back; the others disclose all.
+
+    Raises:
+        Malformed: a document of version 1.1.
+        ClaimNotThere: a path leads nowhere.
+    """
     if document["@context"][0] != CREDENTIALS_V2:
-        raise Malformed("enveloped credentials are of version 2 of the data model")
-    key_id = signer.verification_method
-    if securing == VC_COSE:
+        raise Malformed("enveloped documents are of version 2 of the data model")
+    typ, key_id = f"{member}+{securing}", signer.verification_method
+    if securing is Securing.COSE:
         message = cose.sign_sign1(
             protected={
-                cose.CONTENT_TYPE: "application/vc",
+                cose.CONTENT_TYPE: f"application/{member}",
                 cose.KID: key_id.encode("utf-8"),
-                cose.TYP: f"application/{VC_COSE}",
+                cose.TYP: f"application/{typ}",
             },
             payload=canonical_json(document),
             signer=signer,
         )
-        content = f"{VC_COSE};base64,{b64encode(message).decode('ascii')}"
-    else:
-        header = {"typ": securing, "cty": "vc", "kid": key_id}
-        if securing == VC_JWT:
-            text = jose.sign_compact(header=header, payload=document, signer=signer)
-        else:
-            payload, disclosures = sd_jwt.make_disclosures(
-                document, random=random, paths=_disclosable(document, options)
-            )
-            text = sd_jwt.issue_sd_jwt(
-                payload=payload, disclosures=disclosures, header=header, signer=signer
-            )
-        content = f"{securing},{text}"
-    return {
-        "@context": CREDENTIALS_V2,
-        "type": "EnvelopedVerifiableCredential",
-        "id": f"data:application/{content}",
-    }
+        return b64encode(message).decode("ascii")
+    header = {"typ": typ, "cty": member, "kid": key_id}
+    if securing is Securing.JWT:
+        return jose.sign_compact(header=header, payload=document, signer=signer)
+    payload, disclosures = sd_jwt.make_disclosures(document, random=random, paths=paths)
+    return sd_jwt.issue_sd_jwt(
+        payload=payload, disclosures=disclosures, header=header, signer=signer
+    )
 
 
 def _disclosable(document: JsonObject, options: Mapping[str, Any]) -> list[ClaimPath]:
