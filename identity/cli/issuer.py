@@ -136,6 +136,33 @@ def end(
         _change(accreditor, did, EndAccreditation, "ended", reason, only)
 
 
+@app.command("declare-stolen")
+def declare_stolen(
+    did: Did,
+    fragment: Annotated[str, typer.Option(help="Name of the key in the DID, such as jose-1")],
+    from_height: Annotated[
+        int, typer.Option(min=0, help="From which height on it counts for none")
+    ],
+    reason: Reason = "key-stolen",
+    config: Config = None,
+    data: Data = Path("data"),
+    author: AuthorDid = None,
+    keys: AuthorKeys = None,
+    base: Base = DEFAULT_BASE,
+    trust: Trust = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """What the key signed and was anchored from that height on is refused everywhere.
+
+    By whoever stands above the agency, or by the agency itself (--author with its own DID).
+    """
+    with _accreditor(config, data, author, keys, base, trust, passphrase_file) as accreditor:
+        height = accreditor.declare_stolen(
+            did, fragment=fragment, from_height=from_height, reason=reason
+        )
+    typer.echo(f"{did}#{fragment} counts for nothing from height {from_height}; said at {height}")
+
+
 def _change(
     accreditor: Accreditor, did: str, action: Change, done: str, reason: str, only: str | None
 ) -> None:

@@ -12,6 +12,7 @@ from registry.core.accreditation_actions import (
     ReinstateAccreditation,
     SuspendAccreditation,
 )
+from registry.core.compromise import DeclareCompromise
 from registry.core.refusals import Conflict
 from registry.core.transaction_receipt import TransactionReceipt
 from registry.core.transactions import Action
@@ -106,6 +107,18 @@ class Accreditor:
             (known, self._submit(action(accreditation=known.id, reason=reason)).height)
             for known in fitting
         ]
+
+    def declare_stolen(self, did: str, *, fragment: str, from_height: int, reason: str) -> int:
+        """Declare that a key of `did` fell into wrong hands; the height of the declaration.
+
+        Raises:
+            Refusal: of the rules; see `registry.core.compromise`.
+        """
+        return self._submit(
+            DeclareCompromise(
+                subject=did, fragment=fragment, from_height=from_height, reason=reason
+            )
+        ).height
 
     def _open(self, subject: str) -> list[Accreditation]:
         found = self.registry.accreditations(subject)

@@ -115,7 +115,7 @@ def test_a_mandate_without_the_right_that_is_asked_for_is_refused(shared: Instal
         "resident-identity": shared.issue(who),
     }
 
-    assert ask(shared, held).failed == {"policy": "condition_not_met"}
+    assert ask(shared, held).failed == {"policy": "claim_value"}
 
 
 def test_a_withdrawn_mandate_ends_at_once_and_her_identity_does_not(shared: Installation) -> None:

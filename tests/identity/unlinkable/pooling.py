@@ -6,7 +6,7 @@ gives how many it gets right. Guessing gets one right on average, whatever their
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,16 +50,24 @@ def _flat(path: str, value: Any) -> Iterator[Leaf]:
         yield path, value
 
 
-def matched_by_shared_values(ours: Sequence[Seen], theirs: Sequence[Seen]) -> int:
-    """Anything that occurs at both, wherever it stands; what few have weighs more."""
+def matched_by_shared_values(
+    ours: Sequence[Seen],
+    theirs: Sequence[Seen],
+    among: Callable[[str], bool] = lambda _path: True,
+) -> int:
+    """Anything that occurs at both, wherever it stands; what few have weighs more.
+
+    `among` chooses the paths that are looked at. Hashes on the way from a leaf to a root are shared
+    by whoever lies near, so they drown what stands elsewhere: look at the rest by itself as well.
+    """
     owners: dict[Any, set[int]] = defaultdict(set)
     for index, seen in enumerate(theirs):
-        for value in {_words(item) for _, item in seen.leaves}:
+        for value in {_words(item) for path, item in seen.leaves if among(path)}:
             owners[value].add(index)
     guesses = []
     for seen in ours:
         score: Counter[int] = Counter()
-        for value in {_words(item) for _, item in seen.leaves}:
+        for value in {_words(item) for path, item in seen.leaves if among(path)}:
             for index in owners.get(value, ()):
                 score[index] += 1 / len(owners[value])  # type: ignore[assignment]
         guesses.append(_best(score, len(theirs)))

@@ -130,10 +130,17 @@ def attacks(town: Town) -> dict[str, int]:
     ours, theirs = town.bar, town.bank
     found = {
         "shared values": matched_by_shared_values(ours, theirs),
+        "shared values outside receipts": matched_by_shared_values(
+            ours, theirs, lambda path: not path.startswith("receipt.")
+        ),
+        "shared values of receipts": matched_by_shared_values(
+            ours, theirs, lambda path: path.startswith("receipt.")
+        ),
         "all fields": matched_by_all_fields(ours, theirs),
     }
     for path in sorted(paths_of(ours) & paths_of(theirs)):
         found[f"equal {path}"] = matched_by_field(ours, theirs, path)
+        found[f"shared {path}"] = matched_by_shared_values(ours, theirs, path.__eq__)
         found[f"rank {path}"] = matched_by_rank(ours, theirs, path)
     for path in sorted(numeric_paths(ours) & numeric_paths(theirs)):
         found[f"near {path}"] = matched_by_nearness(ours, theirs, path)
@@ -192,6 +199,9 @@ PLANTS: dict[str, Callable[[Seen], Seen]] = {
     ),
     "a field elsewhere": lambda seen: replace(
         seen, leaves=[*seen.leaves, (f"planted.{seen.citizen % 7}", f"serial {seen.citizen}")]
+    ),
+    "a value in a receipt": lambda seen: replace(
+        seen, leaves=[*seen.leaves, ("receipt.batch.note", f"note {seen.citizen}")]
     ),
     "a time to the second": lambda seen: replace(
         seen, leaves=[*seen.leaves, ("issued.payload.nbf", 1_790_000_000 + 3 * seen.citizen)]
