@@ -91,12 +91,13 @@ class ContextStore:
         """Compact one expanded node under `context`; for selective disclosure."""
 
         def operation(document: Any, options: Any) -> Any:
-            return _pyld.JsonLdProcessor().compact(document, context, options)
+            given = {**options, "skipExpansion": True}  # expanding it again takes as long
+            return _pyld.JsonLdProcessor().compact(document, context, given)
 
-        compacted: JsonObject = self._run(operation, expanded)
+        compacted: JsonObject = self._run(operation, [expanded])
         return compacted
 
-    def _run(self, operation: Any, document: JsonObject) -> Any:
+    def _run(self, operation: Any, document: JsonObject | list[Any]) -> Any:
         with self._lock:
             options = {
                 "base": None,  # "" would mean http://example.org/base/ to PyLD

@@ -86,12 +86,13 @@ def test_documents_made_to_differ():
 
 
 @pytest.mark.slow
-def test_twenty_thousand_documents_made_to_differ():
-    compared, by_template, legal = compare(seed=1, count=20_000)
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_twenty_thousand_documents_made_to_differ(seed):
+    compared, by_template, legal = compare(seed=seed, count=20_000 // 4)
 
-    assert compared >= 20_000
-    assert legal > 8_000
-    assert by_template > 2_000
+    assert compared >= 5_000
+    assert legal > 2_000
+    assert by_template > 500
 
 
 CREDENTIAL: dict[str, Any] = {

@@ -343,8 +343,11 @@ def test_only_our_refusals_leave_the_parsers(data: bytes):
         lambda value: blind.verify_commitment(value, BLIND),
         lambda value: check_proof(value),
     ):
-        with pytest.raises(Refusal):
+        try:
             read(data)
+        except Refusal:
+            continue
+        assert read is read_scalar  # of 32 bytes, nearly half are one; of the others, hardly any
 
 
 def test_the_reason_of_a_no_is_always_the_same():
