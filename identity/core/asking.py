@@ -4,7 +4,7 @@ Both are held to the registration on the ledger. A query of one's own is read ba
 claims first, so that no spelling of DCQL gets around what was registered.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from identity.core.credential_types import Catalogue, CredentialType
 from identity.core.dcql import (
@@ -21,6 +21,18 @@ from registry.core.refusals import Malformed, NotPermitted
 from registry.core.relying_party import RelyingParty as Registration
 
 _VC = "VerifiableCredential"
+_CREDENTIAL_MEMBERS = frozenset(
+    {
+        "id",
+        "format",
+        "multiple",
+        "meta",
+        "trusted_authorities",
+        "require_cryptographic_holder_binding",
+        "claims",
+        "claim_sets",
+    }
+)
 
 
 class AsksTooMuch(NotPermitted):
@@ -84,6 +96,28 @@ def refuse_over_query(
     return found
 
 
+def refuse_unknown_members(query: JsonObject) -> None:
+    """Refuse what DCQL of version 1.0 does not name in a query of a party's own.
+
+    Readers ignore such members, and so does our judgement of it. A wallet that knows more than we
+    do could take one as a wish for more than was registered.
+
+    Raises:
+        QueryMalformed: with the name of the member.
+    """
+    _known(query, {"credentials", "credential_sets"})
+    for item in _objects(query.get("credential_sets")):
+        _known(item, {"options", "required"})
+    for asked in _objects(query.get("credentials")):
+        _known(asked, _CREDENTIAL_MEMBERS)
+        for meta in _objects([asked.get("meta")]):
+            _known(meta, {"vct_values", "type_values", "doctype_value"})
+        for claim in _objects(asked.get("claims")):
+            _known(claim, {"id", "path", "values", "intent_to_retain"})
+        for authority in _objects(asked.get("trusted_authorities")):
+            _known(authority, {"type", "values"})
+
+
 def build_query(
     purpose: Purpose, catalogue: Catalogue, credential_format: CredentialFormat
 ) -> JsonObject:
@@ -125,6 +159,17 @@ def subject_path(credential_format: CredentialFormat, path: ClaimPath) -> ClaimP
     if path[0] != "credentialSubject" or len(path) < 2:
         raise QueryMalformed("only claims under credentialSubject may be asked for")
     return path[1:]
+
+
+def _known(members: JsonObject, names: Collection[str]) -> None:
+    for name in members:
+        if name not in names:
+            raise QueryMalformed(f"DCQL knows no {name[:64]} there")
+
+
+def _objects(value: object) -> list[JsonObject]:
+    """The objects in an array; what is none is refused by `parse_dcql`."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _named(

@@ -97,6 +97,7 @@ class Asking:
             asking.refuse_over_asking(purpose, registration)
             query = asking.build_query(purpose, self._catalogue, ask.credential_format)
         else:
+            asking.refuse_unknown_members(ask.query)
             query = ask.query
         parsed = parse_dcql(query)
         refuse_unjudged_authorities(parsed)
@@ -246,7 +247,10 @@ def _did_of(client_id: str) -> ClientDid:
 def _refuse_odd_return(address: str) -> None:
     if not address:
         return
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise AskMalformed("return_to is no address") from error
     if (
         len(address) > MAX_RETURN_CHARS
         or parts.scheme not in ("https", "http")

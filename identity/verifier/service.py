@@ -227,7 +227,9 @@ class VerifierService:
             verdict = self._judge(self._verifier(slug), stored, answer)
             status, result = "answered", verdict.to_json()
         now = self._seconds()
-        code = base64url_encode(self._random(_ID_BYTES)) if stored.return_to else ""
+        # A "no" goes to the page at once: there is nothing in it, and the wallet is sent nowhere.
+        returns = stored.return_to and (verdict is None or verdict.is_verified)
+        code = base64url_encode(self._random(_ID_BYTES)) if returns else ""
         sealed = sealed_result.seal(
             canonical_json(result),
             public=stored.result_key,

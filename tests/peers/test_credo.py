@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from registry.core.encoding import JsonObject
 from tests.peers import Conversation, talk_to_node
-from tests.scenarios.installation import Installation, person
+from tests.scenarios.installation import DEMO, Installation, person
 
 pytestmark = pytest.mark.slow
 
@@ -150,3 +151,29 @@ def test_credo_receives_and_presents_a_mobile_document(
     sent = stranger.say({"link": asked["link"]})
 
     assert (sent["ok"], sent["status"], sent["body"]) == (True, 200, {})
+
+
+def test_credo_answers_a_party_that_asks_by_the_high_assurance_profile(
+    tmp_path: Path, stranger: Conversation
+):
+    config = tmp_path / "haip.toml"
+    config.write_text(DEMO.read_text().replace('slug = "bar"', 'slug = "bar"\nhaip = true'))
+    here = Installation(tmp_path / "haip", config=config)
+    try:
+        here.start()
+        root = here.http.get(f"{here.base}/.well-known/cairn-root.pem").text
+        stranger.say({"roots": [root]})
+        _receive(stranger, here.offer(here.enrol(person(3))))
+        time.sleep(2)
+        asked = _ask(here)
+        weaker = here.post(
+            "verifier:bar", "/requests", {"purpose": "age-check", "encrypted": False}
+        )
+
+        sent = stranger.say({"link": asked["link"]})
+
+        assert weaker.status_code == 403
+        assert asked["client_id"].startswith("x509_hash:")
+        assert (sent["ok"], sent["status"]) == (True, 200), sent
+    finally:
+        here.close()

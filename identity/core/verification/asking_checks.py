@@ -11,7 +11,7 @@ from identity.core.verification.did_documents import is_self_describing
 from identity.core.verification.failure import CheckFailed, NothingToCheck
 from identity.core.verification.holder import Freshness, binding_of, verify_holder
 from identity.core.verification.policy import Rule, Trust
-from identity.core.verification.presented import UnverifiedSdJwtVc
+from identity.core.verification.presented import UnverifiedMdoc, UnverifiedSdJwtVc
 from identity.core.verification.proof import expanded_types
 from identity.core.verification.verdict import Check
 from registry.core.encoding import JsonObject
@@ -64,8 +64,8 @@ def check_policy(case: Case) -> str:
     query = case.expectation.query
     if isinstance(query, AnyCredential):
         return "nothing particular was asked"
-    if case.expectation.haip and isinstance(case.unverified, UnverifiedSdJwtVc):
-        haip.check_signing_header(case.unverified.sd_jwt.jws.header)
+    if case.expectation.haip:
+        _check_profile(case)
     matches(query, candidate_of(case))
     claims = subject_of(case)
     for name, value in case.expectation.require.items():
@@ -75,6 +75,14 @@ def check_policy(case: Case) -> str:
         ):
             raise CheckFailed("condition_not_met", f"{name} is not as this purpose demands")
     return "answers what was asked"
+
+
+def _check_profile(case: Case) -> None:
+    unverified = case.unverified
+    if isinstance(unverified, UnverifiedSdJwtVc):
+        haip.check_signing_header(unverified.sd_jwt.jws.header)
+    elif not (isinstance(unverified, UnverifiedMdoc) and unverified.document.issuer_signed.chain):
+        raise haip.ProfileNotKept("HAIP: the credential names its key by x5c or x5chain")
 
 
 def candidate_of(case: Case) -> Candidate:

@@ -419,6 +419,8 @@ W3C = {
         ({"trusted_authorities": [{"type": "etsi_tl", "values": ["x"]}]}, "query-malformed"),
         ({"require_cryptographic_holder_binding": False}, "ask-malformed"),
         ({"claims": []}, "query-malformed"),
+        ({"also_give": ["everything"]}, "query-malformed"),
+        ({"claims": [{"path": ["age_over_18"], "and_below": True}]}, "query-malformed"),
     ],
 )
 def test_no_spelling_of_a_query_gets_around_the_registration(bench: Workbench, changes, problem):
@@ -478,6 +480,17 @@ def test_a_session_swapped_between_two_browsers_is_refused(bench: Workbench):
     assert bench.result(attacker, response_code=codes["attacker"]).status_code == 200
 
 
+def test_in_the_same_device_a_no_reaches_the_page_although_nobody_comes_back(bench: Workbench):
+    asked = bench.ask(return_to="https://bar.example/done")
+    wanted = bench.object(asked)
+
+    answer = bench.answer(wanted, bench.form(wanted, nonce="of another request, long enough"))
+
+    assert answer.status_code == 400
+    verdict = bench.result(asked).json()["verdict"]
+    assert (verdict["verified"], verdict["credentials"]) == (False, [])
+
+
 def test_a_wallet_that_declines_in_the_same_device_comes_back_too(bench: Workbench):
     asked = bench.ask(return_to="https://bar.example/done")
     wanted = bench.object(asked)
@@ -490,7 +503,14 @@ def test_a_wallet_that_declines_in_the_same_device_comes_back_too(bench: Workben
 
 @pytest.mark.parametrize(
     "address",
-    ["javascript:alert(1)", "https://bar.example/#x", "https://a:b@bar.example/", "/done"],
+    [
+        "javascript:alert(1)",
+        "https://bar.example/#x",
+        "https://a:b@bar.example/",
+        "/done",
+        "https://[",
+        "https://bar.example/" + "x" * 2048,
+    ],
 )
 def test_the_browser_is_sent_back_to_plain_addresses_only(bench: Workbench, address):
     answer = bench.try_ask(return_to=address)
