@@ -37,6 +37,7 @@ MAX_SHAPES = 256  # remembered; the one longest unused is forgotten
 MAX_SHAPE_CHARS = 1 << 16  # of what belongs to a shape; 256 of them are 16 MiB
 MAX_TEXTS = 256  # different ones in a document; more is no credential of the usual kind
 MAX_VALUES = 1_024  # of a document with a template
+MAX_STATEMENTS = 100_000  # of all templates together, some 50 MiB
 SIGHTINGS = 2  # of a shape before a template is made, which takes up to five expansions
 MAX_VARIANTS = 8  # templates of one shape, which differ in the texts that belong to it
 MAX_ATTEMPTS = 8  # at making one, before the shape is left to the reference
@@ -110,6 +111,7 @@ class TemplateCache:
         self._lock = threading.Lock()
         self._seen: OrderedDict[bytes, int] = OrderedDict()
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._statements = 0  # in all templates
 
     def quads(self, document: JsonObject) -> list[Quad] | None:
         """The statements of `document`, or None when the reference has to say."""
@@ -125,7 +127,7 @@ class TemplateCache:
             else:
                 known = self._known[shape.key] = _Known()
                 if len(self._known) > MAX_SHAPES:
-                    self._known.popitem(last=False)
+                    self._forget_one()
         for template in known.templates:
             if all(shape.texts[number] == text for number, text in template.fixed.items()):
                 return self._filled(template, shape)
@@ -135,8 +137,18 @@ class TemplateCache:
         made = self._made(document, shape)
         if made is None:
             return None
-        known.templates.append(made)
+        with self._lock:
+            if shape.key in self._known:
+                known.templates.append(made)
+                self._statements += len(made.quads)
+            while self._statements > MAX_STATEMENTS:
+                self._forget_one()
         return self._filled(made, shape)
+
+    def _forget_one(self) -> None:
+        """The shape that was not used for longest."""
+        _, known = self._known.popitem(last=False)
+        self._statements -= sum(len(template.quads) for template in known.templates)
 
     def _is_due(self, key: bytes) -> bool:
         count = self._seen.pop(key, 0) + 1

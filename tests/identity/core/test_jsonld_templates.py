@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from identity.core import rdf_canon
+from identity.core import jsonld_templates, rdf_canon
 from identity.core.jsonld import (
     ContextStore,
     canonicalise,
@@ -284,6 +284,23 @@ def test_bounds():
             contexts.templates.quads({f"undefined{number}": "x"})
     assert len(contexts.templates._known) <= MAX_SHAPES
     assert len(contexts.templates._seen) <= MAX_SHAPES
+
+
+def test_templates_together_have_a_bounded_number_of_statements(monkeypatch):
+    monkeypatch.setattr(jsonld_templates, "MAX_STATEMENTS", 40)
+    contexts = store()
+    for number in range(30):
+        value = changed(credentialSubject={"id": "did:example:alice", f"m{number}": "x"})
+        for _ in range(SIGHTINGS + 1):
+            assert told(value, to_quads, contexts) == told(value, expanded_quads, contexts)
+        held = [
+            len(template.quads)
+            for known in contexts.templates._known.values()
+            for template in known.templates
+        ]
+        assert sum(held) == contexts.templates._statements <= 40
+
+    assert held
 
 
 def test_a_shape_without_a_template_costs_a_bounded_number_of_expansions():
