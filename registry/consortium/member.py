@@ -129,6 +129,7 @@ class MemberProcess:
                 key,
                 remembered=read_signed_height(folder.node),
                 heads=[*own, *_heads_of(peers)],
+                light_blocks=_newest_blocks_of(peers),
             )
             write_genesis(folder.node, self._genesis)
             write_config(folder.node, self._node_settings(peers, is_empty=not own))
@@ -248,6 +249,25 @@ def _heads_of(peers: list[Peer]) -> list[str]:
     with ThreadPoolExecutor(min(len(peers), PEERS_AT_ONCE)) as pool:
         found = pool.map(lambda peer: _head_of(peer.api, None), peers)
         return [head for head in found if head is not None]
+
+
+def _newest_blocks_of(peers: list[Peer]) -> list[bytes]:
+    """The newest light blocks of the members that answer; unverified."""
+
+    def newest(peer: Peer) -> bytes | None:
+        transport = HttpTransport(peer.api, timeout_seconds=PEER_SECONDS)
+        try:
+            answer = transport.get("/registry/light-blocks/latest")
+            return answer.body if answer.status == 200 else None
+        except Refusal:
+            return None
+        finally:
+            transport.close()
+
+    if not peers:
+        return []
+    with ThreadPoolExecutor(min(len(peers), PEERS_AT_ONCE)) as pool:
+        return [block for block in pool.map(newest, peers) if block is not None]
 
 
 def _head_of(api: str, height: int | None) -> str | None:

@@ -136,6 +136,10 @@ def test_a_rebuilt_node_with_an_old_key_does_not_sign(tmp_path: Path) -> None:
         # Our guard asks the others' heads, which carry the key's own votes.
         with pytest.raises(KeySignedElsewhere, match="knows only 0"):
             verify_key_may_sign(key, remembered=0, heads=["x", nodes[0].ledger.head()])
+        # Blocks without entries are in no head; the newest light block carries their votes.
+        signed = [b"x", *(nodes[0].ledger.light_block(at) for at in (2, 3))]
+        with pytest.raises(KeySignedElsewhere):
+            verify_key_may_sign(key, remembered=1, heads=[], light_blocks=signed)
         # The engine's own check fires too, where a node begins without a ledger.
         lost.configure(nodes, double_sign_heights=DOUBLE_SIGN_HEIGHTS)
         lost.start()
