@@ -1,22 +1,15 @@
 """The authorization code flow: PAR, PKCE, the page, the code, and everything that is refused."""
 
-from typing import Any
-
 import pytest
 
 from tests.identity.issuer.code_flow import (
     CLIENT,
     REDIRECT,
-    SCOPE,
     CodeFlow,
-    challenge,
-    dpop_proof,
     error_of,
 )
 from tests.identity.issuer.workbench import (
-    ALICE,
     ALICE_FACTS,
-    BEARER,
     Workbench,
     payload_of,
 )
@@ -305,164 +298,3 @@ def test_an_offer_for_one_person_is_not_granted_to_another(
     flow.send(answer="identify", code=flow.identification_code("prs_bob"), birth_date=BIRTH)
 
     assert flow.back()["error"] == "access_denied"
-
-
-@pytest.mark.parametrize(
-    ("changes", "error"),
-    [
-        ({"code": ""}, "invalid_request"),
-        ({"code": "short"}, "invalid_grant"),
-        ({"code": "A" * 43}, "invalid_grant"),
-        ({"code_verifier": ""}, "invalid_request"),
-        ({"code_verifier": "w" * 43}, "invalid_grant"),
-        ({"code_verifier": "short"}, "invalid_grant"),
-        ({"redirect_uri": ""}, "invalid_grant"),
-        ({"redirect_uri": "org.example.other://cb"}, "invalid_grant"),
-        ({"client_id": ""}, "invalid_grant"),
-        ({"client_id": "other"}, "invalid_grant"),
-        ({"authorization_details": "{"}, "invalid_request"),
-    ],
-)
-def test_a_bad_exchange_is_refused_and_the_code_survives(
-    flow: CodeFlow, changes: dict[str, str], error: str
-) -> None:
-    code = flow.code()
-
-    answer = flow.token(
-        changes.get("code", code), **{k: v for k, v in changes.items() if k != "code"}
-    )
-    if changes.get("code") == "":
-        answer = flow.token("")
-
-    assert answer.status_code == 400
-    assert error_of(answer)["error"] == error
-    assert flow.token(code).status_code == 200
-
-
-def test_a_code_that_comes_again_is_refused_and_ends_its_tokens(
-    flow: CodeFlow, bench: Workbench
-) -> None:
-    code = flow.code()
-    token = flow.token(code).json()["access_token"]
-
-    again = flow.token(code)
-
-    assert (again.status_code, error_of(again)["error"]) == (400, "invalid_grant")
-    assert bench.request(token, {}).status_code == 401
-
-
-def test_a_code_lives_for_a_minute(flow: CodeFlow, bench: Workbench) -> None:
-    code = flow.code()
-    bench.clock.forward(seconds=61)
-
-    assert error_of(flow.token(code))["error"] == "invalid_grant"
-
-
-def test_a_code_is_for_the_agency_that_made_it(flow: CodeFlow, bench: Workbench) -> None:
-    code = flow.code()
-    answer = bench.http.post(
-        f"{bench.other.issuer_url}/token",
-        data={
-            "grant_type": "authorization_code",
-            "code": code,
-            "code_verifier": "v" * 43,
-            "redirect_uri": REDIRECT,
-            "client_id": CLIENT,
-        },
-    )
-
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
-    assert flow.token(code).status_code == 200
-
-
-@pytest.mark.parametrize("way", ["header", "parameter", "both"])
-def test_a_code_is_bound_to_the_dpop_key_of_the_push(
-    flow: CodeFlow, bench: Workbench, way: str
-) -> None:
-    key, thief = bench.key(), bench.key()
-    headers = {} if way == "parameter" else {"DPoP": dpop_proof(bench, key, "/par")}
-    jkt = "" if way == "header" else key.key.jwk_thumbprint
-    code = flow.code(headers, dpop_jkt=jkt)
-
-    without = flow.token(code)
-    stolen = flow.token(code, {"DPoP": dpop_proof(bench, thief, "/token")})
-    mine = flow.token(code, {"DPoP": dpop_proof(bench, key, "/token")})
-
-    assert error_of(without)["error"] == error_of(stolen)["error"] == "invalid_dpop_proof"
-    assert mine.json()["token_type"] == "DPoP"
-
-
-def test_a_push_whose_dpop_key_is_not_the_named_one_is_refused(
-    flow: CodeFlow, bench: Workbench
-) -> None:
-    headers = {"DPoP": dpop_proof(bench, bench.key(), "/par")}
-
-    answer = flow.push(headers, dpop_jkt=bench.key().key.jwk_thumbprint)
-
-    assert error_of(answer)["error"] == "invalid_request"
-
-
-def test_authorization_details_are_answered_with_identifiers(
-    flow: CodeFlow, bench: Workbench
-) -> None:
-    details = f'[{{"type":"openid_credential","credential_configuration_id":"{SCOPE}"}}]'
-    code = flow.code(scope="", authorization_details=details)
-
-    answer = flow.token(code).json()
-
-    (detail,) = answer["authorization_details"]
-    assert detail["credential_identifiers"] == [SCOPE]
-    got = bench.request(
-        answer["access_token"],
-        {"credential_identifier": SCOPE, "proofs": {"jwt": [bench.proof(bench.key())]}},
-    )
-    assert got.status_code == 200
-
-
-def test_a_key_proof_may_name_the_client_and_no_other(flow: CodeFlow, bench: Workbench) -> None:
-    token = flow.token(flow.code()).json()["access_token"]
-
-    def ask(issuer: str) -> Any:
-        proofs = {"jwt": [bench.proof(bench.key(), iss=issuer)]}
-        return bench.request(token, {"credential_configuration_id": SCOPE, "proofs": proofs})
-
-    assert error_of(ask("https://other.example"))["error"] == "invalid_proof"
-    assert ask(CLIENT).status_code == 200
-
-
-def test_unknown_scopes_and_parameters_are_ignored(flow: CodeFlow) -> None:
-    answer = flow.push(scope=f"openid {SCOPE} offline_access", ui_hint="x")
-
-    assert answer.status_code == 201
-
-
-def test_an_identification_code_is_for_those_whom_the_agency_knows(bench: Workbench) -> None:
-    def make(body: dict[str, Any], headers: dict[str, str]) -> int:
-        url = f"{bench.issuer}/identification-codes"
-        status: int = bench.http.post(url, json=body, headers=headers).status_code
-        return status
-
-    assert make({"subject": ALICE}, {}) in (401, 403)
-    assert make({"subject": "prs_nobody"}, BEARER) == 404
-    assert make({"subject": ALICE, "expires_in": 5}, BEARER) == 422
-
-
-def test_nothing_of_the_flow_is_kept_when_it_is_over(flow: CodeFlow, bench: Workbench) -> None:
-    from sqlalchemy import func, select
-
-    from identity.adapters.database import transaction
-    from identity.adapters.issuer_tables import AuthorizationRow, IdentificationRow, OfferRow
-
-    flow.token(flow.code())
-    flow.push()
-    flow.identification_code()
-    bench.clock.forward(days=15)
-    bench.worker.clear_expired(bench.clock())
-
-    with transaction(bench.engine) as db:
-        left = [
-            db.scalar(select(func.count()).select_from(row))
-            for row in (AuthorizationRow, IdentificationRow, OfferRow)
-        ]
-    assert left == [0, 0, 0]
-    assert challenge()
