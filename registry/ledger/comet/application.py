@@ -47,7 +47,7 @@ from registry.ledger.store.reading import CheckedState
 from registry.ledger.store.writing import FinishedBlock, OpenBlock, finish, genesis_block
 
 MAX_BLOCK_TRANSACTIONS = 1_000  # half a second of signatures; the rest waits for the next block
-MAX_PARSED_BYTES = 16 << 20  # of transactions whose parsed form is remembered
+MAX_PARSED_BYTES = 8 << 20  # of transactions whose parsed form is remembered
 
 # Codes are hashed into the next header: each refusal has its number, and texts have no part in it.
 OK, MALFORMED, NOT_PERMITTED, NOT_FOUND, CONFLICT, UNAVAILABLE, ALREADY_APPLIED, BROKEN_RULE = (

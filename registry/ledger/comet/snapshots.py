@@ -11,9 +11,10 @@ validators whom the state before it names. The last head must be the one that th
 client vouched for. What he does not do is run the rules again; `cairn audit` does.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 
 import cbor2
 
@@ -89,7 +90,7 @@ class SnapshotSource:
 
     file: MemberFile
     interval: int = INTERVAL
-    _chunks: list[tuple[int, int, bytes]] = field(default_factory=list)  # first, last, digest
+    _full: list[tuple[int, int, bytes]] = field(default_factory=list)  # first, last, digest
     _offered: tuple[int, list[Snapshot]] = (0, [])  # up to which height of the ledger
 
     def offered(self) -> list[Snapshot]:
@@ -111,43 +112,48 @@ class SnapshotSource:
             ).get
             if not isinstance(height, int):
                 return b""
-            for number, (first, last) in enumerate(_ranges(rows, height)):
-                if number == index:
-                    return _chunk(rows, first, last)
-        return b""
+            found = self._ranges(rows, height)
+            return _chunk(rows, *found[index]) if index < len(found) else b""
 
     def _snapshot(self, rows: Rows, height: int) -> Snapshot:
         made = made_head(rows, height)
         if made is None:
             raise LedgerDamaged(f"the head of height {height} is missing")
         digests = []
-        for number, (first, last) in enumerate(_ranges(rows, height)):
-            known = self._chunks[number] if number < len(self._chunks) else None
-            if known is None or known[:2] != (first, last):
-                known = (first, last, sha256(_chunk(rows, first, last)).digest())
-                if number == len(self._chunks):
-                    self._chunks.append(known)
-            digests.append(known[2])
+        for number, (first, last) in enumerate(self._ranges(rows, height)):
+            known = self._full[number] if number < len(self._full) else None
+            if known is not None and known[1] <= height:
+                digests.append(known[2])
+            else:
+                digests.append(sha256(_chunk(rows, first, last)).digest())
         return Snapshot(made.engine_height, tuple(digests))
 
+    def _ranges(self, rows: Rows, height: int) -> list[tuple[int, int]]:
+        """First and last height of each chunk of the ledger up to `height`.
 
-def _ranges(rows: Rows, height: int) -> Iterator[tuple[int, int]]:
-    """First and last height of each chunk of the ledger up to `height`."""
-    sizes = rows.db.execute(
-        "SELECT b.height, length(h.note)"
-        " + (SELECT coalesce(sum(length(s.value)), 0) FROM state s WHERE s.height = b.height)"
-        " FROM blocks b JOIN heads h ON h.height = b.height WHERE b.height <= ? ORDER BY b.height",
-        (height,),
-    )
-    first, length = 0, 0
-    at = 0
-    for at, size in sizes:
-        length += size
-        if length > CHUNK_BYTES:
-            yield first, at
-            first, length = at + 1, 0
-    if first <= at:
-        yield first, at
+        A chunk that is full is the same in every later snapshot, so it is measured once.
+        """
+        found = [(first, last) for first, last, _ in self._full if last <= height]
+        first = found[-1][1] + 1 if found else 0
+        length = 0
+        sizes: list[Any] = rows.db.execute(
+            "SELECT b.height, length(h.note)"
+            " + (SELECT coalesce(sum(length(s.value)), 0) FROM state s WHERE s.height = b.height)"
+            " FROM blocks b JOIN heads h ON h.height = b.height"
+            " WHERE b.height >= ? AND b.height <= ? ORDER BY b.height",
+            (first, height),
+        ).fetchall()
+        for at, size in sizes:
+            length += size
+            if length > CHUNK_BYTES:
+                found.append((first, at))
+                if len(found) == len(self._full) + 1:
+                    digest = sha256(_chunk(rows, first, at)).digest()
+                    self._full.append((first, at, digest))
+                first, length = at + 1, 0
+        if first <= height:
+            found.append((first, height))
+        return found
 
 
 def _chunk(rows: Rows, first: int, last: int) -> bytes:

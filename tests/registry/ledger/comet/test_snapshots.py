@@ -261,3 +261,24 @@ def test_another_genesis_than_the_agreed_one_is_refused(taken: Taken, empty: Mem
 
     with pytest.raises(SnapshotRefused, match="another genesis"):
         restoration.apply(0, taken.chunks[0])
+
+
+def test_full_chunks_are_the_same_in_every_later_snapshot(
+    taken: Taken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "CHUNK_BYTES", 3_000)
+    source = SnapshotSource(taken.file, interval=2)
+    newest, older = source.offered()
+    fresh = SnapshotSource(taken.file, interval=2)
+
+    def chunks(of: Snapshot, source: SnapshotSource) -> list[bytes]:
+        return [source.chunk(of.engine_height, index) for index in range(len(of.digests))]
+
+    assert newest.digests[: len(older.digests) - 1] == older.digests[:-1]
+    assert newest.digests == taken.snapshot.digests
+    for snapshot in (newest, older):
+        for asked in (source, fresh):
+            found = chunks(snapshot, asked)
+            assert tuple(sha256(chunk).digest() for chunk in found) == snapshot.digests
+    blocks = [block for chunk in chunks(older, fresh) for block in cbor2.loads(chunk)]
+    assert len(blocks) == HEIGHTS - 2 + 1
