@@ -18,6 +18,7 @@ from tests.faults.power_cut import cut_power
 from tests.faults.status_path import PublishStatusList
 from tests.faults.storage_calls import Tally, break_calls
 from tests.faults.tracing import strace
+from tests.faults.vault_path import KeepPeople
 from tests.faults.write_paths import SealBlocks, WritePath
 
 SEED = 20261121
@@ -25,6 +26,7 @@ PATHS: tuple[WritePath, ...] = (
     SealBlocks(name="begin a ledger", begun=False),
     SealBlocks(),
     PublishStatusList(),
+    KeepPeople(),
 )
 # Each takes one sync away, and the power cuts must show it.
 MISTAKES: tuple[tuple[str, WritePath, str | None], ...] = (
@@ -34,6 +36,9 @@ MISTAKES: tuple[tuple[str, WritePath, str | None], ...] = (
     ("no sync of the ledger file", SealBlocks(), "ledger.db"),
     ("no sync of the issuer's database", PublishStatusList(), "identity.db"),
     ("no sync of the issuer's journal", PublishStatusList(), "-journal"),
+    ("no sync of the vault's database", KeepPeople(), "vault.db"),
+    ("no sync of the row secrets", KeepPeople(), "secrets.db"),
+    ("no sync of the audit file", KeepPeople(), "audit.jsonl"),
 )
 JOURNAL = "-journal"  # shows itself in a few moments only, which a part of the cuts may miss
 # A story that shrinks would pass with nothing broken.

@@ -72,6 +72,9 @@ class _Disk:
         if name in self.names and "O_TRUNC" in flags:
             self.files[self.names[name]].pending.append((0, None))
             self.places[self.names[name]] = 0
+        if name in self.names and "O_APPEND" in flags:
+            file = self.files[self.names[name]]
+            self.places[self.names[name]] = len(_written(file.safe, file.pending))
 
     def _name(self, change: dict[str, int | None]) -> None:
         _rename(self.names, change)

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -19,6 +20,12 @@ from registry.core.encoding import base64url_encode
 CLIENT, REDIRECT = "cairn", "https://id.example/return"
 
 
+@cache
+def first_key() -> JWK:
+    """Making RSA keys takes its time; one serves all tests."""
+    return JWK.generate(kty="RSA", size=2048, kid="first")
+
+
 @dataclass
 class OidcServer:
     """Answers as a provider does, for whoever `person` is; `alter` changes the claims."""
@@ -31,7 +38,7 @@ class OidcServer:
     status: dict[str, int] = field(default_factory=dict)  # by path, instead of an answer
     secret: str | None = None
     url: str = ""
-    key: JWK = field(default_factory=lambda: JWK.generate(kty="RSA", size=2048, kid="first"))
+    key: JWK = field(default_factory=first_key)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)  # path and query, body
 
