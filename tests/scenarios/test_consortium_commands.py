@@ -11,12 +11,12 @@ from registry.consortium.local_network import LocalNetwork, health_of
 from tests.comet_network import cometbft
 from tests.scenarios.installation import ROOT
 
-SECONDS = 60.0
+SECONDS = 120.0
 
 
-def cairn(*arguments: str) -> subprocess.CompletedProcess[str]:
+def cairn(*arguments: str, group: str = "consortium") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "identity.cli", "consortium", *arguments],
+        [sys.executable, "-m", "identity.cli", group, *arguments],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "COLUMNS": "300"},
         capture_output=True,
@@ -26,6 +26,7 @@ def cairn(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_local_network_is_founded_run_shown_and_ended(tmp_path: Path) -> None:
     cometbft()
     folder = str(tmp_path / "network")
@@ -64,3 +65,45 @@ def test_a_local_network_is_founded_run_shown_and_ended(tmp_path: Path) -> None:
         running.wait()
     assert health_of(api) is None
     assert not list(Path(folder).glob("member-*/node/abci.sock"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_scheduled_upgrade_stops_older_software_with_a_sentence(tmp_path: Path) -> None:
+    cometbft()
+    folder = tmp_path / "network"
+    cairn("init", "--members", "1", "--data", str(folder))
+    network = LocalNetwork(folder)
+    member, (api,) = network.folders[0], network.apis()
+    signing = [
+        *("--author", member.genesis().members[0].did),
+        *("--keys", str(member.keys / "governance.keys")),
+        *("--passphrase-file", str(folder / "secrets" / "passphrase")),
+        *("--base", api, "--trust", str(member.trust_anchor_file)),
+    ]
+    told = tmp_path / "told"
+    with told.open("wb") as output:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "identity.cli", "consortium", "up", "--data", str(folder)],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + SECONDS
+        while health_of(api) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+        scheduled = cairn("propose-upgrade", "2", "9.9.9", *signing, group="member")
+        assert "accepted" in scheduled.stdout, scheduled.stderr
+        refused = cairn("propose-rule", "voting-seconds", "3600", *signing, group="member")
+
+        assert refused.returncode == 2
+        assert running.wait(SECONDS) == 0  # nobody is left to be run
+    finally:
+        running.kill()
+        running.wait()
+    text = told.read_text("utf-8")
+    assert "MemberStopped: the members scheduled version 9.9.9 from height 2 on" in text
+    assert "member-1: stopped, and is not started again" in text
