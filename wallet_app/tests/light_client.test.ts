@@ -3,9 +3,10 @@
  * registry's Python says yes and no to, for the same reasons (tests/registry/core/light_client).
  */
 import { readdirSync, readFileSync } from 'node:fs'
+import { ed25519 } from '@noble/curves/ed25519.js'
 import { describe, expect, test, vi } from 'vitest'
 import { base64Decode, base64Encode, base64urlDecode, hex, type JsonObject } from '../src/shared/encoding'
-import { admitKey } from '../src/shared/keys'
+import { admitKey, verifySignature } from '../src/shared/keys'
 import { verifyBlock, newestOf } from '../src/shared/light/consortium'
 import { headerHash, lightBlockBytes, validatorsHash } from '../src/shared/light/encodings'
 import { parseLightBlock, validatorOf, type LightBlock, type Validator } from '../src/shared/light/light_block'
@@ -26,6 +27,7 @@ const facts = JSON.parse(readFileSync(`${import.meta.dirname}/vectors/light.json
   receipt: { digest: string; receipt: JsonObject }
   chain: Record<string, string>
   head_of_others: string
+  low_order_part: { key: string; message: string; signature: string }
 }
 const NOW = facts.now
 const anchorOf = (value: JsonObject): ConsortiumAnchor => {
@@ -92,6 +94,13 @@ describe('a head of a consortium', () => {
     const late = NOW + 91 * 86_400
     expect(() => verifyDigestReceipt(facts.receipt.receipt, { digest, anchor: ANCHOR, now: late })).toThrow('expired')
   })
+})
+
+test('a signature whose R has a part of low order is refused here as it is there', () => {
+  const { key, message, signature } = facts.low_order_part
+  const admitted = admitKey('Ed25519', Uint8Array.from(fromHex(key)))
+  expect(ed25519.verify(fromHex(signature), fromHex(message), admitted.data, { zip215: false })).toBe(true)
+  expect(() => verifySignature(admitted, fromHex(message), fromHex(signature))).toThrow('signature')
 })
 
 describe('validators who change until all are others', () => {

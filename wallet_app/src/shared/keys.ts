@@ -7,8 +7,9 @@
  */
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { p256 } from '@noble/curves/nist.js'
-import { base58Decode, base58Encode, base64urlDecode, base64urlEncode, canonicalJson, concat, isObject, utf8 } from './encoding'
+import { base58Decode, base58Encode, base64urlDecode, base64urlEncode, canonicalJson, concat, equalBytes, isObject, utf8 } from './encoding'
 import type { Bytes, Json, JsonObject } from './encoding'
+import { sha512 } from '@noble/hashes/sha2.js'
 import { sha256 } from './hashing'
 import { Problem } from './problem'
 
@@ -81,10 +82,26 @@ export function verifySignature(key: PublicKey, message: Uint8Array, signature: 
       signature.length === 64 &&
       (key.type === 'Ed25519'
         ? // The strict rules of RFC 8032: canonical encodings, no low-order points.
-          ed25519.verify(signature, message, key.data, { zip215: false })
+          ed25519.verify(signature, message, key.data, { zip215: false }) &&
+          isExact(key, message, signature)
         : p256.verify(signature, message, key.data, { lowS: false, prehash: true }))
   } catch {
     holds = false
   }
   if (!holds) throw new Problem('signature', 'signature does not verify')
+}
+
+/**
+ * Whether R = S·B - k·A without the cofactor, as the registry's OpenSSL asks (decision 0010).
+ *
+ * The library multiplies both sides by 8, which lets a signer add a point of low order to R: then one
+ * reader would say yes and the other no.
+ */
+function isExact(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
+  const { Point } = ed25519
+  const number = (bytes: Uint8Array): bigint => bytes.reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n)
+  const r = signature.slice(0, 32)
+  const k = number(sha512(concat(r, key.data, message))) % Point.Fn.ORDER
+  const minus = Point.fromBytes(key.data).negate().multiplyUnsafe(k)
+  return equalBytes(Point.BASE.multiplyUnsafe(number(signature.slice(32))).add(minus).toBytes(), r)
 }

@@ -45,6 +45,14 @@ FOUR = members(1, 2, 3, 4)
 NOW = START + BLOCK_SECONDS * 40  # Unix seconds
 SETS = [[step, step + 1, step + 2, step + 3] for step in range(1, 8)]
 
+# Made once with a point of order 8 added to R: verifiers that multiply by the cofactor accept it.
+LOW_ORDER_PART = {
+    "key": "17ffad8068dc0de9935d36636f3ad1b5de6de3413b12388e453b05f2a4c1d3db",
+    "message": "010203",
+    "signature": "6999d5cb5126005c325892f1c6eab824b310708befff12fbaf45dda050cb12f0"
+    "e3258479a775a3e680930a1e3a59a5fb555bcf2a3bbf31a3cf83fab49748b60b",
+}
+
 REASONS: dict[type[Refusal], str] = {
     HeaderNotCommitted: "not-committed",
     TooFewSigned: "too-few-signed",
@@ -132,6 +140,7 @@ def build() -> JsonObject:
         "receipt": {"digest": base64url_encode(DIGESTS[3]), "receipt": receipt_json(receipt)},
         "chain": {str(block.header.height): text_of(block) for block in chain},
         "head_of_others": note_of(head, 30, SETS[-1]),
+        "low_order_part": LOW_ORDER_PART,
         "followed_anchor": trust_anchor_json(followed),
     }
 

@@ -8,6 +8,7 @@ from registry.core.any_trust_anchor import parse_trust_anchor
 from registry.core.checkpoint import verify_head
 from registry.core.consortium_anchor import ConsortiumAnchor
 from registry.core.encoding import JsonObject, base64url_decode
+from registry.core.keys import KeyType, SignatureNotValid, public_key, verify_signature
 from registry.core.light_client.light_block import NANOSECONDS
 from registry.core.light_client.parsing import parse_light_block
 from registry.core.light_client.verification import NotEnoughTrust
@@ -51,3 +52,13 @@ def test_the_receipt_and_the_heads_are_believed_where_they_are_to_be():
         verify_head(VECTORS["head_of_others"], anchor, now=now)
     followed = anchor_of("followed_anchor")
     assert verify_head(VECTORS["head_of_others"], followed, now=now).height == 12
+
+
+def test_a_signature_whose_r_has_a_part_of_low_order_is_refused():
+    case = VECTORS["low_order_part"]
+    key = public_key(KeyType.ED25519, bytes.fromhex(case["key"]))
+
+    with pytest.raises(SignatureNotValid):
+        verify_signature(
+            key, message=bytes.fromhex(case["message"]), signature=bytes.fromhex(case["signature"])
+        )
