@@ -17,6 +17,7 @@ PARTS = 5  # the median of so many is the figure
 FLOOR_SECONDS = 0.1  # beside each part
 
 Run = Callable[[int], object]
+Clock = Callable[[], float]
 
 _PAGE = bytes(4096)
 _PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -41,13 +42,25 @@ def verify_a_signature(_number: int) -> object:
     return _PUBLIC.verify(_SIGNATURE, _PAGE[:200])
 
 
-def measure(run: Run, *, seconds: float = SECONDS, floor: Run = verify_a_signature) -> Figure:
-    """How often `run(0)`, `run(1)`, … can be done in a second; `floor` stands beside it."""
+def measure(
+    run: Run,
+    *,
+    seconds: float = SECONDS,
+    floor: Run = verify_a_signature,
+    clock: Clock = time.perf_counter,
+) -> Figure:
+    """How often `run(0)`, `run(1)`, … can be done in a second.
+
+    Args:
+        seconds: spent on it, by `clock`.
+        floor: measured beside each part.
+        clock: `time.process_time` counts processor time, of every thread, instead of time.
+    """
     run(0)
     number, rates, ratios = 1, [], []
     for _ in range(PARTS):
-        beside = _part(floor, 0, FLOOR_SECONDS)[0]
-        per_second, number = _part(run, number, seconds / PARTS)
+        beside = _part(floor, 0, FLOOR_SECONDS, clock)[0]
+        per_second, number = _part(run, number, seconds / PARTS, clock)
         rates.append(per_second)
         ratios.append(beside / per_second)
     return Figure(statistics.median(rates), statistics.median(ratios))
@@ -61,9 +74,11 @@ def measure_total(run: Callable[[], tuple[int, float]]) -> Figure:
     return Figure(done / spent, (before + after) / 2 * spent / done)
 
 
-def _part(run: Run, number: int, seconds: float) -> tuple[float, int]:
-    began, first = time.perf_counter(), number
-    while (spent := time.perf_counter() - began) < seconds:
+def _part(
+    run: Run, number: int, seconds: float, clock: Clock = time.perf_counter
+) -> tuple[float, int]:
+    began, first = clock(), number
+    while (spent := clock() - began) < seconds:
         run(number)
         number += 1
     return (number - first) / spent, number
