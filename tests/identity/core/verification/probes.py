@@ -17,12 +17,24 @@ from identity.core.bbs.keys import public_key_of, secret_key
 from identity.core.data_integrity import add_proof
 from identity.core.dcql import parse_dcql
 from identity.core.json_schema import MAX_SCHEMA_BYTES, SchemaNotValid, check_schema_of
+from identity.core.mdoc import Handover
 from identity.core.signing import NamedSigner
 from identity.core.verification import pipeline, presented, proof, trust_checks
 from identity.core.verification.case import Case, OffLedgerStatus, StatusEvidence, World
-from identity.core.verification.did_documents import bbs_key_of, key_of, self_description
+from identity.core.verification.did_documents import (
+    IssuerDocument,
+    bbs_key_of,
+    key_of,
+    self_description,
+)
 from identity.core.verification.envelopes import open_envelope, open_jwt
-from identity.core.verification.holder import prove_presentation
+from identity.core.verification.failure import CheckFailed
+from identity.core.verification.holder import (
+    Freshness,
+    binding_of,
+    prove_presentation,
+    verify_holder,
+)
 from identity.core.verification.policy import (
     Policy,
     PolicyNotUsable,
@@ -40,6 +52,7 @@ from identity.core.verification.verdict import (
     conclude,
 )
 from identity.verifier.records import RecordJudge, take_credential
+from registry.core.did_document import did_document
 from registry.core.encoding import canonical_json, parse_json_object
 from registry.core.keys import KeyType
 from registry.core.refusals import Malformed, Refusal, Unavailable
@@ -61,7 +74,7 @@ from tests.adversary.strict_kinds import StrictSdJwt
 from tests.identity.core.contexts import bundled
 from tests.identity.core.signers import signer
 from tests.identity.core.verification.faults import LDP, Trial
-from tests.identity.verifier.stage import CATALOGUE, LIST_SIZE, Stage
+from tests.identity.verifier.stage import CATALOGUE, LIST_SIZE, Stage, holder_signer
 
 ISSUER, HOLDER = signer(KeyType.P256, 1), signer(KeyType.ED25519, 50)
 _GONE = Unavailable("gone")
@@ -456,6 +469,75 @@ def a_profile_asks_for_a_certificate_in_the_header() -> None:
     case = strict()
     expectation = replace(case.expectation, haip=True)
     reason_is(replace(case, expectation=expectation), Check.POLICY, "haip_not_kept")
+
+
+def a_profile_wants_a_certificate_whatever_the_format() -> None:
+    case = strict(LDP)
+    expectation = replace(case.expectation, haip=True)
+    reason_is(replace(case, expectation=expectation), Check.POLICY, "haip_not_kept")
+
+
+def two_people_are_no_one_person_however_they_are_judged() -> None:
+    trial = Trial(Stage())
+    case = trial.case()
+    query = parse_dcql(build_query(trial.stage.party.purposes[0], CATALOGUE, trial.format))
+    original = pipeline.check_together
+
+    def refuse(_shown: Any) -> None:
+        raise CheckFailed("mandate_of_other_person", "the mandate is another person's")
+
+    pipeline.check_together = refuse
+    try:
+        for verdict in (
+            pipeline.judge([case, case], now=trial.stage.now),
+            pipeline.judge_answer(query, {query.credentials[0].id: [case]}, now=trial.stage.now),
+        ):
+            says(verdict, "policy:mandate_of_other_person")
+    finally:
+        pipeline.check_together = original
+
+
+def a_mobile_document_is_its_issuers_and_its_devices() -> None:
+    stage = Stage()
+    handover = Handover(
+        client_id="x509_hash:abc", nonce="n", response_uri="https://e.example", key_thumbprint=b""
+    )
+    held, other = stage.issue_mdoc(), replace(handover, nonce="another")
+
+    def mobile(answered: Handover, signer_name: str = "") -> tuple[Any, Any, Any]:
+        issued = stage.issue_mdoc(signer=holder_signer(signer_name)) if signer_name else held
+        text = stage.present_mdoc(issued, handover=handover)
+        unverified = presented.parse_mdoc(text, handover=answered)
+        hints = presented.hints(unverified)
+        documents = (_document_of(stage),)
+        return unverified, hints, documents
+
+    def proven(parts: tuple[Any, Any, Any]) -> Any:
+        unverified, hints, documents = parts
+        return proof.prove(
+            unverified, hints=hints, documents=documents, contexts=bundled(), now=stage.now
+        )
+
+    good = mobile(handover)
+    shown = proven(good)
+    fresh = Freshness(now=stage.now, max_age_seconds=300, skew_seconds=60, accepts_anybody=False)
+    verify_holder(good[0], shown, contexts=bundled(), freshness=fresh)
+    assert binding_of(good[0], shown) == {"audience": "x509_hash:abc", "nonce": "n"}
+    elsewhere = mobile(other)
+    assert binding_of(elsewhere[0], shown) == {}
+    refuses(
+        Refusal,
+        lambda: verify_holder(elsewhere[0], shown, contexts=bundled(), freshness=fresh),
+    )
+    stranger = NamedSigner(holder_signer("stranger").private, stage.agency.jose.verification_method)
+    forged = stage.present_mdoc(stage.issue_mdoc(signer=stranger), handover=handover)
+    unverified = presented.parse_mdoc(forged, handover=handover)
+    refuses(Refusal, lambda: proven((unverified, good[1], good[2])))
+
+
+def _document_of(stage: Any) -> IssuerDocument:
+    record = stage.ledger.did(stage.agency.did)
+    return IssuerDocument(document=did_document(record), start=record.time, end=None)
 
 
 def a_key_binding_names_audience_and_nonce() -> None:
