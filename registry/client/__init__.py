@@ -1,6 +1,7 @@
 """Reading the ledger without trusting the node that answers."""
 
-from registry.client.client import BatchProof, ProvenBatch, RegistryClient, RelyingPartyProof
+from registry.client.answers import BatchProof, ProvenBatch, RelyingPartyProof
+from registry.client.client import RegistryClient
 from registry.client.errors import NodeNotTrusted
 from registry.client.transport import Answer, AsgiTransport, HttpTransport, Transport
 

@@ -5,17 +5,23 @@ and that fits to every head seen before. None means that absence was proven. Wha
 proven is `NodeNotTrusted`: a reader that fails here has no answer, and must say no.
 """
 
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
+from registry.client.answers import (
+    BatchProof,
+    ProvenBatch,
+    ProvenBytes,
+    ProvenCache,
+    RelyingPartyProof,
+)
 from registry.client.errors import NodeNotTrusted, checked, refusal_of
 from registry.client.governance import Governance
 from registry.client.heads import HeadMemory
 from registry.client.members import MembersTransport
+from registry.client.signer import TransactionSigner
 from registry.client.transport import Answer, NodeUnreachable, Transport
 from registry.client.trust import HeadTrust, TrustStore
 from registry.core.accreditation import Accreditation, AccreditationList, is_accredited
@@ -47,7 +53,7 @@ from registry.core.records import (
 from registry.core.refusals import Conflict, Malformed, NotFound, NotPermitted, Refusal
 from registry.core.relying_party import RelyingParty
 from registry.core.schemas import SchemaRecord
-from registry.core.sparse_map import MapProof, map_proof_json, parse_map_proof, verify_map_proof
+from registry.core.sparse_map import map_proof_json, parse_map_proof, verify_map_proof
 from registry.core.status import StatusRecord
 from registry.core.transaction_receipt import TransactionReceipt
 from registry.core.transactions import (
@@ -60,60 +66,10 @@ from registry.core.transactions import (
 )
 
 CACHE_SECONDS = 2.0  # far below the minute after which a revocation must be seen everywhere
-MAX_CACHED = 4096  # records
 MAX_PATH = 64  # hashes of a consistency proof: two for each level of a log of 2^32 entries
 
 R = TypeVar("R")
 _REFUSALS = (Malformed, NotPermitted, NotFound, Conflict)
-
-
-class TransactionSigner(Protocol):
-    """A key that may sign ledger transactions of its DID; `identity.core.signing.Signer` is one."""
-
-    @property
-    def verification_method(self) -> str:
-        """DID URL of the key."""
-        ...
-
-    def sign(self, message: bytes) -> bytes:
-        """A raw signature over `message`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProvenBatch:
-    """A batch record with its proof under a verified head."""
-
-    record: BatchRecord
-    proof: MapProof
-    head: str  # checkpoint text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchProof:
-    """The same in JSON, as receipts carry it."""
-
-    record: JsonObject
-    proof: JsonObject
-    head: str  # checkpoint text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelyingPartyProof:
-    """A relying party's record, its proof in JSON, and the head it was proven under."""
-
-    record: RelyingParty
-    proof: JsonObject
-    head: str  # checkpoint text
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenBytes:
-    """Bytes of a record, or their absence, with what proves it."""
-
-    value: bytes | None
-    proof: MapProof
-    head: str
 
 
 class RegistryClient:
@@ -142,14 +98,10 @@ class RegistryClient:
         """
         self._transport = transport
         self._trust = trust
-        self._now = now
         self._random = random
-        self._cache_seconds = cache_seconds
         self._head_trust = HeadTrust(trust, clock=clock, fetch=self._fetch_light_block, store=store)
         self._heads = HeadMemory(self._head_trust, self._fetch_consistency)
-        self._cache_lock = threading.Lock()
-        self._cache: dict[str, tuple[float, ProvenBytes]] = {}
-        self._generation = 0  # grows at every write; what was asked for earlier is not cached
+        self._cache = ProvenCache(now, seconds=cache_seconds)
 
     @property
     def network(self) -> str:
@@ -203,7 +155,7 @@ class RegistryClient:
         try:
             answer = self._transport.post("/registry/transactions", raw)
         finally:
-            self._forget()
+            self._cache.forget()
         if answer.status != 201:
             raise refusal_of(answer)
         with checked("the receipt of a transaction"):
@@ -397,12 +349,12 @@ class RegistryClient:
             NodeUnreachable: no answer.
             NodeNotTrusted: the answer proves nothing.
         """
-        if not fresh and (known := self._cached(key)) is not None:
+        if not fresh and (known := self._cache.get(key)) is not None:
             return known
         return self._from_any(lambda: self._ask_for(key))
 
     def _ask_for(self, key: str) -> ProvenBytes:
-        generation, floor = self._generation, self._heads.newest
+        generation, floor = self._cache.generation, self._heads.newest
         query = {"key": key, "proof": "true"}
         witnessed = self._ask_for_head() if self._trust.witnesses is not None else None
         if witnessed is not None:
@@ -421,7 +373,7 @@ class RegistryClient:
             value = None if found["record"] is None else canonical_json(found["record"])
             verify_map_proof(proof, key=key, value=value, root=head.state_root)
         proven = ProvenBytes(value, proof, note)
-        self._keep(key, proven, generation)
+        self._cache.keep(key, proven, generation)
         return proven
 
     def _newest_head(self) -> tuple[str, Head]:
@@ -486,29 +438,6 @@ class RegistryClient:
             # A read with proof has no other good answer; a 404 would be an unproven absence.
             raise NodeUnreachable(f"the node answers {answer.status}")
         return answer
-
-    # --- cache
-
-    def _cached(self, key: str) -> ProvenBytes | None:
-        with self._cache_lock:
-            found = self._cache.get(key)
-        # A clock that went back makes everything old rather than young for ever.
-        if found is None or not 0 <= self._now() - found[0] < self._cache_seconds:
-            return None
-        return found[1]
-
-    def _keep(self, key: str, proven: ProvenBytes, generation: int) -> None:
-        with self._cache_lock:
-            if generation != self._generation:
-                return
-            if len(self._cache) >= MAX_CACHED:
-                self._cache.clear()
-            self._cache[key] = (self._now(), proven)
-
-    def _forget(self) -> None:
-        with self._cache_lock:
-            self._generation += 1
-            self._cache.clear()
 
 
 def _parsed(parse: Callable[[object], R], value: bytes) -> R:
