@@ -438,7 +438,7 @@ FAULTS = (
     Fault(
         "other-did",
         Check.ISSUER,
-        {Check.ISSUER: "issuer_not_bound"},
+        {Check.ISSUER: "issuer_not_bound", Check.STATUS: "status_of_other_issuer"},
         _other_issuer_ldp,
         LDP,
     ),
