@@ -259,13 +259,17 @@ def test_one_key_twice_in_a_batch_is_refused(bench: Workbench) -> None:
 def test_the_token_of_one_agency_is_worthless_at_another_address(bench: Workbench) -> None:
     token = bench.token(bench.offer())
 
-    answer = bench.http.post(
-        "https://id.example/issuers/university/credential",
-        headers={"Authorization": f"Bearer {token}"},
-        json={},
-    )
+    def ask(agency: str) -> Any:
+        return bench.http.post(
+            f"https://id.example/issuers/{agency}/credential",
+            headers={"Authorization": f"Bearer {token}"},
+            json={},
+        )
 
-    assert answer.status_code == 404
+    assert ask("university").status_code == 401
+    assert ask("university").json()["error"] == "invalid_token"
+    assert ask("nobody").status_code == 404
+    assert ask("registrar").status_code == 400  # its untouched twin: past the token
 
 
 def test_a_repeated_request_gets_fresh_copies_and_the_lost_ones_die(bench: Workbench) -> None:
