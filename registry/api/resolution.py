@@ -34,6 +34,7 @@ from registry.core.refusals import Malformed, NotFound, Refusal, Unavailable
 _VERSION = re.compile(r"[1-9][0-9]{0,15}")
 _HEIGHT = re.compile(r"0|[1-9][0-9]{0,15}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_ASCII = re.compile(r"[!-~]*")
 _MOMENTS = ("versionId", "versionTime", "height")
 _OPTIONS = (*_MOMENTS, "publicKeyFormat", "service", "relativeRef")
 
@@ -135,11 +136,12 @@ class Resolver:
         Args:
             did: a DID, and nothing after it.
             options: one of `versionId`, `versionTime` and `height`; `publicKeyFormat`, which
-                leaves alone what another publishes as it is: did:jwk and did:web. Others are left
-                alone.
+                leaves alone what another publishes as it is: did:jwk and did:web. Of others only
+                the alphabet is checked.
 
         Raises:
-            DidNotValid, OptionsNotValid, DidNotFound, MethodNotSupported: see there.
+            DidNotValid, DidUrlNotValid, OptionsNotValid: see there, and `read_options`.
+            DidNotFound, MethodNotSupported: see there.
             WebDocumentNotValid: what lies at the address of a `did:web` is no document of it.
             Unavailable: the ledger, or the place of a `did:web`, cannot answer.
         """
@@ -262,6 +264,8 @@ def read_options(options: Mapping[str, str]) -> Wanted:
     Raises:
         OptionsNotValid: a value of another form, two moments at once, or a known name in other
             letters, which would otherwise be passed over and answered with the newest version.
+        DidUrlNotValid: a value, also of a name that we do not know, that is no visible ASCII
+            (DID Resolution §3: DID parameters are ASCII strings, escaped as URIs are).
     """
     known = {name.lower() for name in _OPTIONS}
     if any(name.lower() in known and name not in _OPTIONS for name in options):
@@ -275,6 +279,8 @@ def read_options(options: Mapping[str, str]) -> Wanted:
         raise OptionsNotValid("height is not the number of a block")
     if (form := options.get("publicKeyFormat", MULTIKEY)) not in KEY_FORMS:
         raise OptionsNotValid(f"publicKeyFormat is one of {', '.join(KEY_FORMS)}")
+    if not all(_ASCII.fullmatch(value) for value in options.values()):
+        raise DidUrlNotValid("values of parameters are visible ASCII characters, others escaped")
     return Wanted(
         version=None if version is None else int(version),
         time=None if time is None else _seconds(time),

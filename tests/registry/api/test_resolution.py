@@ -329,6 +329,22 @@ def test_impossible_options(registry: Registry, query: str) -> None:
         assert (answer.status_code, code(answer)) == (400, "INVALID_OPTIONS")
 
 
+@pytest.mark.parametrize("name", ["service", "serviceType", "relativeRef", "hl", "accept", "x"])
+@pytest.mark.parametrize("value", ["Привет", "foo\u200bbar", "\U0001f525", "a b", "a\tb", "\x7f"])
+def test_parameters_are_visible_ascii(registry: Registry, name: str, value: str) -> None:
+    query = f"?{name}={quote(value)}"
+    for did in (registry.issuer.did, ED25519):
+        for asked in (did + query, quote(did + query, safe=""), quote(did, safe="") + query):
+            for accept in (None, RESOLUTION, DEREFERENCING):
+                answer = get(registry, asked, accept)
+                assert (answer.status_code, code(answer)) == (400, "INVALID_DID_URL")
+                assert value not in answer.text
+
+    # Escaped once more, as the value of a parameter that is a URI reference has to be, it is one.
+    escaped = get(registry, ED25519, query=f"?hl={quote(quote(value), safe='')}")
+    assert escaped.status_code == 200
+
+
 def test_unknown_options_are_passed_over(registry: Registry) -> None:
     answer = get(registry, quote(ED25519, safe=""), query="?option1=value1&option2=value2")
 
