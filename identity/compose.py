@@ -49,6 +49,7 @@ from identity.installation.certificates import CertificateDesk, Certified, open_
 from identity.installation.conformance import Instance
 from identity.installation.databases import open_identity_database
 from identity.installation.folder import DataFolder
+from identity.installation.guardians import build_guardians
 from identity.installation.issuing import build_issuer
 from identity.installation.opening import GATE_KEYS, build_opening
 from identity.installation.parties import KeyRing
@@ -507,6 +508,14 @@ class _Builder:
                 now=self._seconds,
             ),
             build_recovery(engine, real_names=real_names, ending=issuer.resting, access=access),
+            build_guardians(
+                engine,
+                parts=issuer.parts,
+                ending=issuer.resting,
+                random=self._random,
+                now=self._seconds,
+                min_wait_seconds=self._settings.issuing.guardian_min_wait_seconds,
+            ),
             issuer.router,
             documents,
         ]

@@ -196,6 +196,9 @@ class IssuingSettings(_Section):
     # Multikeys of people who may let issuing go on after `cairn stop-issuing`, two of them
     # together, as `cairn resumer-key` prints them. With fewer than two, a stop is for ever.
     resumers: Annotated[tuple[str, ...], Field(max_length=32)] = ()
+    # Shortest wait between enough guardians' approvals and a recovery; below a day only in
+    # demonstrations and tests. People choose theirs, up to 30 days.
+    guardian_min_wait_seconds: Annotated[int, Field(ge=1, le=30 * 86_400)] = 86_400
 
 
 class AgencySettings(_Section):
@@ -425,6 +428,12 @@ def refuse_dangerous(settings: Settings) -> None:
     if settings.ledger.local_network is not None and environment is not Environment.DEMONSTRATION:
         raise DangerousSetting(
             "ledger.local_network: one hand holds all members' keys; only in a demonstration"
+        )
+    if environment is Environment.PRODUCTION and (
+        settings.issuing.guardian_min_wait_seconds < 86_400
+    ):
+        raise DangerousSetting(
+            "issuing.guardian_min_wait_seconds: a person needs a day to hear of a recovery"
         )
     if environment is Environment.PRODUCTION:
         if base.scheme != "https" and base.hostname not in ("127.0.0.1", "localhost", "::1"):

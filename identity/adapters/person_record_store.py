@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.adapters.database import Base, transaction
+from identity.adapters.guardian_store import RecoveryRow
 from identity.adapters.issuer_tables import CopyRow, DeliveryRow, IssuanceRow
 from identity.adapters.opening_store import NoticeRow
 from identity.adapters.realname_store import RealNameBinding
@@ -121,6 +122,7 @@ class SqlRecordStore:
                     *_changed(db, agency, since),
                     *_looked(db, agency, looks),
                     *_opened(db, agency, now),
+                    *_recovered(db, agency, since),
                 ]
                 fresh = _unknown(db, found)
                 for subject, source, entry in sorted(fresh, key=lambda i: (i[2].time, i[1])):
@@ -335,6 +337,25 @@ def _opened(db: Session, agency: str, now: int) -> Iterable[Found]:
             }
             entry = RecordEntry(kind=RecordKind.OPENING, time=row.ordered_at, detail=detail)
             yield subject, f"opening:{row.order_number}", entry
+
+
+def _recovered(db: Session, agency: str, since: int) -> Iterable[Found]:
+    """A recovery by guardians: the wait that she may stop, and how it ended."""
+    rows = db.scalars(
+        select(RecoveryRow).where(
+            RecoveryRow.agency == agency,
+            RecoveryRow.waiting_since > 0,
+            (RecoveryRow.waiting_since >= since) | (RecoveryRow.closed_at >= since),
+        )
+    )
+    for row in rows.all():
+        moments = [("waiting", row.waiting_since)]
+        if row.closed_at:
+            moments.append((row.state, row.closed_at))
+        for state, time in moments:
+            detail: JsonObject = {"recovery": row.recovery, "state": state}
+            entry = RecordEntry(kind=RecordKind.RECOVERY, time=time, detail=detail)
+            yield row.subject, f"recovery:{row.recovery}:{state}", entry
 
 
 def _subjects(db: Session, agency: str) -> dict[str, str]:

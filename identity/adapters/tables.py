@@ -4,6 +4,7 @@ from sqlalchemy import MetaData
 
 from identity.adapters import (
     certificate_store,
+    guardian_store,
     issuer_stop_store,
     issuer_tables,
     opening_store,
@@ -23,6 +24,7 @@ __all__ = ["METADATA"]
 # The modules are named here so that their tables are declared when METADATA is read.
 _DECLARING = (
     certificate_store,
+    guardian_store,
     issuer_stop_store,
     issuer_tables,
     opening_store,

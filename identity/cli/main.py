@@ -15,6 +15,7 @@ from identity.cli import (
     did,
     export,
     governance,
+    guardian,
     issuer,
     monitor,
     offer,
@@ -58,6 +59,7 @@ app.add_typer(consortium.app, name="consortium")
 app.add_typer(issuer.app, name="issuer")
 app.add_typer(governance.app, name="member")
 app.add_typer(opening.app, name="opening")
+app.add_typer(guardian.app, name="guardian")
 app.command("vote")(governance.vote)
 app.command("stop-issuing")(stop.stop_issuing)
 app.command("stops")(stop.stops)

@@ -25,6 +25,7 @@ class RecordKind(StrEnum):
     STATUS = "status"
     LOOK = "look"
     OPENING = "opening"
+    RECOVERY = "recovery"  # by guardians: begun to wait, stopped, or completed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

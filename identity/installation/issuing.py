@@ -41,6 +41,7 @@ class IssuerService:
     worker: IssuerWorker
     resting: RestingCredentials
     keeper: RecordKeeper
+    parts: IssuerParts
 
 
 def build_issuer(
@@ -102,4 +103,5 @@ def build_issuer(
         worker=IssuerWorker(parts, Sealer(parts), publisher),
         resting=RestingCredentials(parts, StatusDesk(parts, publisher), clock=clock),
         keeper=RecordKeeper(parts, records, looks),
+        parts=parts,
     )

@@ -59,20 +59,26 @@ class RecoveryDesk:
         claimed = (*claimed_evidence(evidence.evidence), EvidenceKind.REGISTER_RECORD)
         if assurance_level(claimed) < max(item.assurance_level for item in all_of_hers):  # 2
             raise ProofingTooWeak("the evidence is weaker than what the registration rests on")
-        ended, failed = 0, list[Refusal]()
-        for item in all_of_hers:  # 3
-            try:
-                ended += len(
-                    self._ending.end_all(
-                        item.agency, item.subject, reason=str(LifeEventKind.KEYS_LOST)
-                    )
-                )
-            except (
-                NotFound
-            ):  # an agency that is not served here any more; nothing of it can be shown
-                continue
-            except Refusal as refusal:  # the other agencies' credentials end all the same
-                failed.append(refusal)
-        if failed:
-            raise failed[0]
+        ended = end_everywhere(all_of_hers, self._ending)  # 3
         return Recovered(binding=binding, ended=ended)
+
+
+def end_everywhere(bindings: Sequence[Binding], ending: EndsAll) -> int:
+    """End what rests on each binding of one person; how many credentials. Safe to repeat.
+
+    Raises:
+        Refusal: an agency's lists refused; the other agencies' credentials have ended all the same.
+    """
+    ended, failed = 0, list[Refusal]()
+    for item in bindings:
+        try:
+            ended += len(
+                ending.end_all(item.agency, item.subject, reason=str(LifeEventKind.KEYS_LOST))
+            )
+        except NotFound:  # an agency that is not served here any more; nothing of it can be shown
+            continue
+        except Refusal as refusal:
+            failed.append(refusal)
+    if failed:
+        raise failed[0]
+    return ended

@@ -13,7 +13,15 @@ from typing import Any
 import cbor2
 
 from identity.adapters.http_register import ANSWER_TYPE
-from identity.core import dpop, jose, key_attestation, key_proof, presentation_request, sd_jwt
+from identity.core import (
+    dpop,
+    guardians,
+    jose,
+    key_attestation,
+    key_proof,
+    presentation_request,
+    sd_jwt,
+)
 from identity.core.cose import CONTENT_TYPE, CWT_CLAIMS, KID, TYP, sign_sign1
 from identity.core.data_integrity import add_proof
 from identity.core.sd_jwt.format import digest_of
@@ -76,12 +84,16 @@ class Maker:
             "htm": "POST",
             "htu": URL,
             "vct": "https://id.example/types/1",
-            "cnf": {"jwk": key.key.jwk},
+            "cnf": {"jwk": key.key.jwk, "jkt": key.key.jwk_thumbprint},
             "status_list": {"bits": 2, "lst": encode_token_list(BITS)},
             "ttl": 60,
             "attested_keys": [key.key.jwk],
             "request": base64url_encode(sha256(QUERY)),
             "result": "no-match",
+            # Of a guardian's approval, and of an order.
+            "act": "withdraw",
+            "arrangement": "a",
+            "recovery": "r",
             "client_id": f"decentralized_identifier:{self.did}",
         }
 
@@ -112,6 +124,8 @@ class Maker:
                 typ: self._jws(typ, self.claims, by="jwk")
                 for typ in ("openid4vci-proof+jwt", "dpop+jwt")
             },
+            guardians.ORDER_TYP: self._jws(guardians.ORDER_TYP, self.claims),
+            guardians.APPROVAL_TYP: self._jws(guardians.APPROVAL_TYP, self.claims),
             "JWT with vc": self._jws("JWT", {**beside, "vc": self.credential}),
             "JWT with vp": self._jws("JWT", {**beside, "vp": self.presentation}),
         }
@@ -246,6 +260,22 @@ def _attestation(value: Any) -> object:
     return key_attestation.verify_attestation(_text(value), demand, now=SECONDS, needs_end=True)
 
 
+def _order(value: Any) -> object:
+    return guardians.verify_order(
+        _text(value), holder=KEY.key, agency=BINDING["audience"], now=SECONDS
+    )
+
+
+def _approval(value: Any) -> object:
+    """A guardian known under every `kid` that the kinds here have, so that only the type tells."""
+    thumbprint = KEY.key.jwk_thumbprint
+    case = guardians.RecoveryCase(
+        agency=BINDING["audience"], arrangement="a", recovery="r", new_key=thumbprint
+    )
+    known = {thumbprint: KEY.key, KEY.verification_method: KEY.key}
+    return guardians.verify_approval(_text(value), case=case, guardians=known, now=SECONDS)
+
+
 # Who takes a signed object, and the one kind that each may take.
 TAKERS: dict[str, tuple[str, Taker]] = {
     "SD-JWT VC": (
@@ -292,6 +322,8 @@ TAKERS: dict[str, tuple[str, Taker]] = {
             _text(value), key=KEY.key, typ=presentation_request.REQUEST_TYP
         ),
     ),
+    "guardian order": (guardians.ORDER_TYP, _order),
+    "guardian approval": (guardians.APPROVAL_TYP, _approval),
     "register answer": (REGISTER_TYP, _register_answer),
 }
 

@@ -48,6 +48,8 @@ READERS = {
     "identity.cli.conformance.verify.act": "vc+cose envelope",
     "identity.core.data_integrity.suite.HashedSuite.verify": "embedded credential",
     "identity.core.dpop.verify_dpop": "DPoP",
+    "identity.core.guardians.verify_approval": "guardian approval",
+    "identity.core.guardians.verify_order": "guardian order",
     "identity.core.key_attestation._signer": "key attestation",
     "identity.core.key_attestation.verify_attestation": "key attestation",
     "identity.core.key_proof.verify_key_proof": "key proof",

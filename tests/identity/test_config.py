@@ -87,6 +87,11 @@ def test_every_deployed_example_loads(name: str):
             "trusted_issuers",
         ),
         ('slug = "bar"', 'slug = "registry"', "slug"),
+        (
+            "[population_register]",
+            "[issuing]\nguardian_min_wait_seconds = 86399\n[population_register]",
+            "guardian_min_wait_seconds",
+        ),
         ('public_key = "z6Mk"', "", "population_register"),
     ],
 )

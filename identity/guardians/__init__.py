@@ -1,0 +1,1 @@
+"""Recovery by guardians: arrangements, recoveries, approvals."""
