@@ -5,6 +5,7 @@ from sqlalchemy.engine import CursorResult
 
 from identity.adapters.database import transaction
 from identity.adapters.verifier_tables import RequestRow
+from identity.core.pseudonym import Wish
 from identity.verifier.ports import StoredRequest
 
 PENDING = "pending"
@@ -36,6 +37,7 @@ class DatabaseRequests:
                     delivery=request.delivery,
                     return_to=request.return_to or None,
                     response_code=request.response_code or None,
+                    pseudonym=str(request.pseudonym),
                     created_at=request.created_at,
                     expires_at=request.expires_at,
                     delete_after=delete_after,
@@ -116,6 +118,7 @@ def _stored(row: RequestRow) -> StoredRequest:
         delivery=row.delivery,
         return_to=row.return_to or "",
         response_code=row.response_code or b"",
+        pseudonym=Wish(row.pseudonym),
         created_at=row.created_at,
         expires_at=row.expires_at,
     )

@@ -26,6 +26,7 @@ class RequestRow(Base):
     delivery: Mapped[str] = mapped_column(String(16))
     return_to: Mapped[str | None] = mapped_column(Text)
     response_code: Mapped[bytes | None] = mapped_column(LargeBinary)
+    pseudonym: Mapped[str] = mapped_column(String(16), server_default="none")
     created_at: Mapped[int]
     expires_at: Mapped[int]
     delete_after: Mapped[int] = mapped_column(index=True)

@@ -12,6 +12,7 @@ from identity.adapters.secret_files import read_access_keys
 from identity.core.client_identifier import ClientDid, ClientIdPrefix
 from identity.core.dcql import CredentialFormat
 from identity.core.presentation_request import Delivery
+from identity.core.pseudonym import Wish
 from identity.installation.folder import DataFolder
 from registry.core.encoding import JsonObject, parse_json_object
 from registry.core.refusals import NotFound, NotPermitted
@@ -38,6 +39,9 @@ def request(
     ] = None,
     encrypted: Annotated[bool, typer.Option(help="Answer by direct_post.jwt")] = False,
     query: Annotated[Path | None, typer.Option(help="DCQL query of your own, JSON")] = None,
+    pseudonym: Annotated[
+        Wish, typer.Option(help="Ask for a pseudonym, to know the wallet again")
+    ] = Wish.NONE,
     wait: Annotated[bool, typer.Option(help="Wait for the answer, print the verdict")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the link")] = False,
     base: Annotated[str, typer.Option(help="Public base URL")] = "http://127.0.0.1:8000",
@@ -48,6 +52,8 @@ def request(
     if f"verifier:{verifier}" not in keys:
         raise NotFound(f"no access key for verifier:{verifier} in {data}")
     body: dict[str, Any] = {"format": format, "client_id_prefix": prefix, "did": did}
+    if pseudonym is not Wish.NONE:
+        body["pseudonym"] = pseudonym
     if encrypted:  # else as the relying party usually asks
         body["encrypted"] = True
     if delivery is not None:

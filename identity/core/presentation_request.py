@@ -14,6 +14,7 @@ from identity.core import jose
 from identity.core.client_identifier import ClientIdentifier
 from identity.core.encrypted_answer import ENC_VALUES
 from identity.core.parties import Purpose, RelyingParty
+from identity.core.pseudonym import Wish
 from registry.core.encoding import JsonObject
 from registry.core.hashing import labelled_hash
 from registry.core.refusals import Malformed
@@ -76,8 +77,11 @@ def request_parameters(
     query: JsonObject,
     ids: RequestIds,
     answer_jwk: JsonObject | None,
+    pseudonym: Wish,
 ) -> JsonObject:
     """The parameters of the request. With `answer_jwk` the answer is to be encrypted to that key.
+
+    `pseudonym` is ours, and stands there only when one is asked for; other wallets ignore it.
 
     There is no `iss`: widely used wallets refuse a prefixed one beside a DID `kid`. By the High
     Assurance profile `client_metadata` holds the three members that it names.
@@ -91,6 +95,7 @@ def request_parameters(
     if answer_jwk is not None:
         metadata["jwks"] = {"keys": [answer_jwk]}
         metadata["encrypted_response_enc_values_supported"] = list(ENC_VALUES)
+    ours: JsonObject = {} if pseudonym is Wish.NONE else {"pseudonym": str(pseudonym)}
     return {
         "client_id": client_id,
         "response_type": "vp_token",
@@ -101,6 +106,7 @@ def request_parameters(
         "dcql_query": query,
         "client_metadata": metadata,
         "verifier_info": [_registration_info(purpose, registration)],
+        **ours,
     }
 
 

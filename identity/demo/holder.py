@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 import httpx2
 
 from identity.adapters.key_files import P256FileKey, key_from_seed
-from identity.core import jose, sd_jwt
+from identity.core import jose, pseudonym, sd_jwt
 from identity.core.certificate_chains import key_of_leaf, verify_chain
 from identity.core.client_identifier import ClientIdPrefix
 from identity.core.credential_digest import anchor_claim, credential_digest
@@ -88,6 +88,7 @@ class Holder:
         self._random = random
         self._now = now
         self.copies: list[HeldCopy] = []
+        self._pseudonym_keys: dict[str, P256FileKey] = {}  # by name of the relying party
 
     def accept_offer(self, uri: str, *, tx_code: str | None) -> list[HeldCopy]:
         """Redeem an `openid-credential-offer://` link: token, nonce, key proofs, credentials.
@@ -190,9 +191,25 @@ class Holder:
             "vp_token": {query["id"]: [alter(presentation)]},
             "state": asked.payload["state"],
         }
+        if asked.payload.get("pseudonym") in (pseudonym.Wish.WANTED, pseudonym.Wish.REQUIRED):
+            parameters["pseudonym"] = pseudonym.make_statement(
+                signer=NamedSigner(self._pseudonym_key(asked), "pseudonym"),
+                audience=asked.client_id,
+                nonce=asked.payload["nonce"],
+                vp_token=parameters["vp_token"],
+                issued_at=self._now(),
+            )
         if (receipt := self.receipt(copy)) is not None:
             parameters["anchor_receipts"] = {query["id"]: [receipt]}
         return self._http.post(asked.payload["response_uri"], data=self._form(asked, parameters))
+
+    def _pseudonym_key(self, asked: Asked) -> P256FileKey:
+        """The key for whoever proved this name. What `verifier_info` says of itself does not count:
+        a party that named another there would be shown the other's pseudonym key.
+        """
+        if asked.client_id not in self._pseudonym_keys:
+            self._pseudonym_keys[asked.client_id] = self._new_key()
+        return self._pseudonym_keys[asked.client_id]
 
     def _form(self, asked: Asked, parameters: JsonObject) -> dict[str, str]:
         if asked.payload["response_mode"] != "direct_post.jwt":

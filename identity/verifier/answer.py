@@ -47,10 +47,15 @@ class Declined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presentations:
-    """What the wallet presents, by query id, each with its receipt if one was stapled."""
+    """What the wallet presents, by query id, each with its receipt if one was stapled.
+
+    `vp_token` is the same as it came, and `pseudonym` what came beside it, both not looked at.
+    """
 
     state: str
     entries: Mapping[str, tuple[tuple[Any, AnchorReceipt | Refusal | None], ...]]
+    vp_token: JsonObject
+    pseudonym: object  # None when there is none
 
 
 def read_answer(form: Mapping[str, str], *, key: AnswerKey | None) -> Declined | Presentations:
@@ -95,6 +100,8 @@ def _read_parameters(form: Mapping[str, Any]) -> Declined | Presentations:
         entries={
             query_id: _pair(values, receipts.get(query_id)) for query_id, values in token.items()
         },
+        vp_token=token,
+        pseudonym=form.get("pseudonym"),
     )
 
 

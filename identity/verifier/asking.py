@@ -17,6 +17,7 @@ from identity.core.encrypted_answer import AnswerKey
 from identity.core.mdoc import Handover
 from identity.core.parties import RelyingParty
 from identity.core.presentation_request import Delivery, ProvenRegistration, RequestIds
+from identity.core.pseudonym import Wish
 from identity.verifier.ports import Registry, StoredRequest
 from registry.core.encoding import JsonObject, base64url_decode, parse_json_object
 from registry.core.refusals import Malformed, NotPermitted
@@ -56,6 +57,7 @@ class Ask:
         encrypted: only an answer by `direct_post.jwt` is taken.
         return_to: page that the wallet sends the browser back to, in the same device; empty across.
         reference: of a wallet that waits, when the citizen showed a code; else empty.
+        pseudonym: whether the party wants to know this wallet again.
     """
 
     purpose: str
@@ -67,6 +69,7 @@ class Ask:
     encrypted: bool
     return_to: str
     reference: str
+    pseudonym: Wish
 
 
 class Asking:
@@ -207,6 +210,7 @@ class Asking:
             query=_query_of(stored),
             ids=self._ids(party, stored),
             answer_jwk=AnswerKey(stored.answer_key).jwk if stored.answer_key else None,
+            pseudonym=stored.pseudonym,
         )
 
     def _registration(self, party: RelyingParty, stored: StoredRequest) -> ProvenRegistration:

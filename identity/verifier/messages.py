@@ -8,6 +8,7 @@ from identity.core.client_identifier import ClientDid, ClientIdPrefix
 from identity.core.dcql import CredentialFormat
 from identity.core.parties import RelyingParty
 from identity.core.presentation_request import Delivery
+from identity.core.pseudonym import Wish
 from identity.verifier.asking import Ask
 from identity.verifier.service import OpenedRequest
 
@@ -73,6 +74,8 @@ class AskMessage(BaseModel):
       result then also needs the `response_code` that the page finds in its own address.
     - `reference`: from the citizen's QR code, when she showed one; her wallet then finds the
       request by itself.
+    - `pseudonym`: `wanted` or `required`, to know the same wallet again when it comes back. It is
+      no proof that a person has one pseudonym only.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -86,6 +89,7 @@ class AskMessage(BaseModel):
     delivery: Delivery | None = None
     encrypted: bool | None = None
     return_to: str = ""
+    pseudonym: Wish = Wish.NONE
 
     def to_ask(self, party: RelyingParty) -> Ask:
         """With what this relying party does where the message says nothing."""
@@ -102,6 +106,7 @@ class AskMessage(BaseModel):
             encrypted=party.haip if self.encrypted is None else self.encrypted,
             return_to=self.return_to,
             reference=self.reference or "",
+            pseudonym=self.pseudonym,
         )
 
 
@@ -143,12 +148,16 @@ class CheckMessage(BaseModel):
 
 
 class VerdictMessage(BaseModel):
-    """Every check by name, and a yes only if each is fine."""
+    """Every check by name, and a yes only if each is fine.
+
+    `pseudonym`: the same for the same wallet at this relying party, where one was asked for.
+    """
 
     verified: bool
     checks: list[CheckMessage]
     credentials: list[dict[str, Any]]
     verified_at: str
+    pseudonym: str | None = None
 
 
 class ReasonMessage(BaseModel):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from identity.core.presentation_request import ProvenRegistration
+from identity.core.pseudonym import Wish
 from registry.core.accreditation import Accreditation
 from registry.core.anchors import BatchRecord
 from registry.core.compromise import CompromisedKeys
@@ -154,6 +155,7 @@ class StoredRequest:
         return_to: the page of the relying party that the wallet sends the browser back to, in the
             same device; empty across devices.
         response_code: digest of the code that came back with the browser, once there is one.
+        pseudonym: whether one was asked for; never the pseudonym itself.
         expires_at: unix seconds; later answers are refused.
     """
 
@@ -172,6 +174,7 @@ class StoredRequest:
     delivery: str
     return_to: str
     response_code: bytes
+    pseudonym: Wish
     created_at: int
     expires_at: int
 

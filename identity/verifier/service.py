@@ -16,6 +16,7 @@ from identity.core.hashed_code import code_digest
 from identity.core.mdoc import Handover
 from identity.core.parties import RelyingParty
 from identity.core.presentation_request import Delivery
+from identity.core.pseudonym import PseudonymExpectation
 from identity.core.verification import pipeline, presented
 from identity.core.verification.case import Expectation, World
 from identity.core.verification.policy import Policy, for_credentials
@@ -171,6 +172,7 @@ class VerifierService:
             delivery=ask.delivery,
             return_to=ask.return_to,
             response_code=b"",
+            pseudonym=ask.pseudonym,
             created_at=now,
             expires_at=now + REQUEST_SECONDS,
         )
@@ -355,7 +357,22 @@ class VerifierService:
             return pipeline.refuse(refusal, now=now, failed=Check.POLICY)
         except Refusal as refusal:
             return pipeline.refuse(refusal, now=now)
-        return pipeline.judge_answer(query, cases, now=now)
+        return pipeline.judge_answer(
+            query,
+            cases,
+            unverified_pseudonym=answer.pseudonym,
+            expected=PseudonymExpectation(
+                wish=stored.pseudonym,
+                party=verifier.party.did,
+                audience=stored.client_id,
+                nonce=stored.nonce,
+                vp_token=answer.vp_token,
+                max_age_seconds=verifier.policy.max_presentation_age_seconds,
+                skew_seconds=verifier.policy.clock_skew_seconds,
+                now=int(now.timestamp()),
+            ),
+            now=now,
+        )
 
     @staticmethod
     def _take(

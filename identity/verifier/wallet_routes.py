@@ -52,6 +52,7 @@ _ANSWER_BODY: dict[str, Any] = {
                         "response": {"type": "string"},
                         "state": {"type": "string"},
                         "anchor_receipts": {"type": "string"},
+                        "pseudonym": {"type": "string"},
                         "error": {"type": "string"},
                     },
                 }

@@ -20,6 +20,7 @@ from identity.core import (
     key_attestation,
     key_proof,
     presentation_request,
+    pseudonym,
     sd_jwt,
 )
 from identity.core.cose import CONTENT_TYPE, CWT_CLAIMS, KID, TYP, sign_sign1
@@ -49,6 +50,7 @@ DID = KEY.key.did_key
 LIST = "https://id.example/status/1"
 URL = "https://id.example/token"
 QUERY = b'{"query":1}'
+VP_TOKEN: JsonObject = {"id": ["presentation"]}
 REGISTER_TYP = ANSWER_TYPE
 V2 = "https://www.w3.org/ns/credentials/v2"
 EXAMPLES = "https://www.w3.org/ns/credentials/examples/v2"
@@ -95,6 +97,7 @@ class Maker:
             "arrangement": "a",
             "recovery": "r",
             "client_id": f"decentralized_identifier:{self.did}",
+            "vp_hash": pseudonym.presentations_hash(VP_TOKEN),
         }
 
     def kinds(self) -> dict[str, Any]:
@@ -126,6 +129,14 @@ class Maker:
             },
             guardians.ORDER_TYP: self._jws(guardians.ORDER_TYP, self.claims),
             guardians.APPROVAL_TYP: self._jws(guardians.APPROVAL_TYP, self.claims),
+            # Its reader takes its own claims and no others, so its own is bare.
+            "cairn-pseudonym+jwt": pseudonym.make_statement(
+                signer=self.key,
+                audience=BINDING["audience"],
+                nonce=BINDING["nonce"],
+                vp_token=VP_TOKEN,
+                issued_at=self.seconds - 5,
+            ),
             "JWT with vc": self._jws("JWT", {**beside, "vc": self.credential}),
             "JWT with vp": self._jws("JWT", {**beside, "vp": self.presentation}),
         }
@@ -276,6 +287,20 @@ def _approval(value: Any) -> object:
     return guardians.verify_approval(_text(value), case=case, guardians=known, now=SECONDS)
 
 
+def _pseudonym(value: Any) -> object:
+    expected = pseudonym.PseudonymExpectation(
+        wish=pseudonym.Wish.REQUIRED,
+        party="did:cairn:test:bar",
+        audience=BINDING["audience"],
+        nonce=BINDING["nonce"],
+        vp_token=VP_TOKEN,
+        max_age_seconds=300,
+        skew_seconds=60,
+        now=SECONDS,
+    )
+    return pseudonym.verify_pseudonym(_text(value), expected=expected, holder_keys=())
+
+
 # Who takes a signed object, and the one kind that each may take.
 TAKERS: dict[str, tuple[str, Taker]] = {
     "SD-JWT VC": (
@@ -325,6 +350,7 @@ TAKERS: dict[str, tuple[str, Taker]] = {
     "guardian order": (guardians.ORDER_TYP, _order),
     "guardian approval": (guardians.APPROVAL_TYP, _approval),
     "register answer": (REGISTER_TYP, _register_answer),
+    "pseudonym": (pseudonym.TYP, _pseudonym),
 }
 
 

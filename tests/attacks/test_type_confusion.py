@@ -55,6 +55,7 @@ READERS = {
     "identity.core.key_proof.verify_key_proof": "key proof",
     # Its type is its structure: a COSE message without typ around tagged CBOR.
     "identity.core.mdoc.verifying._verify": "COSE",
+    "identity.core.pseudonym.verify_pseudonym": "pseudonym",
     "identity.core.sd_jwt.verifier.verify_key_binding": "key binding",
     "identity.core.sd_jwt.verifier.verify_sd_jwt": "SD-JWT VC",
     "identity.core.sd_jwt_vc.verify_sd_jwt_vc": "SD-JWT VC",

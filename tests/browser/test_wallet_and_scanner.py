@@ -309,3 +309,42 @@ def test_an_unsigned_request_is_refused_by_the_wallet_page(
 
     citizen.expect("problem")
     assert citizen.at("consent").count() == 0
+
+
+def test_a_party_knows_the_wallet_again_when_the_citizen_lets_it(
+    installation: Installation, phone: Callable[..., Phone]
+):
+    """The page's statement and the verifier's rule, which share no code."""
+    citizen = phone()
+    receive_card(citizen, installation, 11)
+    wait_for_anchor(citizen)
+
+    def answer(party: str, purpose: str, wish: str, *, agrees: bool = False) -> str | None:
+        body = {"purpose": purpose, "pseudonym": wish}
+        key = f"verifier:{party}"
+        asked = installation.call(installation.post(key, "/requests", body))
+        citizen.page.goto(f"{installation.base}/wallet/")
+        citizen.see_text(asked["link"])
+        citizen.tap("nav-share")
+        told = citizen.expect("consent-pseudonym")
+        expect(told).to_contain_text("when")
+        expect(told).to_contain_text("nobody else can")
+        if agrees:
+            citizen.tap("consent-recognised")
+        citizen.tap("consent-approve")
+        citizen.expect("outcome-done")
+        result = installation.http.get(
+            f"{installation.base}/verifiers/{party}/requests/{asked['request']}/result",
+            headers={"Authorization": f"Bearer {asked['result_secret']}"},
+        ).json()
+        assert result["verdict"]["verified"] is True
+        name: str | None = result["verdict"].get("pseudonym")
+        return name
+
+    first = answer("bar", "age-check", "required")
+    assert first is not None
+    keep(citizen, "wallet-known-again")
+    assert answer("bar", "age-check", "wanted") is None
+    assert answer("bar", "age-check", "wanted", agrees=True) == first
+    assert answer("bank", "account-opening", "required") not in (None, first)
+    assert citizen.errors == []

@@ -8,7 +8,7 @@ import pytest
 
 from identity.core.jose import parse_compact
 from tests.identity.verifier.workbench import link_parameters
-from tests.scenarios.installation import ROOT, Installation, person
+from tests.scenarios.installation import ROOT, Held, Installation, person
 
 pytestmark = pytest.mark.slow
 
@@ -57,3 +57,24 @@ def test_a_wallet_that_declines_ends_the_waiting_with_exit_code_1(shared: Instal
         assert wanted["response_mode"] == "direct_post.jwt"
         assert json.loads(command.stdout.readline())["state"] == "declined"
         assert command.wait(30) == 1
+
+
+def test_a_party_knows_a_wallet_again_by_its_pseudonym_whichever_copy_it_shows(
+    shared: Installation,
+):
+    held, other = shared.issue(person(22)), shared.issue(person(23))
+    options = ("age-check", "--prefix", "decentralized_identifier", "--wait", "--pseudonym")
+
+    def seen(shown: Held, copy: int, wish: str) -> str:
+        with _command(shared, *options, wish) as command:
+            assert command.stdout is not None
+            asked = shown.wallet.read_request(command.stdout.readline().strip())
+            assert shown.wallet.answer_request(asked, copy=shown.copies[copy]).status_code == 200
+            result = json.loads(command.stdout.readline())
+            assert command.wait(30) == 0
+        return str(result["verdict"]["pseudonym"])
+
+    first = seen(held, 0, "required")
+
+    assert seen(held, 1, "wanted") == first
+    assert seen(other, 0, "required") != first

@@ -49,6 +49,15 @@ def is_self_describing(did: str) -> bool:
     return did.startswith(_SELF_DESCRIBING)
 
 
+def sole_key_of(did: str) -> PublicKey:
+    """The one key of a self-describing DID.
+
+    Raises:
+        Malformed: as `key_of`.
+    """
+    return key_of(f"{did}#{did.removeprefix('did:key:') if did.startswith('did:key:') else '0'}")
+
+
 @lru_cache(maxsize=4096)
 def key_of(method: str) -> PublicKey:
     """The key of a self-describing DID URL: `did:key:z…#z…` or `did:jwk:…#0`.

@@ -8,6 +8,12 @@ from datetime import datetime
 
 from identity.core.dcql import DcqlQuery
 from identity.core.dcql_answer import satisfies
+from identity.core.pseudonym import (
+    PseudonymExpectation,
+    PseudonymForAnother,
+    PseudonymMissing,
+    verify_pseudonym,
+)
 from identity.core.verification.asking_checks import (
     asked_names,
     candidate_of,
@@ -18,6 +24,7 @@ from identity.core.verification.asking_checks import (
 )
 from identity.core.verification.case import Case, Evidence, Expectation, World
 from identity.core.verification.content_checks import check_schema, check_validity
+from identity.core.verification.did_documents import is_self_describing, sole_key_of
 from identity.core.verification.envelopes import Envelope
 from identity.core.verification.failure import (
     CannotTell,
@@ -52,6 +59,7 @@ from identity.core.verification.verdict import (
     conclude,
 )
 from registry.core.encoding import JsonObject
+from registry.core.keys import PublicKey
 from registry.core.refusals import Refusal
 
 # A check returns a sentence that says what holds, or raises a Refusal.
@@ -154,13 +162,22 @@ def judge_bare(
 
 
 def judge_answer(
-    query: DcqlQuery, answer: Mapping[str, Sequence[Case]], *, now: datetime
+    query: DcqlQuery,
+    answer: Mapping[str, Sequence[Case]],
+    *,
+    unverified_pseudonym: object,
+    expected: PseudonymExpectation,
+    now: datetime,
 ) -> Verdict:
     """Judge the answer to a whole query, credential by credential and as a set.
+
+    A pseudonym that does not hold is a "no" to everything beside it.
 
     Args:
         query: what was asked.
         answer: cases by the id of the credential query they answer.
+        unverified_pseudonym: what came beside the presentations; None when nothing did.
+        expected: what a pseudonym has to fit.
         now: aware, UTC.
     """
     cases = [case for group in answer.values() for case in group]
@@ -169,8 +186,26 @@ def judge_answer(
         _check_set(query, answer)
     except Refusal as refusal:
         results.insert(0, _failed(Check.POLICY, refusal))
+    pseudonym = ""
+    try:
+        pseudonym = verify_pseudonym(
+            unverified_pseudonym, expected=expected, holder_keys=_holder_keys(cases)
+        )
+    except PseudonymMissing as refusal:
+        results.insert(0, _failed(Check.POLICY, refusal))
+    except PseudonymForAnother as refusal:
+        results.insert(0, _failed(Check.AUDIENCE, refusal))
+    except Refusal as refusal:
+        results.insert(0, _failed(Check.HOLDER_BINDING, refusal))
+    except Exception:  # noqa: BLE001 - a check that raises says no, whatever it raised
+        results.insert(0, _raised(Check.HOLDER_BINDING))
     names = {id(case): query_id for query_id, group in answer.items() for case in group}
-    return conclude(results, credentials=_credentials(cases, names), verified_at=now)
+    return conclude(
+        results,
+        credentials=_credentials(cases, names),
+        verified_at=now,
+        pseudonym=pseudonym,
+    )
 
 
 def refuse(refusal: Refusal, *, now: datetime, failed: Check = Check.PROOF) -> Verdict:
@@ -227,6 +262,19 @@ def _check_people(cases: Sequence[Case]) -> None:
     """A mandate and what is shown beside it are about one person; a failed proof says no itself."""
     proven = [case for case in cases if not isinstance(case.proven, Refusal)]
     check_together([(_type_name(case), subject_of(case)) for case in proven])
+
+
+def _holder_keys(cases: Sequence[Case]) -> list[PublicKey]:
+    """Keys that the credentials are bound to; a failed proof says no itself."""
+    keys = []
+    for case in cases:
+        if isinstance(case.proven, Refusal):
+            continue
+        if case.proven.holder_key is not None:
+            keys.append(case.proven.holder_key)
+        elif is_self_describing(case.proven.subject):
+            keys.append(sole_key_of(case.proven.subject))
+    return keys
 
 
 def _credentials(cases: Sequence[Case], names: Mapping[int, str]) -> list[VerifiedCredential]:

@@ -92,6 +92,7 @@ class Verdict:
     results: tuple[CheckResult, ...]
     credentials: tuple[VerifiedCredential, ...]
     verified_at: datetime
+    pseudonym: str = ""  # of the wallet at this relying party; empty when there is none
 
     @property
     def is_verified(self) -> bool:
@@ -111,12 +112,14 @@ class Verdict:
         return tuple(result for result in self.results if not result.is_fine)
 
     def to_json(self) -> JsonObject:
-        """The one shape of a verification answer."""
+        """The one shape of a verification answer; `pseudonym` where there is one."""
+        named = {"pseudonym": self.pseudonym} if self.pseudonym else {}
         return {
             "verified": self.is_verified,
             "checks": [result.to_json() for result in self.results],
             "credentials": [credential.to_json() for credential in self.credentials],
             "verified_at": self.verified_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **named,
         }
 
 
@@ -125,21 +128,29 @@ def conclude(
     *,
     credentials: Sequence[VerifiedCredential],
     verified_at: datetime,
+    pseudonym: str = "",
 ) -> Verdict:
     """Combine check results into a verdict.
 
     Checks of several credentials are joined by name: one failure fails the name. Names that nobody
-    answered are added as failures. Claims are handed on only when everything is fine; a "no" never
-    carries what it was said about.
+    answered are added as failures. Claims and pseudonym are handed on only when everything is fine;
+    a "no" never carries what it was said about.
 
     Args:
         results: at least one per check; the order does not matter.
         credentials: what was verified, released only with a yes.
         verified_at: aware, UTC.
+        pseudonym: as verified; empty when there is none.
     """
     joined = tuple(_join(check, [r for r in results if r.check is check]) for check in Check)
-    kept = tuple(credentials) if _all_fine(joined) and credentials else ()
-    return Verdict(results=joined, credentials=kept, verified_at=verified_at)
+    if not _all_fine(joined):
+        return Verdict(results=joined, credentials=(), verified_at=verified_at)
+    return Verdict(
+        results=joined,
+        credentials=tuple(credentials),
+        verified_at=verified_at,
+        pseudonym=pseudonym,
+    )
 
 
 def _join(check: Check, results: Sequence[CheckResult]) -> CheckResult:

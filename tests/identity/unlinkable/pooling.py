@@ -24,16 +24,23 @@ class Seen:
     leaves: list[Leaf]
 
 
-def leaves_of(presentation: str, receipt: JsonObject) -> list[Leaf]:
-    """Every value in a presentation and its receipt, with the path at which it stands."""
+def leaves_of(
+    presentation: str, receipt: JsonObject, *, statement: str, pseudonym: str
+) -> list[Leaf]:
+    """Every value in an answer, with the path at which it stands.
+
+    Args:
+        statement: what came beside the presentation for the pseudonym.
+        pseudonym: what the party's verdict made of it.
+    """
     issued, *disclosures, binding = presentation.split("~")
     parts: list[tuple[str, Any]] = [("length", len(issued)), ("disclosures", len(disclosures))]
-    for name, text in (("issued", issued), ("binding", binding)):
+    for name, text in (("issued", issued), ("binding", binding), ("statement", statement)):
         parsed = parse_compact(text)
         parts += [(f"{name}.header", parsed.header), (f"{name}.payload", parsed.claims)]
         parts.append((f"{name}.signature", text.rpartition(".")[2]))
     parts += [("disclosure", parse_json(base64url_decode(item))) for item in disclosures]
-    parts.append(("receipt", receipt))
+    parts += [("receipt", receipt), ("pseudonym", pseudonym)]
     return [leaf for name, value in parts for leaf in _flat(name, value)]
 
 

@@ -1,8 +1,8 @@
 """Two relying parties pool what 100 citizens showed them on 10 visits each, and cannot match them.
 
 Everything is real but the network: credentials from the issuer's HTTP interface, key bindings,
-receipts. Nothing is left out of what the parties keep. Claims asked are the same for everybody:
-what a citizen says herself, her name for example, matches her of course.
+receipts, pseudonyms at each party. Nothing is left out of what the parties keep. Claims asked are
+the same for everybody: what a citizen says herself, her name for example, matches her of course.
 """
 
 import random as chance
@@ -14,6 +14,12 @@ import pytest
 
 from identity.core import sd_jwt
 from identity.core.issuance import STRETCH_SECONDS, issued_at
+from identity.core.pseudonym import (
+    PseudonymExpectation,
+    Wish,
+    make_statement,
+    verify_pseudonym,
+)
 from identity.core.signing import NamedSigner
 from identity.demo.holder import HeldCopy, digest_of
 from registry.core.encoding import base64url_encode
@@ -75,16 +81,36 @@ def show(bench: Workbench, copy: HeldCopy, citizen: int, party: str) -> Seen:
     receipt = bench.http.get(f"{bench.issuer}/receipts/{digest}")
     assert receipt.status_code == 200, receipt.text
     leaves = []
+    own = NamedSigner(bench.key(), "pseudonym")  # of this citizen at this party alone
     for _ in range(VISITS):
         bench.clock.forward(seconds=chance.Random(f"{citizen} {party}").randint(1, 900))
+        nonce, now = base64url_encode(bench.random(16)), int(bench.clock().timestamp())
         presentation = sd_jwt.add_key_binding(
             sd_jwt.present(copy.text, [("age_over_18",)]),
             signer=NamedSigner(copy.key, "holder"),
             audience=party,
-            nonce=base64url_encode(bench.random(16)),
-            issued_at=int(bench.clock().timestamp()),
+            nonce=nonce,
+            issued_at=now,
         )
-        leaves += leaves_of(presentation, receipt.json())
+        vp_token = {"resident-identity": [presentation]}
+        statement = make_statement(
+            signer=own, audience=party, nonce=nonce, vp_token=vp_token, issued_at=now
+        )
+        pseudonym = verify_pseudonym(
+            statement,
+            expected=PseudonymExpectation(
+                wish=Wish.REQUIRED,
+                party=party,
+                audience=party,
+                nonce=nonce,
+                vp_token=vp_token,
+                max_age_seconds=300,
+                skew_seconds=60,
+                now=now,
+            ),
+            holder_keys=[copy.key.key],
+        )
+        leaves += leaves_of(presentation, receipt.json(), statement=statement, pseudonym=pseudonym)
     return Seen(citizen, leaves)
 
 
@@ -165,9 +191,22 @@ def test_both_parties_keep_everything(town: Town) -> None:
         "receipt.batch.time",
         "receipt.head",
         "disclosure[]",
+        "statement.header.jwk.x",
+        "statement.payload.vp_hash",
+        "pseudonym",
     ):
         assert path in kept
     assert len(town.bar[0].leaves) > VISITS * 50
+
+
+def test_each_party_knows_everybody_again_and_no_pseudonym_is_at_both(town: Town) -> None:
+    known = []
+    for people in (town.bar, town.bank):
+        names = [{item for path, item in seen.leaves if path == "pseudonym"} for seen in people]
+        assert all(len(of_one) == 1 for of_one in names)
+        known.append(set().union(*names))
+    assert [len(names) for names in known] == [CITIZENS, CITIZENS]
+    assert not known[0] & known[1]
 
 
 def test_nothing_that_we_gave_them_matches_better_than_chance(town: Town) -> None:
@@ -202,6 +241,9 @@ PLANTS: dict[str, Callable[[Seen], Seen]] = {
     ),
     "a value in a receipt": lambda seen: replace(
         seen, leaves=[*seen.leaves, ("receipt.batch.note", f"note {seen.citizen}")]
+    ),
+    "one pseudonym key at both": lambda seen: replace(
+        seen, leaves=[*seen.leaves, ("statement.header.jwk.x", f"key {seen.citizen}")]
     ),
     "a time to the second": lambda seen: replace(
         seen, leaves=[*seen.leaves, ("issued.payload.nbf", 1_790_000_000 + 3 * seen.citizen)]

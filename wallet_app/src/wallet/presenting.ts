@@ -8,6 +8,7 @@ import { Problem } from '../shared/problem'
 import { parseSdJwt, selectDisclosures, subjectClaims } from '../shared/sd_jwt'
 import { copyFor, spendCopy, type Card } from './cards'
 import { signJws } from './holder_keys'
+import { pseudonymFor } from './pseudonyms'
 import type { VerifiedRequest } from './requests'
 import type { Store } from './store'
 
@@ -63,15 +64,18 @@ export function choicesFor(asked: VerifiedRequest, cards: readonly Card[], now: 
  *
  * 1. Note the copies as spent, before anything leaves: a crash must not let a copy meet two parties.
  * 2. Bind each credential to this party and this request with the holder's key.
- * 3. Post presentations and anchor receipts to the address in the signed request.
+ * 3. Sign this party's pseudonym over these presentations, where it is required, or where it is
+ *    wanted and the citizen agrees.
+ * 4. Post presentations, anchor receipts and pseudonym to the address in the signed request.
  *
+ * @param around.recognised - the citizen lets a party that wants to know her again do so.
  * @returns where the party wants the browser to go next, if anywhere.
  * @throws Problem 'refused' when the party does not take the answer.
  */
 export async function answerRequest(
   asked: VerifiedRequest,
   choices: readonly Choice[],
-  around: { store: Store; now: () => number; fetcher?: Fetch },
+  around: { store: Store; now: () => number; recognised?: boolean; fetcher?: Fetch },
 ): Promise<string | null> {
   const tokens: Record<string, string[]> = {}
   const receipts: Record<string, Json[]> = {}
@@ -98,11 +102,15 @@ export async function answerRequest(
     tokens[choice.queryId] = [choice.presented + binding]
     receipts[choice.queryId] = [copy.receipt]
   }
-  const state: Record<string, string> = asked.state === null ? {} : { state: asked.state }
+  const named = asked.pseudonym === 'required' || (asked.pseudonym === 'wanted' && around.recognised === true)
+  const beside: Record<string, string> = {
+    ...(asked.state === null ? {} : { state: asked.state }),
+    ...(named ? { pseudonym: await pseudonymFor(asked, tokens, around) } : {}),
+  } // 3
   const fields: Record<string, string> = asked.encryptTo
-    ? { response: await encryptAnswer({ vp_token: tokens, anchor_receipts: receipts, ...state }, asked.encryptTo) }
-    : { vp_token: JSON.stringify(tokens), anchor_receipts: JSON.stringify(receipts), ...state }
-  const answer = await request(asked.responseUri, form(fields), around.fetcher) // 3
+    ? { response: await encryptAnswer({ vp_token: tokens, anchor_receipts: receipts, ...beside }, asked.encryptTo) }
+    : { vp_token: JSON.stringify(tokens), anchor_receipts: JSON.stringify(receipts), ...beside }
+  const answer = await request(asked.responseUri, form(fields), around.fetcher) // 4
   if (answer.status >= 500 || answer.status === 429) throw new Problem('server', String(answer.status))
   if (answer.status !== 200) throw new Problem('refused', errorDetail(answer))
   return nextAddress(answer.text)

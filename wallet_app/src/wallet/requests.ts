@@ -13,6 +13,7 @@ import { answerKey, type AnswerKey } from '../shared/jwe'
 import type { Link } from './links'
 import { matchingCode, whoAsks } from './names'
 import { typeName } from './offers'
+import { parseWish, type PseudonymWish } from './pseudonyms'
 
 const LEEWAY_SECONDS = 300 // phones' clocks
 
@@ -26,6 +27,7 @@ export interface VerifiedRequest {
   readonly encryptTo: AnswerKey | null // null: the answer goes in plain form
   readonly matchingCode: string // the party's screen shows the same digits
   readonly expiresAt: number | null
+  readonly pseudonym: PseudonymWish // does the party want to know this wallet again?
   readonly party: RegisteredParty | null // null: not registered
   readonly why: Localized | null // the registered purpose that covers the request
   readonly excess: readonly string[] // names of what it asks beyond its registration
@@ -70,6 +72,7 @@ export async function readRequest(link: Extract<Link, { kind: 'request' }>, arou
   if ((payload.exp as number) + LEEWAY_SECONDS < now) throw new Problem('request-expired', 'exp')
   if (typeof payload.iat === 'number' && payload.iat > now + LEEWAY_SECONDS) invalid('iat')
   const query = parseDcql(payload.dcql_query)
+  const pseudonym = parseWish(payload.pseudonym) ?? invalid('pseudonym')
 
   // 3
   const party = await around.registry.relyingParty(did)
@@ -84,6 +87,7 @@ export async function readRequest(link: Extract<Link, { kind: 'request' }>, arou
     encryptTo: encrypts ? answerKey(payload.client_metadata) : null,
     matchingCode: matchingCode(link.clientId, payload.nonce as string),
     expiresAt: payload.exp as number,
+    pseudonym,
     party,
     why,
     excess,

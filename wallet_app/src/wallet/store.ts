@@ -5,14 +5,14 @@ import type { TrustMemory } from '../shared/registry'
 import type { Head } from '../shared/trust'
 import type { PendingAuthorization } from './authorizing'
 import type { Card, HistoryEntry } from './cards'
-import type { HolderKey } from './holder_keys'
+import { makeHolderKey, type HolderKey } from './holder_keys'
 import type { SeenRecord } from './own_record'
 import type { PendingCard } from './receiving'
 
 export type Pending = PendingAuthorization | PendingCard
 
 const NAME = 'cairn-wallet'
-const VERSION = 2
+const VERSION = 3
 const MAX_HISTORY = 1000 // entries; older ones are dropped
 
 interface WalletSchema extends DBSchema {
@@ -21,6 +21,7 @@ interface WalletSchema extends DBSchema {
   history: { key: string; value: HistoryEntry; indexes: { time: number } }
   trust: { key: string; value: unknown }
   pending: { key: string; value: Pending }
+  pseudonyms: { key: string; value: HolderKey }
 }
 
 export class Store implements TrustMemory {
@@ -38,6 +39,7 @@ export class Store implements TrustMemory {
             fresh.createObjectStore('trust')
           }
           if (from < 2) fresh.createObjectStore('pending', { keyPath: 'id' })
+          if (from < 3) fresh.createObjectStore('pseudonyms') // by the party's DID
         },
         blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
       })
@@ -107,6 +109,21 @@ export class Store implements TrustMemory {
     return key
   }
 
+  /**
+   * The key by which one relying party knows this wallet again, made when it is first needed. Two
+   * tabs that make one at the same time keep the first.
+   */
+  async pseudonymKey(party: string): Promise<HolderKey> {
+    const kept = await this.database.get('pseudonyms', party)
+    if (kept) return kept
+    const made = await makeHolderKey() // a transaction would not wait for it
+    const transaction = this.database.transaction('pseudonyms', 'readwrite')
+    const first = await transaction.store.get(party)
+    if (!first) await transaction.store.put(made, party)
+    await transaction.done
+    return first ?? made
+  }
+
   async history(): Promise<HistoryEntry[]> {
     return (await this.database.getAllFromIndex('history', 'time')).reverse()
   }
@@ -127,7 +144,7 @@ export class Store implements TrustMemory {
     await this.database.clear('history')
   }
 
-  /** Everything goes: cards, keys, history, the pinned trust anchor. */
+  /** Everything goes: cards, keys, pseudonyms, history, the pinned trust anchor. */
   async erase(): Promise<void> {
     this.database.close()
     await deleteDB(NAME)

@@ -191,10 +191,10 @@ export class Wallet {
     await this.reload()
   }
 
-  async approve(asked: VerifiedRequest, choices: readonly Choice[]): Promise<void> {
+  async approve(asked: VerifiedRequest, choices: readonly Choice[], recognised: boolean): Promise<void> {
     this.go({ name: 'working', what: 'sending' })
     try {
-      const next = await answerRequest(asked, choices, this)
+      const next = await answerRequest(asked, choices, { store: this.store, now: this.now, recognised })
       await this.note(asked, choices, 'shared')
       this.go({ name: 'shared', party: partyName(asked), next })
     } catch (error) {

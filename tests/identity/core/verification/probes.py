@@ -18,6 +18,7 @@ from identity.core.data_integrity import add_proof
 from identity.core.dcql import parse_dcql
 from identity.core.json_schema import MAX_SCHEMA_BYTES, SchemaNotValid, check_schema_of
 from identity.core.mdoc import Handover
+from identity.core.pseudonym import PseudonymExpectation, Wish
 from identity.core.signing import NamedSigner
 from identity.core.verification import pipeline, presented, proof, trust_checks
 from identity.core.verification.case import Case, OffLedgerStatus, StatusEvidence, World
@@ -168,25 +169,52 @@ def what_is_excused_counts_as_fine() -> None:
     says(conclude([excused, *others], credentials=(), verified_at=NOW))
 
 
+def _answered(query: Any, answer: Any, *, now: Any, wish: Wish = Wish.NONE) -> Any:
+    """The verdict about an answer without a pseudonym."""
+    return pipeline.judge_answer(
+        query,
+        answer,
+        unverified_pseudonym=None,
+        expected=PseudonymExpectation(
+            wish=wish,
+            party="did:cairn:test:bar",
+            audience="bar",
+            nonce="nonce",
+            vp_token={},
+            max_age_seconds=300,
+            skew_seconds=60,
+            now=int(now.timestamp()),
+        ),
+        now=now,
+    )
+
+
 def a_set_with_a_credential_missing_is_no() -> None:
     trial = Trial(Stage())
     purpose = trial.stage.party.purposes[0]
     query = build_query(purpose, CATALOGUE, trial.format)
     both = [*query["credentials"], {**query["credentials"][0], "id": "second"}]
     parsed = parse_dcql({"credentials": both})
-    verdict = pipeline.judge_answer(
-        parsed, {parsed.credentials[0].id: [trial.case()]}, now=trial.stage.now
-    )
+    verdict = _answered(parsed, {parsed.credentials[0].id: [trial.case()]}, now=trial.stage.now)
     assert not verdict.is_verified
+
+
+def a_pseudonym_that_was_required_and_is_missing_is_no() -> None:
+    trial = Trial(Stage())
+    query = parse_dcql(build_query(trial.stage.party.purposes[0], CATALOGUE, trial.format))
+    answer = {query.credentials[0].id: [trial.case()]}
+    says(
+        _answered(query, answer, now=trial.stage.now, wish=Wish.REQUIRED),
+        "policy:pseudonym_missing",
+    )
+    says(_answered(query, answer, now=trial.stage.now, wish=Wish.WANTED))
 
 
 def a_deciding_claim_that_nobody_was_asked_for_is_no() -> None:
     trial = Trial(Stage())
     trial.expectation = {"require": {"age_over_18": True, "never_asked": True}}
     query = parse_dcql(build_query(trial.stage.party.purposes[0], CATALOGUE, trial.format))
-    verdict = pipeline.judge_answer(
-        query, {query.credentials[0].id: [trial.case()]}, now=trial.stage.now
-    )
+    verdict = _answered(query, {query.credentials[0].id: [trial.case()]}, now=trial.stage.now)
     says(verdict, "policy:condition_not_met")
 
 
@@ -490,7 +518,7 @@ def two_people_are_no_one_person_however_they_are_judged() -> None:
     try:
         for verdict in (
             pipeline.judge([case, case], now=trial.stage.now),
-            pipeline.judge_answer(query, {query.credentials[0].id: [case]}, now=trial.stage.now),
+            _answered(query, {query.credentials[0].id: [case]}, now=trial.stage.now),
         ):
             says(verdict, "policy:mandate_of_other_person")
     finally:
