@@ -287,7 +287,8 @@ def _approval(value: Any) -> object:
     return guardians.verify_approval(_text(value), case=case, guardians=known, now=SECONDS)
 
 
-def _pseudonym(value: Any) -> object:
+def take_pseudonym(text: str) -> str:
+    """The pseudonym that a statement gives beside `VP_TOKEN`."""
     expected = pseudonym.PseudonymExpectation(
         wish=pseudonym.Wish.REQUIRED,
         party="did:cairn:test:bar",
@@ -298,7 +299,7 @@ def _pseudonym(value: Any) -> object:
         skew_seconds=60,
         now=SECONDS,
     )
-    return pseudonym.verify_pseudonym(_text(value), expected=expected, holder_keys=())
+    return pseudonym.verify_pseudonym(text, expected=expected, holder_keys=())
 
 
 # Who takes a signed object, and the one kind that each may take.
@@ -350,7 +351,7 @@ TAKERS: dict[str, tuple[str, Taker]] = {
     "guardian order": (guardians.ORDER_TYP, _order),
     "guardian approval": (guardians.APPROVAL_TYP, _approval),
     "register answer": (REGISTER_TYP, _register_answer),
-    "pseudonym": (pseudonym.TYP, _pseudonym),
+    "pseudonym": (pseudonym.TYP, lambda value: take_pseudonym(_text(value))),
 }
 
 

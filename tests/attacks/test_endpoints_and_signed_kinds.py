@@ -64,7 +64,7 @@ TAKES: dict[str, tuple[str, ...]] = {
     "/verifiers/{party}/presentations/verify": PRESENTATIONS,
     "/verifiers/{party}/requests": NOTHING,
     "/verifiers/{party}/requests/{request_id}/object": NOTHING,
-    "/verifiers/{party}/requests/{request_id}/response": PRESENTATIONS,
+    "/verifiers/{party}/requests/{request_id}/response": (*PRESENTATIONS, "pseudonym"),
 }
 
 

@@ -139,6 +139,7 @@ def _made() -> dict[str, list[bytes]]:
         ],
         "key-proof": [_text(KINDS["openid4vci-proof+jwt"])],
         "dpop": [_text(KINDS["dpop+jwt"])],
+        "pseudonym": [_text(KINDS["cairn-pseudonym+jwt"])],
         "key-attestation": [_text(KINDS["key-attestation+jwt"])],
         "request-object": [_text(KINDS["oauth-authz-req+jwt"])],
         "link": [b"openid4vp://?client_id=x%3Ay&request_uri=https%3A%2F%2Fe.example%2Fr"],

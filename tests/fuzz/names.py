@@ -16,6 +16,7 @@ NAMES = (
     "dcql",
     "key-proof",
     "dpop",
+    "pseudonym",
     "key-attestation",
     "jwe",
     "mdoc",

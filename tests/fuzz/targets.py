@@ -46,7 +46,7 @@ from registry.core.sparse_map import parse_map_proof
 from registry.core.transactions import parse_transaction
 from registry.core.witnessing import parse_add_checkpoint
 from tests.adversary.judging import BINDING, SECONDS, Judge
-from tests.attacks.signed_kinds import DID, KEY, LIST, URL
+from tests.attacks.signed_kinds import DID, KEY, LIST, URL, take_pseudonym
 
 ANSWER_KEY = encrypted_answer.AnswerKey(scalar=(7).to_bytes(32, "big"))
 _JUDGE = Judge(frozenset({DID}))
@@ -162,6 +162,7 @@ TARGETS: dict[str, Target] = {
     "dpop": _of_text(
         lambda text: dpop.verify_dpop(text, method="POST", url=URL, access_token=None, now=SECONDS)
     ),
+    "pseudonym": _of_text(take_pseudonym),
     "key-attestation": _of_text(
         lambda text: key_attestation.verify_attestation(text, _DEMAND, now=SECONDS, needs_end=False)
     ),
