@@ -153,6 +153,20 @@ def test_a_credential_without_a_proof_is_none_even_within_a_signed_presentation(
     assert not suite.verify_presentation(signed(suite, presentation, **BINDING)).is_verified
 
 
+@pytest.mark.parametrize("times", [2, 8])
+@pytest.mark.parametrize("party", VERIFIERS)
+def test_the_same_credential_several_times(suite: Suite, party: str, times: int):
+    """Nothing in it has an id, so that every blank node has a twin: legal, and quickly named."""
+    own = suite.issued(id=ABSENT)
+    presentation = suite.presentation(*[own] * times, holder=suite.did("eddsa-rdfc-2022"))
+
+    proven = signed(suite, presentation, **BINDING)
+
+    assert suite.verify_presentation(proven, party, options=BINDING).is_verified
+    bad = changed(proven, verifiableCredential=[own] * (times - 1))
+    assert not suite.verify_presentation(bad, party, options=BINDING).is_verified
+
+
 def test_another_expected_purpose_is_refused(suite: Suite):
     presentation = signed(suite, suite.presentation(suite.issued()), **BINDING)
     for purpose, outcome in (("authentication", True), ("assertionMethod", False)):

@@ -161,3 +161,28 @@ def test_it_agrees_with_an_independent_implementation(quads, random):
     expected = sorted(rdf_canon.line(quad) for quad in quads_of(str(oracle)))
 
     assert list(canonicalise(quads).lines) == expected
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_graphs_that_are_twins_are_named_at_once(number):
+    """One node is named by eight quads of its graph; swapping it with itself is no other order."""
+    quads = [
+        quad
+        for twin in ("a", "b", "c")
+        for quad in [
+            ("<urn:top>", "<urn:has>", f"_:g{twin}", ""),
+            (f"_:n{twin}", "<urn:proof>", f"_:h{twin}", f"_:g{twin}"),
+            *((f"_:n{twin}", f"<urn:p{i}>", literal("x"), f"_:g{twin}") for i in range(7)),
+            *((f"_:m{twin}", f"<urn:q{i + number}>", literal("y"), f"_:h{twin}") for i in range(8)),
+        ]
+    ]
+    oracle = pyoxigraph.Dataset(
+        pyoxigraph.parse(
+            "".join(rdf_canon.line(quad) for quad in quads), format=pyoxigraph.RdfFormat.N_QUADS
+        )
+    )
+    oracle.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
+
+    lines = list(canonicalise(quads).lines)
+
+    assert lines == sorted(rdf_canon.line(quad) for quad in quads_of(str(oracle)))
