@@ -108,7 +108,7 @@ demo: setup $(if $(filter consortium,$(LEDGER)),cometbft) ## Tell the story in a
 test: $(VENV)/.dev $(WALLET)/dist/.stamp tools peers engines check ## Everything: checks, then fast, slow and browser tests
 	@cd $(WALLET) && npm test --silent
 	@$(PYTEST) -n 2 --dist loadfile -m "not slow and not browser"
-	@$(PYTEST) -m "slow or browser"
+	@$(PYTEST) -n 2 --dist loadfile -m "slow or browser"
 
 # --- checks --------------------------------------------------------------------------------------
 
