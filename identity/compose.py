@@ -507,7 +507,13 @@ class _Builder:
                 officer_of=Officers(self._settings.vault.officers, digests),
                 now=self._seconds,
             ),
-            build_recovery(engine, real_names=real_names, ending=issuer.resting, access=access),
+            build_recovery(
+                engine,
+                real_names=real_names,
+                ending=issuer.resting,
+                access=access,
+                now=self._seconds,
+            ),
             build_guardians(
                 engine,
                 parts=issuer.parts,

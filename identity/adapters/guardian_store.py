@@ -157,6 +157,7 @@ class SqlGuardianStore:
             begun=row.begun,
             expires=row.open_until,
             waiting_since=row.waiting_since,
+            closed_at=row.closed_at,
             types=tuple(row.types.split()),
         )
 

@@ -54,6 +54,24 @@ class SqlOfferStore:
             db.execute(delete(TokenRow).where(TokenRow.offer == offer))
         return changed == 1
 
+    def open_offers_for(
+        self, agency: str, subject: str, thumbprint: str, *, now: int
+    ) -> list[Offer]:
+        """As `OfferStore.open_offers_for`."""
+        with transaction(self._engine) as db:
+            found = db.scalars(
+                select(OfferRow)
+                .where(
+                    OfferRow.agency == agency,
+                    OfferRow.subject == subject,
+                    OfferRow.dpop_thumbprint == thumbprint,
+                    OfferRow.state == OfferState.OFFERED,
+                    OfferRow.expires_at > now,
+                )
+                .order_by(OfferRow.created_at, OfferRow.offer)
+            )
+            return [_offer(row) for row in found]
+
     def redeem(
         self,
         agency: str,
@@ -231,6 +249,7 @@ def offer_row(offer: Offer) -> OfferRow:
         issuer_state_digest=offer.issuer_state_digest,
         pre_authorized=offer.pre_authorized,
         review=offer.review,
+        dpop_thumbprint=offer.dpop_thumbprint,
     )
 
 
@@ -263,4 +282,5 @@ def _offer(row: OfferRow) -> Offer:
         issuer_state_digest=row.issuer_state_digest,
         pre_authorized=row.pre_authorized,
         review=Review(row.review),
+        dpop_thumbprint=row.dpop_thumbprint,
     )

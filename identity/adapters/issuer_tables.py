@@ -30,6 +30,7 @@ class OfferRow(Base):
     issuer_state_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     pre_authorized: Mapped[bool] = mapped_column(server_default=true())
     review: Mapped[str] = mapped_column(String(16), server_default="none")
+    dpop_thumbprint: Mapped[str | None] = mapped_column(_ID)
 
 
 class TokenRow(Base):

@@ -90,8 +90,15 @@ class Holder:
         self.copies: list[HeldCopy] = []
         self._pseudonym_keys: dict[str, P256FileKey] = {}  # by name of the relying party
 
-    def accept_offer(self, uri: str, *, tx_code: str | None) -> list[HeldCopy]:
+    def accept_offer(
+        self, uri: str, *, tx_code: str | None, key: P256FileKey | None = None
+    ) -> list[HeldCopy]:
         """Redeem an `openid-credential-offer://` link: token, nonce, key proofs, credentials.
+
+        Args:
+            uri: the link.
+            tx_code: the transaction code, when the offer has one.
+            key: proves possession by DPoP; an offer may be for one key alone.
 
         Returns:
             The copies received, also kept in `copies`.
@@ -104,8 +111,15 @@ class Holder:
         form = {"grant_type": PRE_AUTHORIZED, "pre-authorized_code": grant["pre-authorized_code"]}
         if tx_code is not None:
             form["tx_code"] = tx_code
-        token = self._answer(self._http.post(server["token_endpoint"], data=form))
-        bearer = {"Authorization": f"Bearer {token['access_token']}"}
+        url = server["token_endpoint"]
+        proof = {} if key is None else {"DPoP": self._dpop(key, url, None)}
+        token = self._answer(self._http.post(url, data=form, headers=proof))["access_token"]
+
+        def bearer(url: str) -> dict[str, str]:
+            if key is None:
+                return {"Authorization": f"Bearer {token}"}
+            return {"Authorization": f"DPoP {token}", "DPoP": self._dpop(key, url, token)}
+
         received = []
         for configuration in offer["credential_configuration_ids"]:
             described = metadata["credential_configurations_supported"][configuration]
@@ -113,23 +127,25 @@ class Holder:
                 continue
             size = metadata.get("batch_credential_issuance", {}).get("batch_size", 1)
             nonce = self._answer(self._http.post(metadata["nonce_endpoint"]))["c_nonce"]
-            keys = [self._new_key() for _ in range(min(size, MAX_COPIES))]
+            holder_keys = [self._new_key() for _ in range(min(size, MAX_COPIES))]
             answer = self._answer(
                 self._http.post(
                     metadata["credential_endpoint"],
-                    headers=bearer,
+                    headers=bearer(metadata["credential_endpoint"]),
                     json={
                         "credential_configuration_id": configuration,
-                        "proofs": {"jwt": [self._key_proof(key, issuer, nonce) for key in keys]},
+                        "proofs": {
+                            "jwt": [self._key_proof(own, issuer, nonce) for own in holder_keys]
+                        },
                     },
                 )
             )
-            copies = self._match(answer["credentials"], keys, configuration, issuer)
+            copies = self._match(answer["credentials"], holder_keys, configuration, issuer)
             received += copies
             if "notification_id" in answer:
                 self._http.post(
                     metadata["notification_endpoint"],
-                    headers=bearer,
+                    headers=bearer(metadata["notification_endpoint"]),
                     json={
                         "notification_id": answer["notification_id"],
                         "event": "credential_accepted",
@@ -240,6 +256,18 @@ class Holder:
             payload={"aud": issuer, "iat": self._now(), "nonce": nonce},
             signer=NamedSigner(key, "holder"),
         )
+
+    def _dpop(self, key: P256FileKey, url: str, token: str | None) -> str:
+        claims: JsonObject = {
+            "htm": "POST",
+            "htu": url,
+            "iat": self._now(),
+            "jti": base64url_encode(self._random(16)),
+        }
+        if token is not None:
+            claims["ath"] = base64url_encode(sha256(token.encode()))
+        header: JsonObject = {"typ": "dpop+jwt", "jwk": key.key.jwk}
+        return jose.sign_compact(header=header, payload=claims, signer=NamedSigner(key, "holder"))
 
     def _match(
         self, entries: Sequence[JsonObject], keys: Sequence[P256FileKey], name: str, issuer: str

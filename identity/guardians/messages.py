@@ -16,6 +16,15 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
+class RulesAnswer(_Message):
+    """What can be arranged here; waits in seconds."""
+
+    min_approvals: int
+    max_guardians: int
+    min_wait_seconds: int
+    max_wait_seconds: int
+
+
 class OrderRequest(_Message):
     """A copy without disclosures or key binding, and an order signed with its key."""
 

@@ -41,6 +41,7 @@ class KeptRecovery:
     begun: int
     expires: int  # while it is open
     waiting_since: int = 0
+    closed_at: int = 0
     types: tuple[str, ...] = ()  # to be offered anew
 
 
@@ -111,8 +112,14 @@ class People(Protocol):
         """End all she holds, at every agency; how many credentials. Repeatable."""
         ...
 
-    def offer(self, agency: str, subject: str, credential_type: str, *, now: int) -> JsonObject:
-        """A new offer with its `offer_uri` and `tx_code`."""
+    def offer(
+        self, agency: str, subject: str, credential_type: str, *, key: str, now: int
+    ) -> JsonObject:
+        """A new offer with `offer_uri` and `tx_code`, for the key with this thumbprint alone."""
+        ...
+
+    def offer_again(self, agency: str, subject: str, *, key: str, now: int) -> list[JsonObject]:
+        """What was offered to this key and can still be redeemed, offered anew in its place."""
         ...
 
     def issuer_url(self, agency: str) -> str:

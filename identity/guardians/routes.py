@@ -14,6 +14,7 @@ from identity.guardians.messages import (
     OrderAnswer,
     OrderRequest,
     RecoveryView,
+    RulesAnswer,
 )
 from identity.guardians.service import GuardianDesk
 from registry.problems import responses
@@ -26,6 +27,11 @@ _NO_STORE = "no-store"
 def build_router(desk: GuardianDesk, *, now: Callable[[], int]) -> APIRouter:
     """Routes below `/issuers/{agency}`; `now` in unix seconds."""
     router = APIRouter(prefix="/issuers/{agency}", tags=["guardians"])
+
+    @router.get("/guardians", responses=responses(404))
+    def rules(agency: Slug) -> RulesAnswer:
+        """What can be arranged here: how many guardians, and for how long they wait."""
+        return RulesAnswer(**desk.rules(agency))
 
     @router.post("/guardians", responses=responses(400, 403, 404, 409, 503))
     def order(agency: Slug, body: OrderRequest, response: Response) -> OrderAnswer:

@@ -21,6 +21,7 @@ from registry.core.refusals import Conflict, Malformed, NotFound, NotPermitted, 
 
 MAX_UNDER_WAY = 16  # of one arrangement: whoever knows its name may begin one
 OPEN_SECONDS = 7 * rules.DAY
+ANSWER_AGAIN_SECONDS = rules.DAY  # a phone that lost the answer asks once more
 _STOPPABLE = (RecoveryState.OPEN, RecoveryState.WAITING)
 
 
@@ -79,6 +80,20 @@ class GuardianDesk:
         self._people = people
         self._random = random
         self._min_wait = min_wait_seconds
+
+    def rules(self, slug: str) -> dict[str, int]:
+        """Bounds of an arrangement at this agency.
+
+        Raises:
+            UnknownAgency: there is none.
+        """
+        self._people.issuer_url(slug)
+        return {
+            "min_approvals": rules.MIN_APPROVALS,
+            "max_guardians": rules.MAX_GUARDIANS,
+            "min_wait_seconds": self._min_wait,
+            "max_wait_seconds": rules.MAX_WAIT_SECONDS,
+        }
 
     def order(self, slug: str, credential: str, order: str, *, now: int) -> str | None:
         """Do what a person of the agency ordered; the name of a new arrangement.
@@ -186,7 +201,10 @@ class GuardianDesk:
         2. The new key that the guardians named signs a nonce of ours.
         3. The stored signatures, hers and the guardians', verify anew; enough guardians signed.
         4. It is taken; from here on it cannot be stopped, and can be tried again.
-        5. Everything ends, at every agency; then her types are offered.
+        5. Everything ends, at every agency; then her types are offered, to the new key alone.
+
+        For `ANSWER_AGAIN_SECONDS` it may be asked again: then nothing ends, and what was offered
+        and not yet taken is offered anew.
 
         Raises:
             NoSuchRecovery, RecoveryNotReady, InvalidProof, NotHerOrder: as they say.
@@ -194,7 +212,10 @@ class GuardianDesk:
         """
         agency, found, kept = self._found(slug, recovery, now=now)
         arranged, case = self._arranged(kept, agency), _case(agency, found)
-        if found.state not in (RecoveryState.WAITING, RecoveryState.ENDING):  # 1
+        done = found.state is RecoveryState.COMPLETED
+        if done and now >= found.closed_at + ANSWER_AGAIN_SECONDS:
+            raise RecoveryNotReady(f"this recovery is {found.state}")
+        if not done and found.state not in (RecoveryState.WAITING, RecoveryState.ENDING):  # 1
             raise RecoveryNotReady(f"this recovery is {found.state}")
         if now < found.waiting_since + arranged.wait_seconds:
             raise RecoveryNotReady("the wait is not over")
@@ -207,6 +228,9 @@ class GuardianDesk:
             self._store.approvals(recovery), arrangement=arranged, case=case
         ):
             raise RecoveryNotReady("fewer guardians approved than she asked for")
+        if done:
+            again = self._people.offer_again(slug, kept.subject, key=case.new_key, now=now)
+            return Completed(ended=0, offers=tuple(again))
         types = found.types
         if found.state is RecoveryState.WAITING:  # 4
             types = tuple(self._people.offerable(slug, kept.subject))
@@ -219,7 +243,10 @@ class GuardianDesk:
             ):
                 raise RecoveryNotReady("this recovery was stopped, or is being completed")
         ended = self._people.end_everywhere(kept.subject)  # 5
-        offers = tuple(self._people.offer(slug, kept.subject, kind, now=now) for kind in types)
+        offers = tuple(
+            self._people.offer(slug, kept.subject, kind, key=case.new_key, now=now)
+            for kind in types
+        )
         self._store.move(recovery, of={RecoveryState.ENDING}, to=RecoveryState.COMPLETED, now=now)
         return Completed(ended=ended, offers=offers)
 

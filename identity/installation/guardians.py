@@ -73,7 +73,9 @@ class IssuersPeople:
             return 0
         return end_everywhere(self._bindings.of_person(binding.person), self._ending)
 
-    def offer(self, agency: str, subject: str, credential_type: str, *, now: int) -> JsonObject:
+    def offer(
+        self, agency: str, subject: str, credential_type: str, *, key: str, now: int
+    ) -> JsonObject:
         """As `People.offer`; the code comes with it, for the new key has just been proven."""
         made = self._offers.make(
             agency,
@@ -84,6 +86,7 @@ class IssuersPeople:
             tx_code=True,
             lifetime_seconds=MAX_LIFETIME_SECONDS,
             now=datetime.fromtimestamp(now, UTC),
+            dpop_thumbprint=key,
         )
         return {
             "credential_type": credential_type,
@@ -92,6 +95,14 @@ class IssuersPeople:
             "tx_code": made.tx_code,
             "expires_in": made.expires_in,
         }
+
+    def offer_again(self, agency: str, subject: str, *, key: str, now: int) -> list[JsonObject]:
+        """As `People.offer_again`."""
+        made = []
+        for old in self._parts.offers.open_offers_for(agency, subject, key, now=now):
+            made.append(self.offer(agency, subject, old.credential_type, key=key, now=now))
+            self._offers.withdraw(agency, old.offer)
+        return made
 
 
 def build_guardians(

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from sqlalchemy import Engine
 
 from identity.adapters.embedded_register import EmbeddedRegister, invented_people
+from identity.adapters.guardian_store import SqlGuardianStore
 from identity.adapters.http_register import CircuitBreaker, HttpRegister, register_client
 from identity.adapters.oidc_provider import OidcProvider, ProviderClient
 from identity.adapters.proofing_store import SqlLoginStore, SqlSittingStore
@@ -203,10 +204,21 @@ def build_life_events(
 
 
 def build_recovery(
-    engine: Engine, *, real_names: RealNames, ending: EndsAll, access: AccessKeys
+    engine: Engine,
+    *,
+    real_names: RealNames,
+    ending: EndsAll,
+    access: AccessKeys,
+    now: Callable[[], int],
 ) -> APIRouter:
     """Routes for lost phones."""
-    desk = RecoveryDesk(real_names=real_names, bindings=SqlBindingStore(engine), ending=ending)
+    desk = RecoveryDesk(
+        real_names=real_names,
+        bindings=SqlBindingStore(engine),
+        ending=ending,
+        arrangements=SqlGuardianStore(engine),
+        now=now,
+    )
     return build_recovery_router(recovery=desk, access=access)
 
 

@@ -73,11 +73,13 @@ class OfferDesk:
         now: datetime,
         grants: Sequence[str] = (PRE_AUTHORIZED_NAME,),
         deferred: bool = False,
+        dpop_thumbprint: str | None = None,
     ) -> MadeOffer:
         """Offer a credential to `subject`.
 
         With `authorization_code` among the grants, an identification code is made beside it. What
-        is `deferred` is issued after a decision of the agency, which may add the claims then.
+        is `deferred` is issued after a decision of the agency, which may add the claims then. Only
+        proofs of the key `dpop_thumbprint`, when it is given, redeem the offer and use its token.
 
         Raises:
             UnknownAgency, TypeNotIssued: this agency does not issue that.
@@ -124,6 +126,7 @@ class OfferDesk:
             ),
             pre_authorized=pre_authorized,
             review=Review.WAITING if deferred else Review.NONE,
+            dpop_thumbprint=dpop_thumbprint,
         )
         parts.offers.add_offer(offer)
         identification = None

@@ -59,6 +59,7 @@ class Offer:
     issuer_state_digest: bytes | None = None  # None: no authorization code grant
     pre_authorized: bool = True
     review: Review = Review.NONE
+    dpop_thumbprint: str | None = None  # the one key it is for; None: whoever has the code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

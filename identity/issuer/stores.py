@@ -100,6 +100,12 @@ class OfferStore(Protocol):
         """End an offer and its tokens; False when there is no such offer."""
         ...
 
+    def open_offers_for(
+        self, agency: str, subject: str, thumbprint: str, *, now: int
+    ) -> list[Offer]:
+        """Her offers for this one key that can still be redeemed."""
+        ...
+
     def redeem(
         self,
         agency: str,

@@ -87,7 +87,7 @@ class TokenDesk:
             raise InvalidGrant("the pre-authorized code is not valid")
         tx_digest = self._tx_digest(offer, code, form)
         details = _authorization_details(offer, form.get("authorization_details"))
-        bound = self._bound(slug, dpop, now=now)
+        bound = self._bound(slug, dpop, now=now, wanted=offer.dpop_thumbprint, what="offer")
         token, kept = self._new_token(
             offer, details=details is not None, bound=bound, client_id=None, seconds=seconds
         )
@@ -122,15 +122,11 @@ class TokenDesk:
         if form.get("redirect_uri") != granted.redirect_uri:
             raise InvalidGrant("redirect_uri is not the one of the authorization request")
         check_verifier(granted.code_challenge, form.get("code_verifier"))
-        bound = self._bound(slug, dpop, now=now)
-        if granted.dpop_thumbprint is not None:
-            if bound is None:
-                raise InvalidDpopProof("the code is bound to a DPoP key: a proof is required")
-            if bound != granted.dpop_thumbprint:
-                raise InvalidDpopProof("the code is bound to another DPoP key")
+        bound = self._bound(slug, dpop, now=now, wanted=granted.dpop_thumbprint, what="code")
         offer = self._parts.offers.read_offer(slug, granted.granted_offer)
         if offer is None:
             raise InvalidGrant("the authorization has ended")
+        _check_key(bound, wanted=offer.dpop_thumbprint, what="offer")
         text = form.get("authorization_details")
         if text is None and granted.with_identifiers:
             details: list[JsonObject] | None = [_detail(name) for name in granted.configurations]
@@ -147,12 +143,17 @@ class TokenDesk:
             raise InvalidGrant("the authorization code is used or expired, or its offer has ended")
         return _token_answer(token, kept, details=details, seconds=seconds)
 
-    def _bound(self, slug: str, dpop: str | None, *, now: datetime) -> str | None:
-        if dpop is None:
-            if self._parts.options(slug).dpop_required:
-                raise InvalidDpopProof("this agency issues to DPoP keys only: a proof is required")
-            return None
-        return self._dpop.check(slug, dpop, path="/token", token=None, now=now).thumbprint
+    def _bound(
+        self, slug: str, dpop: str | None, *, now: datetime, wanted: str | None, what: str
+    ) -> str | None:
+        """The key that proved itself; `wanted` is the one that `what` was made for, if any."""
+        bound = None
+        if dpop is not None:
+            bound = self._dpop.check(slug, dpop, path="/token", token=None, now=now).thumbprint
+        elif self._parts.options(slug).dpop_required:
+            raise InvalidDpopProof("this agency issues to DPoP keys only: a proof is required")
+        _check_key(bound, wanted=wanted, what=what)
+        return bound
 
     def _new_token(
         self,
@@ -253,6 +254,15 @@ def parse_authorization(header: str | None, dpop: list[str]) -> PresentedToken:
     return PresentedToken(
         scheme=match.group(1).lower(), token=match.group(2), dpop=dpop[0] if dpop else None
     )
+
+
+def _check_key(bound: str | None, *, wanted: str | None, what: str) -> None:
+    if wanted is None:
+        return
+    if bound is None:
+        raise InvalidDpopProof(f"the {what} is bound to a DPoP key: a proof is required")
+    if bound != wanted:
+        raise InvalidDpopProof(f"the {what} is bound to another DPoP key")
 
 
 def _authorization_details(offer: Offer, text: str | None) -> list[JsonObject] | None:

@@ -1,6 +1,6 @@
 """A lost phone: the person is proofed anew, and everything that she held is dead in one action."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,14 @@ class EndsAll(Protocol):
         ...
 
 
+class Arrangements(Protocol):
+    """Guardians whom people chose; `identity.guardians.ports.GuardianStore` keeps them."""
+
+    def withdraw(self, agency: str, subject: str, *, now: int) -> bool:
+        """Delete hers and stop its recoveries; False when there was none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
     """A person after her recovery: her subject at this agency, and how much was ended where."""
@@ -34,10 +42,20 @@ class Recovered:
 class RecoveryDesk:
     """Proofs a person again and ends what her old keys held, at every agency."""
 
-    def __init__(self, *, real_names: RealNames, bindings: BindingStore, ending: EndsAll) -> None:
+    def __init__(
+        self,
+        *,
+        real_names: RealNames,
+        bindings: BindingStore,
+        ending: EndsAll,
+        arrangements: Arrangements,
+        now: Callable[[], int],
+    ) -> None:
         self._real_names = real_names
         self._bindings = bindings
         self._ending = ending
+        self._arrangements = arrangements
+        self._now = now
 
     def recover(self, evidence: Enrolment, *, actor: str) -> Recovered:
         """Proof anew and end everything that was issued or offered to her before.
@@ -45,7 +63,8 @@ class RecoveryDesk:
         1. It is she: number, names, birth date and register agree.
         2. The evidence is no weaker than what her registrations rest on, at any agency: what ends
            them all must not be easier to get than the best of them.
-        3. At every agency that knows her: credentials, copies, offers and tokens end.
+        3. At every agency that knows her: her guardians, whom a thief may have chosen, are
+           withdrawn; credentials, copies, offers and tokens end.
 
         New credentials are offered afterwards as ever. Safe to repeat: when it raises in the third
         step, some agencies' credentials have ended and the others' end with the next try.
@@ -59,7 +78,9 @@ class RecoveryDesk:
         claimed = (*claimed_evidence(evidence.evidence), EvidenceKind.REGISTER_RECORD)
         if assurance_level(claimed) < max(item.assurance_level for item in all_of_hers):  # 2
             raise ProofingTooWeak("the evidence is weaker than what the registration rests on")
-        ended = end_everywhere(all_of_hers, self._ending)  # 3
+        for item in all_of_hers:  # 3
+            self._arrangements.withdraw(item.agency, item.subject, now=self._now())
+        ended = end_everywhere(all_of_hers, self._ending)
         return Recovered(binding=binding, ended=ended)
 
 

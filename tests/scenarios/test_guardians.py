@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from identity.adapters.key_files import key_from_seed
 from identity.core import sd_jwt
 from identity.core.guardians import ORDER_TYP
@@ -16,7 +18,8 @@ from identity.core.key_proof import TYP as KEY_PROOF_TYP
 from identity.core.signing import NamedSigner
 from registry.core.encoding import JsonObject
 from registry.core.keys import KeyType
-from tests.scenarios.installation import ROOT, Held, Installation, person
+from registry.core.refusals import Refusal
+from tests.scenarios.installation import ROOT, Held, Installation, enrolment, person
 from tests.scenarios.showing import show
 
 WHO = 14
@@ -154,7 +157,15 @@ def test_two_of_three_guardians_recover_somebody_and_she_could_have_stopped_them
         assert time.monotonic() - since < 60, "an old copy is still good"
         time.sleep(0.2)
     wallet = shared.wallet()
-    copies = wallet.accept_offer(offer["offer_uri"], tx_code=offer["tx_code"])
+    thief = key_from_seed(KeyType.P256, os.urandom(32))
+    for key in (None, thief):
+        with pytest.raises(Refusal, match="bound to a"):
+            wallet.accept_offer(offer["offer_uri"], tx_code=offer["tx_code"], key=key)
+    (again,) = shared.call(complete(view))["offers"]  # as if the first answer had been lost
+    with pytest.raises(Refusal):
+        wallet.accept_offer(offer["offer_uri"], tx_code=offer["tx_code"], key=seed)
+    copies = wallet.accept_offer(again["offer_uri"], tx_code=again["tx_code"], key=seed)
+    assert shared.call(complete(view))["offers"] == []
     shared.anchored(wallet, copies[0])
     assert show(shared, wallet, copies[0]).verified
     assert show(shared, twin.wallet, twin.copies[0]).verified  # nobody else is touched
@@ -162,3 +173,10 @@ def test_two_of_three_guardians_recover_somebody_and_she_could_have_stopped_them
     assert states[:3] == ["waiting", "stopped", "waiting"]
     late = mine.order(old.copies[0].text, act="withdraw")
     assert (late.status_code, late.json()["type"]) == (403, "/problems/not-her-order")
+
+    # A new proofing ends guardians too: a thief with her open phone may have chosen them.
+    body = {"arrangement": arrangement, "key_proof": new.proof()}
+    assert new.post("/guardians/recoveries", body).status_code == 201
+    shared.call(shared.post("issuer:civil-registry", "/recoveries", enrolment(person(WHO))))
+    body["key_proof"] = new.proof()
+    assert new.post("/guardians/recoveries", body).status_code == 404

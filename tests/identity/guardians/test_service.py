@@ -33,6 +33,7 @@ from identity.core.key_proof import TYP as KEY_PROOF_TYP
 from identity.core.oid4vci_errors import InvalidProof
 from identity.guardians.ports import RecoveryState
 from identity.guardians.service import (
+    ANSWER_AGAIN_SECONDS,
     MAX_UNDER_WAY,
     GuardianDesk,
     NoSuchArrangement,
@@ -79,6 +80,7 @@ class MemoryPeople:
     types: list[str] = field(default_factory=lambda: ["resident-identity"])
     ended: list[str] = field(default_factory=list)
     offered: list[str] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)  # thumbprints of the keys they are for
     fails: bool = False
 
     def issuer_url(self, agency: str) -> str:
@@ -108,10 +110,17 @@ class MemoryPeople:
             raise Unavailable("the ledger is away")
         return 2
 
-    def offer(self, agency: str, subject: str, credential_type: str, *, now: int) -> JsonObject:
-        assert (agency, now) > ("", 0)
+    def offer(
+        self, agency: str, subject: str, credential_type: str, *, key: str, now: int
+    ) -> JsonObject:
+        assert (agency, now, key) > ("", 0, "")
         self.offered.append(f"{subject} {credential_type}")
+        self.open.append(key)
         return {"credential_type": credential_type}
+
+    def offer_again(self, agency: str, subject: str, *, key: str, now: int) -> list[JsonObject]:
+        assert (agency, subject, now) > ("", "", 0)
+        return [{"credential_type": "again"} for to in self.open if to == key]
 
 
 class Town:
@@ -183,9 +192,42 @@ def test_two_of_three_and_a_day_end_what_was_lost_and_offer_it_anew(town: Town) 
     assert (done.ended, done.offers) == (2, ({"credential_type": "resident-identity"},))
     assert town.people.ended == ["prs_alice"]
     assert town.people.offered == ["prs_alice resident-identity"]
+    assert town.people.open == [NEW.key.jwk_thumbprint]  # and nobody else's
+
+
+def test_an_answer_that_got_lost_is_given_again_for_a_day_and_ends_nothing_more(town: Town) -> None:
+    case = town.waiting()
+    town.now += DAY
+    town.complete(case)
+    town.now += ANSWER_AGAIN_SECONDS - 1
+    with pytest.raises(NotHerOrder):
+        town.complete(case, key=STRANGER)
+
+    again = town.complete(case)
+
+    assert (again.ended, again.offers) == (0, ({"credential_type": "again"},))
+    assert town.people.offered == ["prs_alice resident-identity"]
+    assert town.people.ended == ["prs_alice"]
+    town.now += 1
     with pytest.raises(RecoveryNotReady):
         town.complete(case)
-    assert town.people.ended == ["prs_alice"]
+
+
+def test_the_bounds_of_an_arrangement_are_told_as_they_are_kept(town: Town) -> None:
+    told = town.desk.rules(SLUG)
+    keys = [signer(KeyType.P256, 30 + n).key.jwk for n in range(told["max_guardians"] + 1)]
+    fewest = {"guardians": keys[: told["min_approvals"]], "threshold": told["min_approvals"]}
+    most = {"guardians": keys[:-1], "threshold": told["max_guardians"]}
+    town.arrange(**fewest, wait_seconds=told["min_wait_seconds"])
+    town.arrange(**most, wait_seconds=told["max_wait_seconds"])
+    for wrong in (
+        {**fewest, "wait_seconds": told["min_wait_seconds"] - 1},
+        {**fewest, "wait_seconds": told["max_wait_seconds"] + 1},
+        {**fewest, "guardians": keys[:1], "threshold": 1},
+        {**most, "guardians": keys},
+    ):
+        with pytest.raises(ArrangementNotAccepted):
+            town.arrange(**wrong)
 
 
 def test_fewer_than_she_asked_for_recover_nobody_however_long_they_wait(town: Town) -> None:
