@@ -12,6 +12,14 @@ MAX_CONTEXTS = 128  # contexts named or embedded in a document; a presentation o
 MAX_CONTEXT_VALUES = 4_000  # values inside embedded contexts; credentials v2 itself has some 300
 MAX_TERMS_DEFINED = 50_000  # while expanding, 0.5 s; twenty credentials in a presentation: 5,000
 MAX_TERMS_COPIED = 2_000_000  # each context in force is a copy of the one around it; 0.1 s
+# What one request may cost in all its documents together. Each is expanded about twice, to find
+# what would be lost and to be signed over; what is counted here takes some 2 s.
+MAX_REQUEST_VALUES = 50_000
+MAX_REQUEST_TERMS = 60_000  # defined
+MAX_REQUEST_COPIES = 3_000_000  # of terms
+MAX_REQUEST_QUADS = 30_000
+MAX_REQUEST_STEPS = 120_000  # of telling blank nodes apart
+MAX_REQUEST_TEMPLATES = 2  # made, of up to five expansions of a thousand values each
 
 _MAX_SAFE_INTEGER = (1 << 53) - 1  # beyond it, processors written in JavaScript read other numbers
 
@@ -20,16 +28,56 @@ class JsonLdRefused(Malformed):
     """The document is no JSON-LD that can be secured without loss."""
 
 
-def prepare(document: JsonObject) -> tuple[JsonObject, int]:
+class Work:
+    """What a request has cost so far: counted and not timed, so no verdict hangs on the machine."""
+
+    def __init__(self) -> None:
+        self._left = {
+            "values": MAX_REQUEST_VALUES,
+            "terms": MAX_REQUEST_TERMS,
+            "copies": MAX_REQUEST_COPIES,
+            "quads": MAX_REQUEST_QUADS,
+            "steps": MAX_REQUEST_STEPS,
+        }
+
+    def spend(self, **costs: int) -> None:
+        """Count what is about to be done, or was.
+
+        Raises:
+            JsonLdRefused: it is more than one request may cost.
+        """
+        for name, cost in costs.items():
+            self._left[name] -= cost
+            if self._left[name] < 0:
+                raise JsonLdRefused("documents of one request take too much work")
+
+
+class Unbounded(Work):
+    """For what the installation does of its own accord."""
+
+    def spend(self, **costs: int) -> None:
+        """Nothing is counted."""
+
+
+def count_values(value: Any) -> int:
+    """Objects, arrays and scalars of an expanded document."""
+    if isinstance(value, dict):
+        return 1 + sum(count_values(member) for member in value.values())
+    if isinstance(value, list):
+        return 1 + sum(count_values(item) for item in value)
+    return 1
+
+
+def prepare(document: JsonObject) -> tuple[JsonObject, int, int]:
     """Bound a document before the processor sees it, and give numbers their JavaScript reading.
 
     Returns:
-        The document, ready for PyLD, and the number of nulls outside contexts.
+        The document, ready for PyLD, the number of nulls outside contexts, and that of values.
     """
     if not isinstance(document, dict):
         raise JsonLdRefused("document is not an object")
     budget = _Budget()
-    return budget.copy(document, 1), budget.nulls
+    return budget.copy(document, 1), budget.nulls, budget.values
 
 
 def bound_comparisons(expanded: list[Any]) -> None:
@@ -72,13 +120,13 @@ class _Budget:
 
     def __init__(self) -> None:
         self.nulls = 0
-        self._values = 0
+        self.values = 0
         self._contexts = 0
         self._context_values = 0
 
     def copy(self, value: Any, depth: int) -> Any:
-        self._values += 1
-        if self._values > MAX_VALUES or depth > MAX_JSON_DEPTH:
+        self.values += 1
+        if self.values > MAX_VALUES or depth > MAX_JSON_DEPTH:
             raise JsonLdRefused("document has too many values, or nests too deep")
         if isinstance(value, dict):
             result = {}

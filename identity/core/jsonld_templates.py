@@ -113,8 +113,13 @@ class TemplateCache:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._statements = 0  # in all templates
 
-    def quads(self, document: JsonObject) -> list[Quad] | None:
-        """The statements of `document`, or None when the reference has to say."""
+    def quads(
+        self, document: JsonObject, *, may_make: Callable[[], bool] = lambda: True
+    ) -> list[Quad] | None:
+        """The statements of `document`, or None when the reference has to say.
+
+        `may_make` is asked before a template is made, and so before that costs anything.
+        """
         shape = shape_of(document)
         if shape is None:
             return None
@@ -131,7 +136,7 @@ class TemplateCache:
         for template in known.templates:
             if all(shape.texts[number] == text for number, text in template.fixed.items()):
                 return self._filled(template, shape)
-        if known.attempts >= MAX_ATTEMPTS or len(known.templates) >= MAX_VARIANTS:
+        if known.attempts >= MAX_ATTEMPTS or len(known.templates) >= MAX_VARIANTS or not may_make():
             return None
         known.attempts += 1
         made = self._made(document, shape)

@@ -16,6 +16,7 @@ from identity.core.credential_types import CredentialType
 from identity.core.data_integrity.bbs_2023 import BbsSigner
 from identity.core.deriving import derive
 from identity.core.issuance import CREDENTIALS_V2, CRYPTOSUITE, Format, status_entries
+from identity.core.jsonld import ContextStore
 from identity.core.parties import Agency
 from identity.core.signing import Signer
 from identity.core.vcdm import check_credential
@@ -79,18 +80,19 @@ class VcApiDesk:
             CredentialNotIssuable, TypeNotIssued: not one for this agency.
             CredentialIdTaken: its `id` was used before.
         """
+        contexts = self._parts.contexts.for_request()
         profile = self._profiles.get(slug)
         if profile is not None:
-            return self._issue_any(slug, profile, unsigned, options, now=now)
+            return self._issue_any(slug, profile, unsigned, options, contexts=contexts, now=now)
         agency = self._parts.agency(slug)
-        document = self._checked(unsigned, issuer=agency.did)
+        document = _checked(unsigned, issuer=agency.did, contexts=contexts)
         document = self._record(agency, document, self._own_type(agency, document), now=now)
         return secure(
             document,
             signer=agency.data_integrity,
             securing=CRYPTOSUITE,
             options=options,
-            contexts=self._parts.contexts,
+            contexts=contexts,
             random=self._parts.random,
             now=now,
         )
@@ -104,7 +106,8 @@ class VcApiDesk:
         """
         if slug not in self._profiles:
             self._parts.agency(slug)
-        return derive(base, options, contexts=self._parts.contexts, random=self._parts.random)
+        contexts = self._parts.contexts.for_request()
+        return derive(base, options, contexts=contexts, random=self._parts.random)
 
     def _issue_any(
         self,
@@ -113,9 +116,10 @@ class VcApiDesk:
         unsigned: JsonObject,
         options: Mapping[str, Any],
         *,
+        contexts: ContextStore,
         now: datetime,
     ) -> JsonObject:
-        document = self._checked(unsigned, issuer=profile.issuer)
+        document = _checked(unsigned, issuer=profile.issuer, contexts=contexts)
         if profile.add_status:
             document = self._record(self._parts.agency(slug), document, None, now=now)
         return secure(
@@ -123,20 +127,10 @@ class VcApiDesk:
             signer=profile.signer,
             securing=profile.securing,
             options=options,
-            contexts=self._parts.contexts,
+            contexts=contexts,
             random=self._parts.random,
             now=now,
         )
-
-    def _checked(self, unsigned: JsonObject, *, issuer: str) -> JsonObject:
-        """A copy of the credential, which is well-formed and names `issuer`."""
-        document = with_proof_context(copy.deepcopy(unsigned))
-        if "proof" in document:
-            raise CredentialNotIssuable("the credential has a proof already")
-        if _issuer_id(document) != issuer:
-            raise CredentialNotIssuable(f"issuer must be {issuer}")
-        check_credential(document, contexts=self._parts.contexts)
-        return document
 
     def _own_type(self, agency: Agency, document: JsonObject) -> CredentialType:
         """The agency's credential type of `document`, whose claims fit its schema."""
@@ -209,6 +203,17 @@ class VcApiDesk:
             self._publisher.ensure_open_group(agency.slug, room=1, now=now)
             parts.issuances.record_delivery(request, draft)
         return recorded[0]
+
+
+def _checked(unsigned: JsonObject, *, issuer: str, contexts: ContextStore) -> JsonObject:
+    """A copy of the credential, which is well-formed and names `issuer`."""
+    document = with_proof_context(copy.deepcopy(unsigned))
+    if "proof" in document:
+        raise CredentialNotIssuable("the credential has a proof already")
+    if _issuer_id(document) != issuer:
+        raise CredentialNotIssuable(f"issuer must be {issuer}")
+    check_credential(document, contexts=contexts)
+    return document
 
 
 def _joined(document: JsonObject, entries: list[JsonObject]) -> list[JsonObject]:

@@ -60,6 +60,11 @@ class RecordJudge:
         self._world = world
         self._trust = trust or (lambda: world.trust)
 
+    def for_request(self) -> "RecordJudge":
+        """This judge for one request: what may be spent on it is bounded as a whole."""
+        world = replace(self._world, contexts=self._world.contexts.for_request())
+        return RecordJudge(evidence=self._evidence, world=world, trust=self._trust)
+
     def case(
         self,
         unverified: Unverified,

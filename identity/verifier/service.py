@@ -299,7 +299,7 @@ class VerifierService:
         Args:
             binding: expected `audience` and `nonce`, as far as the caller names them.
         """
-        return self._records.judge(
+        return self._records.for_request().judge(
             lambda: take_credential(value),
             stapled=None,
             policy=for_credentials(self._verifier(slug).policy),
@@ -311,7 +311,7 @@ class VerifierService:
         self, slug: str, value: object, *, binding: Mapping[str, str]
     ) -> Verdict:
         """Judge a presentation: an SD-JWT VC with key binding, or a W3C presentation."""
-        return self._records.judge_presentation(
+        return self._records.for_request().judge_presentation(
             value, policy=self._verifier(slug).policy, binding=binding, now=self._now()
         )
 
@@ -326,7 +326,8 @@ class VerifierService:
         """
         if not self._verifier(slug).policy.accepts_unbound_holders:
             raise NoSuchVerifier("this relying party derives nothing")
-        return derive(base, options, contexts=self._world.contexts, random=self._random)
+        contexts = self._world.contexts.for_request()
+        return derive(base, options, contexts=contexts, random=self._random)
 
     def _judge(self, verifier: Verifier, stored: StoredRequest, answer: Presentations) -> Verdict:
         query = parse_dcql(parse_json_object(stored.query))
@@ -334,10 +335,11 @@ class VerifierService:
         now = self._now()
         binding = {"audience": stored.client_id, "nonce": stored.nonce}
         handover = self._asking.handover(verifier.party, stored)
+        records = self._records.for_request()
         try:
             cases = {
                 query_id: [
-                    self._records.case(
+                    records.case(
                         unverified,
                         stapled=receipt,
                         expectation=Expectation(

@@ -19,7 +19,7 @@ from identity.core.data_integrity.selection import (
 )
 from identity.core.data_integrity.suite import ProofMalformed, ProofNotValid, unsigned_config
 from identity.core.jsonld import ContextStore
-from identity.core.rdf_canon import canonicalise, line
+from identity.core.rdf_canon import line
 from registry.core.encoding import JsonObject, base64url_encode
 
 Relabel = Callable[[Mapping[str, str]], LabelMap]
@@ -126,7 +126,7 @@ def part_for_deriving(
     others = [index for index in range(len(grouped.lines)) if index not in mandatory]
     return Selection(
         revealed=select(document, combined),
-        labels=_labels_seen(grouped),
+        labels=_labels_seen(grouped, contexts),
         mandatory_indexes=tuple(
             place for place, index in enumerate(grouped.groups["combined"]) if index in mandatory
         ),
@@ -149,7 +149,7 @@ def part_for_verifying(
     """
     quads = jsonld.to_quads(document, contexts)
     names = {}
-    for came_in, name in canonicalise(quads).identifiers.items():
+    for came_in, name in contexts.canonicalise_quads(quads).identifiers.items():
         if name[2:] not in labels:
             raise ProofNotValid("proof has no label for a node of the document")
         names[came_in] = "_:" + labels[name[2:]]
@@ -175,9 +175,9 @@ def mandatory_hash(mandatory: Sequence[str]) -> bytes:
     return hashlib.sha256("".join(mandatory).encode("utf-8")).digest()
 
 
-def _labels_seen(grouped: GroupedDocument) -> dict[str, str]:
+def _labels_seen(grouped: GroupedDocument, contexts: ContextStore) -> dict[str, str]:
     """The verifier sees other canonical names, since it sees less: tell it which is which."""
-    seen = canonicalise(grouped.quads["combined"]).identifiers
+    seen = contexts.canonicalise_quads(list(grouped.quads["combined"])).identifiers
     return {name[2:]: grouped.labels[came_in][2:] for came_in, name in seen.items()}
 
 

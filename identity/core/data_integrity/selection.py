@@ -81,7 +81,7 @@ def group(
     named = _Namer().name(expanded)
     compact = contexts.compact(named, document.get("@context"))
     quads = _unnamed(named, contexts)
-    labels = relabel(rdf_canon.canonicalise(quads).identifiers)
+    labels = relabel(contexts.canonicalise_quads(quads).identifiers)
     lines = tuple(sorted({rdf_canon.line(relabelled(quad, labels)) for quad in quads}))
     found: dict[str, tuple[int, ...]] = {}
     selected: dict[str, tuple[Quad, ...]] = {}
