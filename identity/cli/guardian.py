@@ -17,6 +17,7 @@ from typing import Annotated
 import httpx2
 import typer
 
+from identity.cli.positions import MAY_BEGIN_WITH_A_DASH
 from identity.cli.remote_registry import PassphraseFile, open_key_file
 from identity.core.guardians import (
     APPROVAL_TYP,
@@ -49,7 +50,7 @@ def keygen(keys: Keys, passphrase_file: PassphraseFile = None) -> None:
     typer.echo(json.dumps(held.key.jwk))
 
 
-@app.command("approve")
+@app.command("approve", context_settings=MAY_BEGIN_WITH_A_DASH)
 def approve(
     recovery: Annotated[str, typer.Argument(help="Name of the recovery, told by the person")],
     keys: Keys,

@@ -28,6 +28,7 @@ from identity.cli import (
     verify,
     witness,
 )
+from identity.cli.positions import MAY_BEGIN_WITH_A_DASH
 from registry.core.refusals import Refusal
 
 app = typer.Typer(
@@ -42,7 +43,7 @@ app.command("verify")(verify.verify)
 app.command("offer")(offer.offer)
 app.command("identify")(agency_desk.identify)
 app.command("waiting")(agency_desk.waiting)
-app.command("decide")(agency_desk.decide)
+app.command("decide", context_settings=MAY_BEGIN_WITH_A_DASH)(agency_desk.decide)
 app.command("request")(request.request)
 app.command("audit")(audit.audit_ledger)
 app.command("export")(export.export_history)
@@ -60,10 +61,10 @@ app.add_typer(issuer.app, name="issuer")
 app.add_typer(governance.app, name="member")
 app.add_typer(opening.app, name="opening")
 app.add_typer(guardian.app, name="guardian")
-app.command("vote")(governance.vote)
+app.command("vote", context_settings=MAY_BEGIN_WITH_A_DASH)(governance.vote)
 app.command("stop-issuing")(stop.stop_issuing)
 app.command("stops")(stop.stops)
-app.command("resume")(stop.resume)
+app.command("resume", context_settings=MAY_BEGIN_WITH_A_DASH)(stop.resume)
 app.command("resumer-key")(stop.resumer_key)
 app.command("proposals")(governance.proposals)
 

@@ -26,6 +26,7 @@ from identity.adapters.opening_store import SqlOpeningStore
 from identity.adapters.order_evidence import LedgerOrderEvidence
 from identity.adapters.secret_files import read_passphrase
 from identity.cli.issuer import signer_of_author
+from identity.cli.positions import MAY_BEGIN_WITH_A_DASH
 from identity.cli.remote_registry import (
     DEFAULT_BASE,
     DEFAULT_TRUST,
@@ -85,7 +86,7 @@ def seal_keys(out: Out, passphrase_file: PassphraseFile = None) -> None:
     typer.echo(base64url_encode(public_half(private)))
 
 
-@app.command("case")
+@app.command("case", context_settings=MAY_BEGIN_WITH_A_DASH)
 def case(
     digest: Annotated[str, typer.Argument(help="Anchor digest of the credential (base64url)")],
     out: Out,
