@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from identity.cli import ceremony
-from identity.cli.telling import print_line
+from identity.cli.output import print_line
 from identity.consortium import make_local_network
 from registry.client.transport import HttpTransport
 from registry.consortium.local_network import (

@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 
 from identity.cli.ledger_choice import LedgerChoice, audit_members, running_consortium
+from identity.cli.output import open_log
 from identity.cli.telling import tell
-from identity.cli.up import Running, open_log
+from identity.cli.up import Running
 from identity.compose import Composition, compose
 from identity.config import Settings, load_settings
 from identity.consortium import make_ports

@@ -1,72 +1,91 @@
-"""The `cairn` command and its parts."""
+"""The `cairn` command and its parts; a part is imported when it is asked for."""
 
 import sys
-from typing import NoReturn
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, Final, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from identity.cli import (
-    access,
-    agency_desk,
-    audit,
-    conformance,
-    consortium,
-    demo,
-    did,
-    export,
-    governance,
-    guardian,
-    issuer,
-    monitor,
-    offer,
-    opening,
-    receipt,
-    request,
-    stop,
-    up,
-    vault,
-    verify,
-    witness,
-)
 from identity.cli.positions import MAY_BEGIN_WITH_A_DASH
 from registry.core.refusals import Refusal
 
+_PARTS: Final[dict[str, str]] = {  # command, module below this package and its name there
+    "up": "up:up",
+    "demo": "demo:demo",
+    "verify": "verify:verify",
+    "offer": "offer:offer",
+    "identify": "agency_desk:identify",
+    "waiting": "agency_desk:waiting",
+    "decide": "agency_desk:decide",
+    "request": "request:request",
+    "audit": "audit:audit_ledger",
+    "export": "export:export_history",
+    "check-export": "export:check_exported",
+    "monitor": "monitor:monitor",
+    "check-receipt": "receipt:check_receipt",
+    "follow": "receipt:follow",
+    "witness": "witness:witness",
+    "access-key": "access:access_key",
+    "vote": "governance:vote",
+    "stop-issuing": "stop:stop_issuing",
+    "stops": "stop:stops",
+    "resume": "stop:resume",
+    "resumer-key": "stop:resumer_key",
+    "proposals": "governance:proposals",
+    "vault": "vault:app",
+    "did": "did:app",
+    "conformance": "conformance:app",
+    "consortium": "consortium:app",
+    "issuer": "issuer:app",
+    "member": "governance:app",
+    "opening": "opening:app",
+    "guardian": "guardian:app",
+}
+_TAKE_IDENTIFIERS = ("decide", "resume", "vote")
+
+
+class _Parts(Mapping[str, Any]):
+    """Every command by name; importing all of them takes longer than most of them run."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, attribute = _PARTS[name].split(":")
+        part = getattr(import_module(f"identity.cli.{module}"), attribute)
+        if isinstance(part, typer.Typer):
+            group = typer.main.get_group(part)
+            group.name = name
+            return group
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        settings = MAY_BEGIN_WITH_A_DASH if name in _TAKE_IDENTIFIERS else None
+        alone.command(name, context_settings=settings)(part)
+        return typer.main.get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PARTS)
+
+    def __len__(self) -> int:
+        return len(_PARTS)
+
+
+class _Cairn(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _Parts()  # type: ignore[assignment]
+
+
 app = typer.Typer(
     name="cairn",
+    cls=_Cairn,
     help="Digital identity and credential registry on a permissioned chain.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("up")(up.up)
-app.command("demo")(demo.demo)
-app.command("verify")(verify.verify)
-app.command("offer")(offer.offer)
-app.command("identify")(agency_desk.identify)
-app.command("waiting")(agency_desk.waiting)
-app.command("decide", context_settings=MAY_BEGIN_WITH_A_DASH)(agency_desk.decide)
-app.command("request")(request.request)
-app.command("audit")(audit.audit_ledger)
-app.command("export")(export.export_history)
-app.command("check-export")(export.check_exported)
-app.command("monitor")(monitor.monitor)
-app.command("check-receipt")(receipt.check_receipt)
-app.command("follow")(receipt.follow)
-app.command("witness")(witness.witness)
-app.command("access-key")(access.access_key)
-app.add_typer(vault.app, name="vault")
-app.add_typer(did.app, name="did")
-app.add_typer(conformance.app, name="conformance")
-app.add_typer(consortium.app, name="consortium")
-app.add_typer(issuer.app, name="issuer")
-app.add_typer(governance.app, name="member")
-app.add_typer(opening.app, name="opening")
-app.add_typer(guardian.app, name="guardian")
-app.command("vote", context_settings=MAY_BEGIN_WITH_A_DASH)(governance.vote)
-app.command("stop-issuing")(stop.stop_issuing)
-app.command("stops")(stop.stops)
-app.command("resume", context_settings=MAY_BEGIN_WITH_A_DASH)(stop.resume)
-app.command("resumer-key")(stop.resumer_key)
-app.command("proposals")(governance.proposals)
+
+
+@app.callback()
+def _cairn() -> None:
+    """Digital identity and credential registry on a permissioned chain."""
 
 
 def main() -> NoReturn:

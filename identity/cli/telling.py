@@ -14,11 +14,6 @@ from identity.demo.story import Person, Stage, Story
 HTTP_SECONDS = 30.0
 
 
-def print_line(line: str) -> None:
-    """One line for the operator, at once."""
-    print(line, flush=True)
-
-
 def tell(composition: Composition, console: Console, *, person_index: int = 0) -> float:
     """Tell the story once.
 

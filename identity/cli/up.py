@@ -13,11 +13,11 @@ import typer
 import uvicorn
 from rich.console import Console
 
-from identity.adapters.logs import set_up_logging
 from identity.adapters.secret_files import read_access_keys
 from identity.cli.instances import print_instances
 from identity.cli.ledger_choice import LedgerChoice, running_consortium
 from identity.cli.offer import make_offer, print_offer
+from identity.cli.output import open_log
 from identity.cli.telling import tell
 from identity.compose import Composition, compose
 from identity.config import Environment, Settings, load_settings
@@ -83,16 +83,6 @@ def _serve(settings: Settings, *, story: bool) -> None:
 def _interrupt(_signal: int, _frame: object) -> None:
     """A service manager's SIGTERM ends the process as Ctrl-C does."""
     raise KeyboardInterrupt
-
-
-def open_log(settings: Settings) -> None:
-    """Send the log where the settings say."""
-    path = settings.server.log_file
-    if path is None:
-        set_up_logging()
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        set_up_logging(path.open("a", encoding="utf-8", buffering=1))
 
 
 class Running:

@@ -12,7 +12,7 @@ import typer
 import uvicorn
 
 from identity.adapters.secret_files import read_access_digests, read_passphrase
-from identity.cli.up import open_log
+from identity.cli.output import open_log
 from identity.config import Settings, load_settings, refuse_weak_vault
 from identity.installation.folder import DataFolder
 from identity.installation.vault_audit import bring_audit_back, compare_audit
