@@ -127,10 +127,11 @@ class SqlOfferStore:
             ).one_or_none()
         if found is None:
             return None
-        token, offer = found
+        token, offer = found[0], _offer(found[1])
         return AccessToken(
             digest=token.digest,
-            offer=_offer(offer),
+            offer=offer,
+            configurations=tuple(token.configurations.split()) or offer.configurations,
             with_identifiers=token.with_identifiers,
             dpop_thumbprint=token.dpop_thumbprint,
             expires_at=token.expires_at,
@@ -258,6 +259,7 @@ def token_row(token: AccessToken, *, offer: str) -> TokenRow:
     return TokenRow(
         digest=token.digest,
         offer=offer,
+        configurations=" ".join(token.configurations),
         with_identifiers=token.with_identifiers,
         dpop_thumbprint=token.dpop_thumbprint,
         expires_at=token.expires_at,

@@ -40,6 +40,8 @@ class TokenRow(Base):
 
     digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     offer: Mapped[str] = mapped_column(_ID, index=True)
+    # Separated by spaces. Empty in tokens of an older version, which covered the whole offer.
+    configurations: Mapped[str] = mapped_column(Text, server_default="")
     with_identifiers: Mapped[bool]
     dpop_thumbprint: Mapped[str | None] = mapped_column(_ID)
     expires_at: Mapped[int] = mapped_column(index=True)

@@ -8,18 +8,20 @@ code is worth nothing without the verifier, and that it may be bound to a DPoP k
 
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from identity.core.oid4vci_errors import (
+    InvalidAuthorizationDetails,
     InvalidGrant,
     InvalidRequest,
     InvalidTarget,
     UnsupportedResponseType,
 )
-from registry.core.encoding import base64url_encode
+from registry.core.encoding import base64url_encode, parse_json
 from registry.core.hashing import labelled_hash, sha256
+from registry.core.refusals import Malformed
 
 REQUEST_URI_PREFIX = "urn:ietf:params:oauth:request_uri:"
 REQUEST_SECONDS = 10 * 60  # to find the letter with the code, and to type it
@@ -28,6 +30,7 @@ MAX_TRIES = 5  # wrong answers to one authorization request
 MAX_CLIENT_ID_CHARS = 512
 MAX_REDIRECT_URI_CHARS = 2048
 MAX_STATE_CHARS = 2048
+MAX_DETAILS = 8  # configurations that one request may name
 IDENTIFICATION_CODE_CHARS = 12  # 60 random bits, so that its digest cannot be inverted in its life
 MAX_IDENTIFICATION_TRIES = 5
 
@@ -106,6 +109,38 @@ def parse_request(form: Mapping[str, str], *, issuer_url: str) -> AuthorizationR
     )
 
 
+def parse_details(text: str, *, allowed: Collection[str], issuer_url: str) -> tuple[str, ...]:
+    """Configurations that `authorization_details` names (RFC 9396, OpenID4VCI 1.0 §5.1.1, §6.1.1).
+
+    Args:
+        text: JSON as sent; members that we do not know are ignored.
+        allowed: identifiers that may be named.
+        issuer_url: the one place that `locations`, where given, must hold.
+
+    Raises:
+        InvalidAuthorizationDetails: not readable, of another type or for another issuer, or it
+            names something else (RFC 9396 §5).
+    """
+    try:
+        details = parse_json(text, max_bytes=1 << 14, max_depth=8)
+    except Malformed as error:
+        raise InvalidAuthorizationDetails("authorization_details is no JSON") from error
+    if not isinstance(details, list) or not 1 <= len(details) <= MAX_DETAILS:
+        raise InvalidAuthorizationDetails("authorization_details is no short array")
+    names: list[str] = []
+    for detail in details:
+        if not isinstance(detail, dict) or detail.get("type") != "openid_credential":
+            raise InvalidAuthorizationDetails("only the type openid_credential is known here")
+        places = detail.get("locations", [issuer_url])
+        if not isinstance(places, list) or issuer_url not in places:
+            raise InvalidAuthorizationDetails("locations does not hold this credential issuer")
+        name = detail.get("credential_configuration_id")
+        if not isinstance(name, str) or name not in allowed:
+            raise InvalidAuthorizationDetails("credential_configuration_id is not to be had here")
+        names.append(name)
+    return tuple(dict.fromkeys(names))
+
+
 def check_redirect_uri(uri: str, *, own: str = "") -> None:
     """Check that the answer may go to `uri`: https, loopback http, or an app's own scheme.
 
@@ -154,7 +189,9 @@ def answer_uri(redirect_uri: str, *, issuer_url: str, state: str | None, **membe
     query = {**members, "iss": issuer_url}
     if state is not None:
         query["state"] = state
-    return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(query)}"
+    # A space is %20: not every app's URL parser reads a plus as one.
+    encoded = urlencode(query, quote_via=quote)
+    return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{encoded}"
 
 
 def check_verifier(challenge: str, verifier: str | None) -> None:

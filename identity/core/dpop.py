@@ -1,5 +1,7 @@
 """DPoP proofs (RFC 9449): a token that only the holder of a key can use."""
 
+import re
+import string
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -15,6 +17,9 @@ ALGORITHMS = ("ES256", "EdDSA")
 MAX_DPOP_CHARS = 8 << 10
 MAX_JTI_CHARS = 256
 WINDOW_SECONDS = 300  # how far `iat` may lie from now, either way; wallet clocks are wrong
+_PORTS = {"https": 443, "http": 80}
+_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986 §2.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +81,26 @@ def verify_dpop(
     )
 
 
-def _comparable(url: object) -> tuple[str, str, str] | None:
-    """Scheme and host in lower case, and the path; query and fragment do not count (§4.3)."""
+def _comparable(url: object) -> tuple[str, str, int | None, str] | None:
+    """What of an address counts: scheme, host, port and path, normalised (§4.3, RFC 3986 §6.2).
+
+    Case of scheme and host, a port that is the scheme's own, and a percent-encoding that is not
+    needed make no difference; query and fragment do not count.
+    """
     if not isinstance(url, str) or len(url) > 2048:
         return None
     try:
         parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    return parts.scheme.lower(), parts.netloc.lower(), parts.path
+    if not host or "@" in parts.netloc:
+        return None
+    scheme = parts.scheme.lower()
+    return scheme, host, port or _PORTS.get(scheme), _ESCAPE.sub(_unescaped, parts.path) or "/"
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    """An unreserved character as itself, another in upper-case hexadecimal digits."""
+    char = chr(int(match.group(1), 16))
+    return char if char in _UNRESERVED else match.group(0).upper()

@@ -8,7 +8,7 @@ what may be asked, and has to believe nobody for it.
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from identity.core import jose
 from identity.core.client_identifier import ClientIdentifier
@@ -138,12 +138,12 @@ def sign_request(
 def link_by_reference(client_id: str, request_uri: str, *, scheme: str) -> str:
     """The link that a QR code holds (§13.1.2)."""
     query = {"client_id": client_id, "request_uri": request_uri, "request_uri_method": "post"}
-    return f"{scheme}://?{urlencode(query)}"
+    return _link(scheme, query)
 
 
 def link_by_value(client_id: str, request: str, *, scheme: str) -> str:
     """The link with the signed request object in it."""
-    return f"{scheme}://?{urlencode({'client_id': client_id, 'request': request})}"
+    return _link(scheme, {"client_id": client_id, "request": request})
 
 
 def link_with_parameters(parameters: JsonObject, *, scheme: str) -> str:
@@ -154,7 +154,12 @@ def link_with_parameters(parameters: JsonObject, *, scheme: str) -> str:
         else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         for name, value in parameters.items()
     }
-    return f"{scheme}://?{urlencode(query)}"
+    return _link(scheme, query)
+
+
+def _link(scheme: str, query: dict[str, str]) -> str:
+    """A space is %20: not every app's URL parser reads a plus as one."""
+    return f"{scheme}://?{urlencode(query, quote_via=quote)}"
 
 
 def matching_code(client_id: str, nonce: str) -> str:

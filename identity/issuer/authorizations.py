@@ -17,13 +17,13 @@ from identity.core.authorization import (
     REQUEST_URI_PREFIX,
     AuthorizationRequest,
     answer_uri,
+    parse_details,
     parse_request,
 )
 from identity.core.claim_rules import missing_from_agency
 from identity.core.issuance import Format, configuration_id, parse_configuration_id
 from identity.core.offers import SecretMalformed, new_secret, secret_digest
 from identity.core.oid4vci_errors import (
-    InvalidAuthorizationDetails,
     InvalidRequest,
     InvalidRequestUri,
     InvalidScope,
@@ -33,11 +33,9 @@ from identity.issuer.flow_records import Authorization, Stage
 from identity.issuer.identification import CitizenIdentification, NotIdentified
 from identity.issuer.parts import IssuerParts
 from identity.issuer.records import Offer, OfferState, Review
-from registry.core.encoding import JsonObject, base64url_encode, parse_json
-from registry.core.refusals import Malformed
+from registry.core.encoding import JsonObject, base64url_encode
 
 GRANTED_OFFER_SECONDS = 15 * 60  # for a wallet that came without an offer
-MAX_CONFIGURATIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +247,10 @@ class AuthorizationDesk:
         if offer is not None:
             offered = [configuration_id(offer.credential_type, form) for form in offer.formats]
         asked = [name for name in request.scopes if name in issued]  # unknown ones are ignored
-        asked += _detailed(request.authorization_details, issued)
+        if request.authorization_details is not None:
+            asked += parse_details(
+                request.authorization_details, allowed=issued, issuer_url=agency.issuer_url
+            )
         if not asked:
             if offer is None or request.scopes:
                 raise InvalidScope("scope names no credential that is issued here")
@@ -278,24 +279,3 @@ _GONE = "this request is unknown, expired or answered, or another browser has it
 
 def _alive(offer: Offer, now: datetime) -> bool:
     return offer.state is OfferState.OFFERED and offer.expires_at > int(now.timestamp())
-
-
-def _detailed(text: str | None, issued: list[str]) -> list[str]:
-    """Configurations that `authorization_details` names (RFC 9396, OpenID4VCI 1.0 §5.1.1)."""
-    if text is None:
-        return []
-    try:
-        details = parse_json(text, max_bytes=1 << 14, max_depth=8)
-    except Malformed as error:
-        raise InvalidAuthorizationDetails("authorization_details is no JSON") from error
-    if not isinstance(details, list) or not 1 <= len(details) <= MAX_CONFIGURATIONS:
-        raise InvalidAuthorizationDetails("authorization_details is no short array")
-    names = []
-    for detail in details:
-        if not isinstance(detail, dict) or detail.get("type") != "openid_credential":
-            raise InvalidAuthorizationDetails("only the type openid_credential is known here")
-        name = detail.get("credential_configuration_id")
-        if not isinstance(name, str) or name not in issued:
-            raise InvalidAuthorizationDetails("credential_configuration_id is not issued here")
-        names.append(name)
-    return names

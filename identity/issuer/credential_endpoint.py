@@ -319,7 +319,7 @@ def _requested_format(token: AccessToken, request: Mapping[str, Any]) -> Format:
         type_name, form = parse_configuration_id(name)
     except NotFound as error:
         raise unknown("no such credential configuration") from error
-    if type_name != token.offer.credential_type or form not in token.offer.formats:
+    if name not in token.configurations or type_name != token.offer.credential_type:
         raise unknown("this access token does not cover that credential")
     return form
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from identity.core.issuance import Format, StatusPlace
+from identity.core.issuance import Format, StatusPlace, configuration_id
 
 
 class OfferState(StrEnum):
@@ -61,6 +61,11 @@ class Offer:
     review: Review = Review.NONE
     dpop_thumbprint: str | None = None  # the one key it is for; None: whoever has the code
 
+    @property
+    def configurations(self) -> tuple[str, ...]:
+        """Identifiers of the credential configurations that are offered."""
+        return tuple(configuration_id(self.credential_type, form) for form in self.formats)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
@@ -68,6 +73,7 @@ class AccessToken:
 
     digest: bytes
     offer: Offer
+    configurations: tuple[str, ...]  # what it covers: of the offer, no more than was authorized
     with_identifiers: bool  # the token response named credential identifiers
     dpop_thumbprint: str | None  # the key it is bound to (RFC 9449 §6)
     expires_at: int

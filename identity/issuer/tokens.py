@@ -1,12 +1,11 @@
 """The token endpoint, and what a token entitles to."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from identity.core.authorization import check_verifier
-from identity.core.issuance import configuration_id
+from identity.core.authorization import check_verifier, parse_details
 from identity.core.offers import (
     AUTHORIZATION_CODE,
     PRE_AUTHORIZED,
@@ -19,6 +18,7 @@ from identity.core.oid4vci_errors import (
     InvalidDpopProof,
     InvalidGrant,
     InvalidRequest,
+    InvalidTarget,
     InvalidToken,
     UnsupportedGrantType,
 )
@@ -26,8 +26,7 @@ from identity.issuer.dpop_desk import DpopDesk
 from identity.issuer.flow_records import Stage
 from identity.issuer.parts import IssuerParts
 from identity.issuer.records import AccessToken, Offer, Review
-from registry.core.encoding import JsonObject, parse_json
-from registry.core.refusals import Malformed
+from registry.core.encoding import JsonObject
 
 TOKEN_SECONDS = 15 * 60  # time for a wallet to make keys and to ask again when an answer was lost
 DEFERRED_TOKEN_SECONDS = 14 * 24 * 3600  # time for an agency to decide
@@ -59,6 +58,8 @@ class TokenDesk:
 
         Raises:
             UnsupportedGrantType, InvalidRequest, InvalidGrant, InvalidDpopProof: RFC 6749 §5.2.
+            InvalidAuthorizationDetails: they name what was not authorized.
+            InvalidTarget: `resource` is another issuer (RFC 8707 §2).
             UseDpopNonce: RFC 9449 §8.
         """
         self._parts.agency(slug)
@@ -86,10 +87,16 @@ class TokenDesk:
         if offer is None:
             raise InvalidGrant("the pre-authorized code is not valid")
         tx_digest = self._tx_digest(offer, code, form)
-        details = _authorization_details(offer, form.get("authorization_details"))
+        self._refuse_other_resource(slug, form)
+        details = self._details(slug, form, authorized=offer.configurations)
         bound = self._bound(slug, dpop, now=now, wanted=offer.dpop_thumbprint, what="offer")
         token, kept = self._new_token(
-            offer, details=details is not None, bound=bound, client_id=None, seconds=seconds
+            offer,
+            configurations=offer.configurations,
+            details=details,
+            bound=bound,
+            client_id=None,
+            seconds=seconds,
         )
         redeemed = self._parts.offers.redeem(
             slug, code_digest, tx_digest=tx_digest, token=kept, now=seconds
@@ -122,19 +129,19 @@ class TokenDesk:
         if form.get("redirect_uri") != granted.redirect_uri:
             raise InvalidGrant("redirect_uri is not the one of the authorization request")
         check_verifier(granted.code_challenge, form.get("code_verifier"))
+        self._refuse_other_resource(slug, form)
         bound = self._bound(slug, dpop, now=now, wanted=granted.dpop_thumbprint, what="code")
         offer = self._parts.offers.read_offer(slug, granted.granted_offer)
         if offer is None:
             raise InvalidGrant("the authorization has ended")
         _check_key(bound, wanted=offer.dpop_thumbprint, what="offer")
-        text = form.get("authorization_details")
-        if text is None and granted.with_identifiers:
-            details: list[JsonObject] | None = [_detail(name) for name in granted.configurations]
-        else:
-            details = _authorization_details(offer, text)
+        details = self._details(slug, form, authorized=granted.configurations)
+        if details is None and granted.with_identifiers:
+            details = granted.configurations
         token, kept = self._new_token(
             offer,
-            details=details is not None,
+            configurations=granted.configurations,
+            details=details,
             bound=bound,
             client_id=granted.client_id,
             seconds=seconds,
@@ -142,6 +149,21 @@ class TokenDesk:
         if not store.exchange(slug, digest, token=kept, now=seconds):
             raise InvalidGrant("the authorization code is used or expired, or its offer has ended")
         return _token_answer(token, kept, details=details, seconds=seconds)
+
+    def _details(
+        self, slug: str, form: Mapping[str, str], *, authorized: Sequence[str]
+    ) -> tuple[str, ...] | None:
+        text = form.get("authorization_details")
+        if text is None:
+            return None
+        return parse_details(
+            text, allowed=authorized, issuer_url=self._parts.agency(slug).issuer_url
+        )
+
+    def _refuse_other_resource(self, slug: str, form: Mapping[str, str]) -> None:
+        url = self._parts.agency(slug).issuer_url
+        if form.get("resource", url) != url:  # RFC 8707 §2.2
+            raise InvalidTarget("resource is not this credential issuer")
 
     def _bound(
         self, slug: str, dpop: str | None, *, now: datetime, wanted: str | None, what: str
@@ -159,17 +181,20 @@ class TokenDesk:
         self,
         offer: Offer,
         *,
-        details: bool,
+        configurations: tuple[str, ...],
+        details: tuple[str, ...] | None,
         bound: str | None,
         client_id: str | None,
         seconds: int,
     ) -> tuple[str, AccessToken]:
+        """A token for what was authorized; details in the token request narrow it (§6.1.1)."""
         token = new_secret(self._parts.random)
         lasts = TOKEN_SECONDS if offer.review is Review.NONE else DEFERRED_TOKEN_SECONDS
         return token, AccessToken(
             digest=secret_digest("access-token", token),
             offer=offer,
-            with_identifiers=details,
+            configurations=configurations if details is None else details,
+            with_identifiers=details is not None,
             dpop_thumbprint=bound,
             expires_at=seconds + lasts,
             client_id=client_id,
@@ -265,28 +290,6 @@ def _check_key(bound: str | None, *, wanted: str | None, what: str) -> None:
         raise InvalidDpopProof(f"the {what} is bound to another DPoP key")
 
 
-def _authorization_details(offer: Offer, text: str | None) -> list[JsonObject] | None:
-    """Answer `authorization_details` (§6.2): each configuration has one data set, itself."""
-    if text is None:
-        return None
-    try:
-        asked = parse_json(text, max_bytes=1 << 14, max_depth=8)
-    except Malformed as error:
-        raise InvalidRequest("authorization_details is no JSON") from error
-    offered = {configuration_id(offer.credential_type, form) for form in offer.formats}
-    answer: list[JsonObject] = []
-    if not isinstance(asked, list) or not 1 <= len(asked) <= len(offered):
-        raise InvalidRequest("authorization_details asks for nothing, or for too much")
-    for detail in asked:
-        if not isinstance(detail, dict) or detail.get("type") != "openid_credential":
-            raise InvalidRequest("authorization_details has another type than openid_credential")
-        name = detail.get("credential_configuration_id")
-        if not isinstance(name, str) or name not in offered:
-            raise InvalidRequest("authorization_details names what was not offered")
-        answer.append(_detail(name))
-    return answer
-
-
 def _detail(name: str) -> JsonObject:
     return {
         "type": "openid_credential",
@@ -296,7 +299,7 @@ def _detail(name: str) -> JsonObject:
 
 
 def _token_answer(
-    token: str, kept: AccessToken, *, details: list[JsonObject] | None, seconds: int
+    token: str, kept: AccessToken, *, details: Sequence[str] | None, seconds: int
 ) -> JsonObject:
     answer: JsonObject = {
         "access_token": token,
@@ -304,5 +307,6 @@ def _token_answer(
         "expires_in": kept.expires_at - seconds,
     }
     if details is not None:
-        answer["authorization_details"] = details
+        # Each configuration has one data set, itself (§6.2).
+        answer["authorization_details"] = [_detail(name) for name in details]
     return answer

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from fastapi import Depends, Path, Request, Response
 from fastapi.responses import JSONResponse
 
+from identity.core import dpop
 from identity.core.jwe import DecryptionKey, JweMalformed, JweNotDecrypted, decrypt
 from identity.core.oid4vci_errors import (
     InvalidCredentialRequest,
@@ -31,6 +32,7 @@ MAX_FORM_FIELDS = 32
 MAX_CREDENTIAL_REQUEST_BYTES = 1 << 20  # ten key proofs of the largest size, and room
 NO_STORE = {"Cache-Control": "no-store"}
 JWT = "application/jwt"
+_DPOP_ALGORITHMS = f'algs="{" ".join(dpop.ALGORITHMS)}"'
 
 Slug = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Clock = Callable[[], datetime]
@@ -112,7 +114,10 @@ def in_protocol_form(
         status, headers = rendered.status, dict(rendered.headers)
         if protected and isinstance(error, InvalidDpopProof | UseDpopNonce):  # RFC 9449 §7.1, §9
             status, code = 401, rendered.body["error"]
-            headers["WWW-Authenticate"] = f'DPoP error="{code}", algs="ES256 EdDSA"'
+            headers["WWW-Authenticate"] = f'DPoP error="{code}", {_DPOP_ALGORITHMS}'
+        elif protected and status == 401:  # RFC 9449 §7.1: what else is taken, for who has none
+            other = "" if scheme == "DPoP" else f', DPoP error="invalid_token", {_DPOP_ALGORITHMS}'
+            headers["WWW-Authenticate"] += other or f", {_DPOP_ALGORITHMS}"
         if nonce is not None and isinstance(error, InvalidDpopProof | UseDpopNonce):
             headers["DPoP-Nonce"] = nonce()
         return JSONResponse(rendered.body, status, headers=headers)

@@ -109,7 +109,10 @@ def test_a_bad_token_is_401_with_a_challenge_of_its_scheme(whole: Whole, scheme:
     )
 
     assert answer.status_code == 401
-    assert answer.headers["www-authenticate"].startswith(f'{scheme} error="invalid_token"')
+    challenge = answer.headers["www-authenticate"]
+    assert challenge.startswith(f'{scheme} error="invalid_token"')
+    assert 'DPoP error="invalid_token"' in challenge  # RFC 9449 §7.1: both schemes are taken
+    assert 'algs="ES256 EdDSA"' in challenge
 
 
 def test_a_notification_is_204_and_an_unknown_one_has_its_own_error(whole: Whole) -> None:

@@ -41,7 +41,7 @@ def flow(bench: Workbench) -> CodeFlow:
         ({"redirect_uri": "org.example.other://cb"}, "invalid_grant"),
         ({"client_id": ""}, "invalid_grant"),
         ({"client_id": "other"}, "invalid_grant"),
-        ({"authorization_details": "{"}, "invalid_request"),
+        ({"authorization_details": "{"}, "invalid_authorization_details"),
     ],
 )
 def test_a_bad_exchange_is_refused_and_the_code_survives(
@@ -138,6 +138,79 @@ def test_authorization_details_are_answered_with_identifiers(
         {"credential_identifier": SCOPE, "proofs": {"jwt": [bench.proof(bench.key())]}},
     )
     assert got.status_code == 200
+
+
+LDP = "resident-identity-ldp-vc"
+DETAILS = '[{{"type":"openid_credential","credential_configuration_id":"{}"}}]'
+
+
+@pytest.mark.parametrize("named", ["scope", "authorization_details"])
+def test_a_token_covers_what_was_authorized_and_not_the_whole_offer(
+    flow: CodeFlow, bench: Workbench, named: str
+) -> None:
+    offer = bench.offer(grants=["authorization_code"])
+    state = offer["credential_offer"]["grants"]["authorization_code"]["issuer_state"]
+    asked = {"scope": "", named: SCOPE if named == "scope" else DETAILS.format(SCOPE)}
+
+    token = flow.token(flow.code(issuer_state=state, **asked)).json()["access_token"]
+
+    def ask(configuration: str, member: str) -> Any:
+        proofs = {"jwt": [bench.proof(bench.key())]}
+        return bench.request(token, {member: configuration, "proofs": proofs})
+
+    refused = ask(LDP, "credential_configuration_id")
+    assert error_of(refused)["error"] == "unknown_credential_configuration"
+    assert error_of(ask(LDP, "credential_identifier"))["error"] == "unknown_credential_identifier"
+    assert ask(SCOPE, "credential_configuration_id").status_code == 200
+
+
+def test_details_of_a_token_request_narrow_and_never_widen(
+    flow: CodeFlow, bench: Workbench
+) -> None:
+    offer = bench.offer(grants=["authorization_code"])
+    state = offer["credential_offer"]["grants"]["authorization_code"]["issuer_state"]
+    code = flow.code(issuer_state=state)  # by its scope for the SD-JWT alone
+
+    wider = flow.token(code, authorization_details=DETAILS.format(LDP))
+    narrow = bench.token(bench.offer(), authorization_details=DETAILS.format(LDP))
+
+    assert error_of(wider)["error"] == "invalid_authorization_details"
+    body = {"credential_configuration_id": SCOPE, "proofs": {"jwt": [bench.proof(bench.key())]}}
+    refused = bench.request(narrow, body)
+    assert error_of(refused)["error"] == "unknown_credential_configuration"
+
+
+def test_details_for_another_issuer_are_refused(flow: CodeFlow, bench: Workbench) -> None:
+    def push(place: str) -> Any:
+        details = DETAILS.format(SCOPE).replace("}]", f',"locations":["{place}"]}}]')
+        return flow.push(scope="", authorization_details=details)
+
+    assert push(bench.issuer).status_code == 201
+    refused = push("https://other.example")
+    assert error_of(refused)["error"] == "invalid_authorization_details"
+
+
+def test_a_token_for_another_resource_is_refused_and_the_code_survives(
+    flow: CodeFlow, bench: Workbench
+) -> None:
+    code, offer = flow.code(), bench.offer()
+    elsewhere = {"resource": "https://other.example"}
+
+    by_code = flow.token(code, **elsewhere)
+    form = bench.token_form(offer, **elsewhere)
+    pre_authorized = bench.http.post(f"{bench.issuer}/token", data=form)
+
+    for answer in (by_code, pre_authorized):
+        assert (answer.status_code, error_of(answer)["error"]) == (400, "invalid_target")
+    assert flow.token(code).status_code == 200
+    assert bench.token(offer)
+
+
+def test_a_space_in_state_comes_back_as_percent_20(flow: CodeFlow) -> None:
+    flow.code(state="s p+")
+
+    location = flow.answer.headers["location"]
+    assert "state=s%20p%2B" in location  # iOS reads a plus as a plus
 
 
 def test_a_key_proof_may_name_the_client_and_no_other(flow: CodeFlow, bench: Workbench) -> None:

@@ -128,14 +128,14 @@ def test_of_many_that_redeem_one_code_exactly_one_wins(bench: Workbench, tmp_pat
         ({"pre-authorized_code": "A" * 43}, "invalid_grant"),
         ({"tx_code": "123456"}, "invalid_request"),
         ({"tx_code": "123456", "user_pin": "654321"}, "invalid_request"),
-        ({"authorization_details": "{"}, "invalid_request"),
-        ({"authorization_details": "[]"}, "invalid_request"),
+        ({"authorization_details": "{"}, "invalid_authorization_details"),
+        ({"authorization_details": "[]"}, "invalid_authorization_details"),
         (
             {
                 "authorization_details": '[{"type":"openid_credential",'
                 '"credential_configuration_id":"degree-sd-jwt"}]'
             },
-            "invalid_request",
+            "invalid_authorization_details",
         ),
     ],
 )
@@ -269,6 +269,10 @@ def test_a_token_asked_for_with_dpop_works_with_that_key_only(bench: Workbench) 
         {"htm": "GET"},
         {"htu": "https://id.example/issuers/registrar/credential"},
         {"htu": "https://elsewhere.example/issuers/registrar/token"},
+        {"htu": "https://id.example:8443/issuers/registrar/token"},
+        {"htu": "https://id.example@elsewhere.example/issuers/registrar/token"},
+        {"htu": "http://id.example/issuers/registrar/token"},
+        {"htu": "https://id.example/issuers/registrar%2Ftoken"},
         {"iat": 0},
         {"iat": True},
         {"iat": None},
@@ -300,3 +304,22 @@ def test_a_bearer_token_is_refused_under_the_dpop_scheme(bench: Workbench) -> No
     )
 
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "htu",
+    [
+        "HTTPS://ID.example/issuers/registrar/token",
+        "https://id.example:443/issuers/registrar/token",
+        "https://id.example/issuers/registr%61r/token",
+        "https://id.example/issuers/registrar/token?a=b#c",
+    ],
+)
+def test_the_address_of_a_dpop_proof_is_compared_normalised(bench: Workbench, htu: str) -> None:
+    proof = _dpop(bench, bench.key(), htu)
+
+    answer = bench.http.post(
+        f"{bench.issuer}/token", data=bench.token_form(bench.offer()), headers={"DPoP": proof}
+    )
+
+    assert (answer.status_code, answer.json().get("token_type")) == (200, "DPoP")
