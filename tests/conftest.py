@@ -8,10 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from tests.postgres import Cluster, NoPostgres, cluster
+
+# No test is timed: a busy machine is no fault. The same examples each time; CAIRN_EXPLORE=1 takes
+# new ones.
+settings.register_profile(
+    "cairn",
+    deadline=None,
+    derandomize=not os.environ.get("CAIRN_EXPLORE"),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("cairn")
 
 _connect = socket.socket.connect
 _connect_ex = socket.socket.connect_ex
