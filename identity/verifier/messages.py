@@ -178,11 +178,15 @@ class ResultMessage(BaseModel):
 
 
 class ProblemMessage(BaseModel):
-    """One reason why something was not verified."""
+    """One reason why something was not verified.
+
+    `type` is a URL, of the specifications where they define one; `reason` is our own code.
+    """
 
     type: str
     title: str
     detail: str
+    reason: str | None = None
 
 
 class NotVerifiedMessage(VerdictMessage):

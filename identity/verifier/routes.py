@@ -17,6 +17,7 @@ from identity.verifier.messages import (
     VerdictMessage,
 )
 from identity.verifier.service import VerifierService
+from identity.verifier.vc_problems import MALFORMED_VALUE_ERROR, PARSING_ERROR, problems_of
 from identity.verifier.wallet_routes import NO_STORE, RequestId, Slug, build_wallet_router
 from registry.core.encoding import MAX_JSON_BYTES, JsonObject, parse_json_object
 from registry.core.refusals import Malformed, Refusal, Unavailable
@@ -33,6 +34,10 @@ _VC_API: dict[int | str, dict[str, Any]] = {
 
 class BodyMalformed(Malformed):
     """The body is not the JSON object that this operation reads."""
+
+
+class BodyNotParsed(BodyMalformed):
+    """The body is no JSON object at all, or one that no two readers would read alike."""
 
 
 async def read_body(request: Request) -> bytes:
@@ -119,6 +124,7 @@ def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
             "verifiableCredential",
             "assertionMethod",
             lambda value, binding: service.verify_credential(party, value, binding=binding),
+            verifier_url=service.party(party).verifier_url,
         )
 
     @router.post("/presentations/verify", response_model=VerdictMessage, responses=_VC_API)
@@ -132,6 +138,7 @@ def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
             "verifiablePresentation",
             "authentication",
             lambda value, binding: service.verify_presentation(party, value, binding=binding),
+            verifier_url=service.party(party).verifier_url,
         )
 
     @router.post("/credentials/derive", status_code=201, responses=_VC_API)
@@ -153,7 +160,12 @@ def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
 
 
 def _answer(
-    body: bytes, member: str, purpose: str, judge: Callable[[object, dict[str, str]], Verdict]
+    body: bytes,
+    member: str,
+    purpose: str,
+    judge: Callable[[object, dict[str, str]], Verdict],
+    *,
+    verifier_url: str,
 ) -> JSONResponse:
     """200 with the verdict, or 400 with a problem for everything that stands against it."""
     try:
@@ -167,20 +179,16 @@ def _answer(
         return _malformed(refusal)
     if verdict.is_verified:
         return JSONResponse(verdict.to_json(), headers=NO_STORE)
-    problems = [
-        {
-            "type": f"/problems/{result.reason.replace('_', '-')}",
-            "title": f"{result.check} failed",
-            "detail": result.detail,
-        }
-        for result in verdict.failures
-    ]
+    problems = problems_of(verdict, verifier_url=verifier_url)
     return JSONResponse({**verdict.to_json(), "problemDetails": problems}, 400, headers=NO_STORE)
 
 
 def _read(body: bytes, member: str) -> tuple[dict[str, Any] | str, JsonObject]:
     """The document under `member` and the options; unknown options are the caller's business."""
-    message = parse_json_object(body)
+    try:
+        message = parse_json_object(body)
+    except Malformed as refusal:
+        raise BodyNotParsed(refusal.detail) from refusal
     value, options = message.get(member), message.get("options", {})
     if not isinstance(value, dict | str):
         raise BodyMalformed(f"{member} is missing")
@@ -190,7 +198,11 @@ def _read(body: bytes, member: str) -> tuple[dict[str, Any] | str, JsonObject]:
 
 
 def _malformed(refusal: Refusal) -> JSONResponse:
-    problem = {"type": "/problems/malformed", "title": "Malformed", "detail": refusal.detail}
+    problem = {
+        "type": PARSING_ERROR if isinstance(refusal, BodyNotParsed) else MALFORMED_VALUE_ERROR,
+        "title": "Malformed",
+        "detail": refusal.detail,
+    }
     return JSONResponse(
         {"verified": False, "problemDetails": [problem]},
         400 if isinstance(refusal, Malformed) else status_of(refusal),

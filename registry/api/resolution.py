@@ -28,6 +28,7 @@ from registry.core.fields import MAX_INTEGER
 from registry.core.identifiers import network_of
 from registry.core.key_documents import jwk_document, key_document
 from registry.core.key_forms import KEY_FORMS, MULTIKEY, in_form
+from registry.core.keys import KeyNotAdmitted
 from registry.core.records import did_key, did_version_key, read_record
 from registry.core.refusals import Malformed, NotFound, Refusal, Unavailable
 
@@ -154,11 +155,7 @@ class Resolver:
             return Resolution(document=self._fetch_web(did, wanted), metadata={})
         if parsed.method not in ("key", "jwk"):
             raise MethodNotSupported(f"did:{parsed.method} is not resolved here")
-        document = (
-            in_form(key_document(did), wanted.key_form)
-            if parsed.method == "key"
-            else jwk_document(did)
-        )
+        document = _of_key(did, wanted) if parsed.method == "key" else jwk_document(did)
         if wanted.version is not None:
             raise DidNotFound("a DID of this method has no versions")
         return Resolution(document=document, metadata={})
@@ -256,6 +253,16 @@ class Resolver:
             else:
                 high = middle - 1
         return low
+
+
+def _of_key(did: str, wanted: Wanted) -> JsonObject:
+    document = key_document(did)
+    try:
+        return in_form(document, wanted.key_form)
+    except KeyNotAdmitted as refusal:
+        raise OptionsNotValid(
+            "publicKeyFormat: keys of this kind are written as Multikey"
+        ) from refusal
 
 
 def read_options(options: Mapping[str, str]) -> Wanted:

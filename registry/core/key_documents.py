@@ -4,6 +4,7 @@ Nothing is looked up. The one check is that the key is one we let in, and that t
 the only text of it, so that two texts never name one key under different DIDs of one method.
 """
 
+from registry.core.bls_keys import g2_multikey, is_g2_multikey, parse_g2_multikey
 from registry.core.did_url import DidNotValid
 from registry.core.encoding import JsonObject, base64url_decode, parse_json_object
 from registry.core.keys import PublicKey, parse_jwk, parse_multikey
@@ -25,10 +26,10 @@ def key_document(did: str) -> JsonObject:
     """
     specific = did.removeprefix("did:key:")
     try:
-        key = parse_multikey(specific)
+        multikey = _admitted(specific)
     except Malformed as error:
         raise DidNotValid(f"did:key holds no key that is admitted: {error.detail}") from error
-    if key.did_key != did:
+    if f"did:key:{multikey}" != did:
         raise DidNotValid("did:key is not in its only form")
     method = f"{did}#{specific}"
     return {
@@ -39,7 +40,7 @@ def key_document(did: str) -> JsonObject:
                 "id": method,
                 "type": "Multikey",
                 "controller": did,
-                "publicKeyMultibase": key.multikey,
+                "publicKeyMultibase": multikey,
             }
         ],
         **{relationship: [method] for relationship in _SIGNING},
@@ -73,6 +74,13 @@ def jwk_document(did: str) -> JsonObject:
         ],
         **{relationship: [method] for relationship in relationships},
     }
+
+
+def _admitted(text: str) -> str:
+    """The only form of a multikey that is admitted."""
+    if is_g2_multikey(text):  # signs credentials of bbs-2023, and nothing that we verify otherwise
+        return g2_multikey(parse_g2_multikey(text))
+    return parse_multikey(text).multikey
 
 
 def _read_jwk(did: str) -> tuple[JsonObject, PublicKey]:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from py_arkworks_bls12381 import G1Point, G2Point, Scalar
 
+from registry.core.bls_keys import read_g2_key
+from registry.core.keys import KeyNotAdmitted
 from registry.core.refusals import Malformed, NotPermitted
 
 G1_BYTES, G2_BYTES, SCALAR_BYTES = 48, 96, 32
@@ -50,15 +52,10 @@ def read_g2(data: bytes) -> G2Point:
     Raises:
         BbsMalformed: as `read_g1`.
     """
-    if len(data) != G2_BYTES:
-        raise BbsMalformed("a point of G2 has 96 bytes")
     try:
-        point = G2Point.from_compressed_bytes(data)
-    except ValueError as error:
-        raise BbsMalformed("bytes are no point of G2") from error
-    if point == G2Point.identity() or bytes(point.to_compressed_bytes()) != data:
-        raise BbsMalformed("bytes are no point of G2")
-    return point
+        return read_g2_key(data)
+    except KeyNotAdmitted as error:
+        raise BbsMalformed(error.detail) from error
 
 
 def read_scalar(data: bytes) -> Scalar:

@@ -4,21 +4,16 @@ They are no `PublicKey`: what signs tokens, DID documents or presentations never
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeGuard
 
 from py_arkworks_bls12381 import G2Point, Scalar
 
-from identity.core.bbs.curve import G2_BYTES, ORDER, BbsMalformed, read_g2, scalar
+from identity.core.bbs.curve import ORDER, BbsMalformed, scalar
 from identity.core.bbs.interface import CORE, expand_message
-from registry.core.encoding import base58_encode, multibase_decode
+from registry.core.bls_keys import g2_multikey, is_g2_multikey, parse_g2_multikey, read_g2_key
 from registry.core.keys import KeyNotAdmitted
-from registry.core.refusals import Malformed
 
 MIN_KEY_MATERIAL_BYTES = 32
-
-_MULTICODEC = bytes([0xEB, 0x01])  # bls12_381-g2-pub
-_PREFIX = "zUC7"  # what every such multikey begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +25,7 @@ class BbsPublicKey:
     @property
     def multikey(self) -> str:
         """`publicKeyMultibase` of a Multikey (VC DI BBS §2.1.1)."""
-        return "z" + base58_encode(_MULTICODEC + self.data)
+        return g2_multikey(self.data)
 
     @property
     def did_key(self) -> str:
@@ -40,7 +35,7 @@ class BbsPublicKey:
     @property
     def point(self) -> G2Point:
         """The key as a point."""
-        return _point(self.data)
+        return read_g2_key(self.data)
 
 
 def bbs_public_key(data: bytes) -> BbsPublicKey:
@@ -49,7 +44,7 @@ def bbs_public_key(data: bytes) -> BbsPublicKey:
     Raises:
         KeyNotAdmitted: wrong length, no point, outside the subgroup, or the identity.
     """
-    _point(bytes(data))
+    read_g2_key(bytes(data))
     return BbsPublicKey(bytes(data))
 
 
@@ -59,15 +54,7 @@ def parse_bbs_multikey(text: object) -> BbsPublicKey:
     Raises:
         KeyNotAdmitted: another kind of key, or as `bbs_public_key`.
     """
-    if not is_bbs_multikey(text):
-        raise KeyNotAdmitted("key is not a BLS12-381 G2 multikey")
-    try:
-        data = multibase_decode(text)
-    except Malformed as error:
-        raise KeyNotAdmitted(error.detail) from error
-    if not data.startswith(_MULTICODEC):
-        raise KeyNotAdmitted("key is not a BLS12-381 G2 multikey")
-    return bbs_public_key(data[len(_MULTICODEC) :])
+    return BbsPublicKey(parse_g2_multikey(text))
 
 
 def parse_bbs_did_key(did: str) -> BbsPublicKey:
@@ -83,7 +70,7 @@ def parse_bbs_did_key(did: str) -> BbsPublicKey:
 
 def is_bbs_multikey(text: object) -> TypeGuard[str]:
     """It begins as the multikey of a BBS key does; whether it is one is for the parser."""
-    return isinstance(text, str) and text.startswith(_PREFIX)
+    return is_g2_multikey(text)
 
 
 def secret_key(material: bytes) -> Scalar:
@@ -104,13 +91,3 @@ def secret_key(material: bytes) -> Scalar:
 def public_key_of(secret: Scalar) -> BbsPublicKey:
     """The public half (SkToPk, §3.4.2)."""
     return bbs_public_key(bytes((G2Point() * secret).to_compressed_bytes()))
-
-
-@lru_cache(maxsize=256)  # a raise is not cached; a key that was admitted stays admitted
-def _point(data: bytes) -> G2Point:
-    if len(data) != G2_BYTES:
-        raise KeyNotAdmitted(f"a BBS key is {G2_BYTES} bytes long")
-    try:
-        return read_g2(data)
-    except BbsMalformed as error:
-        raise KeyNotAdmitted(error.detail) from error

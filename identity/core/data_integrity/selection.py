@@ -95,10 +95,18 @@ def group(
 
 
 def relabelled(quad: Quad, labels: LabelMap) -> Quad:
-    """`quad` with every blank node under its other label."""
-    subject, predicate, value, graph = (
-        labels[term] if term.startswith("_:") else term for term in quad
-    )
+    """`quad` with every blank node under its other label.
+
+    Raises:
+        ProofMalformed: a node without one. Where no context calls `@id` by the name `id`, a part of
+            the document does not keep the names of its nodes.
+    """
+    try:
+        subject, predicate, value, graph = (
+            labels[term] if term.startswith("_:") else term for term in quad
+        )
+    except KeyError as error:
+        raise ProofMalformed("a part of the document has a node that the whole has not") from error
     return subject, predicate, value, graph
 
 

@@ -11,6 +11,7 @@ from identity.core.status_list.packing import (
     GZIP,
     StatusIndexOutOfRange,
     StatusListMalformed,
+    StatusListTooShort,
     compress,
     decompress,
     pack,
@@ -23,6 +24,7 @@ MIN_BITSTRING_BITS = 131_072  # §3.2: the herd to hide in
 _CREDENTIALS_V2 = "https://www.w3.org/ns/credentials/v2"
 _ENTRY = "BitstringStatusListEntry"
 _INDEX = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +56,14 @@ def decode_bitstring(text: object) -> bytes:
     """The uncompressed list.
 
     Raises:
-        StatusListMalformed: not multibase `u`, no single gzip stream, beyond `MAX_LIST_BYTES`, or
-            shorter than `MIN_BITSTRING_BITS`.
+        StatusListMalformed: not multibase `u`, no single gzip stream, or beyond `MAX_LIST_BYTES`.
+        StatusListTooShort: shorter than `MIN_BITSTRING_BITS`.
     """
     if not isinstance(text, str) or not text.startswith("u"):
         raise StatusListMalformed("encodedList is not a base64url multibase value")
     data = decompress(text[1:], GZIP)
     if len(data) * 8 < MIN_BITSTRING_BITS:
-        raise StatusListMalformed(f"status list has fewer than {MIN_BITSTRING_BITS} bits")
+        raise StatusListTooShort(f"status list has fewer than {MIN_BITSTRING_BITS} bits")
     return data
 
 
@@ -139,7 +141,7 @@ def parse_bitstring_entries(credential: JsonObject) -> tuple[BitstringEntry, ...
 
     Raises:
         StatusListMalformed: an entry without purpose, with an index that is no decimal string, a
-            list that is no URL, or a `statusSize` without its messages (§2.1).
+            list that is no URL, the list's `id`, or a `statusSize` without its messages (§2.1).
     """
     status = credential.get("credentialStatus", [])
     entries = status if isinstance(status, list) else [status]
@@ -148,6 +150,20 @@ def parse_bitstring_entries(credential: JsonObject) -> tuple[BitstringEntry, ...
         for entry in entries
         if isinstance(entry, dict) and _ENTRY in strings(entry.get("type"))
     )
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _check_message(message: object) -> None:
+    """One entry of `statusMessage` (§2.1): a hexadecimal `status`, and text."""
+    status = message.get("status") if isinstance(message, dict) else None
+    text = message.get("message") if isinstance(message, dict) else None
+    if not isinstance(status, str) or not _HEXADECIMAL.fullmatch(status):
+        raise StatusListMalformed("statusMessage has an entry without a hexadecimal status")
+    if not isinstance(text, str):
+        raise StatusListMalformed("statusMessage has an entry without a message")
 
 
 def _parse_entry(entry: JsonObject) -> BitstringEntry:
@@ -159,6 +175,11 @@ def _parse_entry(entry: JsonObject) -> BitstringEntry:
         raise StatusListMalformed("statusListIndex is not a decimal string")
     if not is_absolute_iri(uri):
         raise StatusListMalformed("statusListCredential is not a URL")
+    if entry.get("id") == uri:
+        raise StatusListMalformed("status entry has the id of its list")
+    references = entry.get("statusReference", [])
+    if not all(is_absolute_iri(one) for one in _listed(references)):
+        raise StatusListMalformed("statusReference is not a URL, or an array of URLs")
     if not isinstance(bits, int) or isinstance(bits, bool) or not 1 <= bits <= 8:
         raise StatusListMalformed("statusSize is not a number from 1 to 8")
     messages = entry.get("statusMessage")
@@ -166,4 +187,6 @@ def _parse_entry(entry: JsonObject) -> BitstringEntry:
         raise StatusListMalformed("status entry has no statusMessage")
     if messages is not None and (not isinstance(messages, list) or len(messages) != 1 << bits):
         raise StatusListMalformed("statusMessage does not have one message for each value")
+    for message in messages or ():
+        _check_message(message)
     return BitstringEntry(purpose=purpose, index=int(index), uri=str(uri), bits=bits)

@@ -20,6 +20,10 @@ class StatusIndexOutOfRange(StatusListMalformed):
     """The list has no entry of that index."""
 
 
+class StatusListTooShort(StatusListMalformed):
+    """The list is too short to hide in (Bitstring Status List 1.0 §3.5)."""
+
+
 class StatusListExpired(NotPermitted):
     """The list is too old, or not valid yet."""
 

@@ -12,6 +12,7 @@ from identity.core.verification.failure import CheckFailed
 from identity.core.verification.policy import Policy
 from identity.core.verification.presented import Hints, Unverified
 from identity.core.verification.proof import Proven
+from identity.core.verification.verdict import PROOF_FAILED
 from registry.core.accreditation import Accreditation
 from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.encoding import JsonObject
@@ -152,5 +153,5 @@ class Case:
             CheckFailed: its proof did not verify, so there is nothing to speak about.
         """
         if isinstance(self.proven, Refusal):
-            raise CheckFailed("proof_failed", "not looked at, because the proof does not hold")
+            raise CheckFailed(PROOF_FAILED, "not looked at, because the proof does not hold")
         return self.proven

@@ -50,6 +50,7 @@ from identity.core.verification.verdict import (
     INDETERMINATE,
     NOT_PRESENT,
     PASSED,
+    PROOF_FAILED,
     WAIVED_BY_POLICY,
     Check,
     CheckResult,
@@ -212,7 +213,7 @@ def refuse(refusal: Refusal, *, now: datetime, failed: Check = Check.PROOF) -> V
     """The verdict about something that was not, or could not even be, taken apart."""
     results = [_failed(failed, refusal)]
     results += [
-        _failed(check, CheckFailed("proof_failed", "not looked at: there is no such credential"))
+        _failed(check, CheckFailed(PROOF_FAILED, "not looked at: there is no such credential"))
         for check in Check
         if check is not failed
     ]

@@ -28,6 +28,10 @@ class PresentationMalformed(Malformed):
     """Not a credential or presentation in a format that is verified here."""
 
 
+class ProofNotThere(PresentationMalformed):
+    """There is no proof, or none that says under which key it is to be verified."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedSdJwtVc:
     """An SD-JWT VC, with its key binding if it has one."""
@@ -334,7 +338,7 @@ def _method_of(named: object, issuer: object) -> str:
     if isinstance(named, str) and named.startswith("#") and isinstance(issuer, str):
         named = issuer + named
     if not isinstance(named, str) or not named.startswith("did:") or len(named) > 2048:
-        raise PresentationMalformed("the issuer's key is not named by a DID URL")
+        raise ProofNotThere("the issuer's key is not named by a DID URL")
     return named
 
 
@@ -362,5 +366,5 @@ def _first_proof(document: JsonObject) -> JsonObject:
     if isinstance(proof, list) and proof:
         proof = proof[0]
     if not isinstance(proof, dict):
-        raise PresentationMalformed("the credential has no proof")
+        raise ProofNotThere("the credential has no proof")
     return proof

@@ -41,6 +41,7 @@ NOT_PRESENT = "not_present"  # only under a policy that says so in as many words
 INDETERMINATE = "indeterminate"  # likewise: what is needed to judge is not here
 CHECK_RAISED = "check_raised"
 CHECK_ABSENT = "check_absent"
+PROOF_FAILED = "proof_failed"  # not looked at, since nothing is proven
 _EXCUSED = frozenset({WAIVED_BY_POLICY, NOT_PRESENT, INDETERMINATE})
 
 

@@ -20,6 +20,7 @@ from identity.core.data_integrity import add_proof
 from identity.core.data_integrity.proofs import attach
 from identity.core.data_integrity.suites import find_cryptosuite
 from identity.core.jose import sign_compact
+from identity.core.rdf_canon import is_absolute_iri
 from identity.core.sd_jwt import ClaimPath, issue_sd_jwt, make_disclosures
 from identity.core.signing import NamedSigner
 from identity.installation.conformance import Instance
@@ -68,6 +69,12 @@ class Answer:
         for problem in self.body["problemDetails"]:
             assert {"type", "title", "detail"} <= set(problem)
             assert all(isinstance(problem[name], str) for name in ("type", "title", "detail"))
+            assert is_absolute_iri(problem["type"]), problem  # VCDM 2.0 §7.2: a URL
+
+    def problem_types(self) -> set[str]:
+        """The types of what is wrong, by the last part of their URLs."""
+        self.must_refuse()
+        return {problem["type"].rpartition("#")[2] for problem in self.body["problemDetails"]}
 
 
 class Suite:

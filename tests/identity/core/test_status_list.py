@@ -383,6 +383,8 @@ def test_entries_of_a_credential():
     messages = [{"status": hex(n), "message": "m"} for n in range(4)]
     wide = {**ENTRY, "statusPurpose": "message", "statusSize": 2, "statusMessage": messages}
     assert parse_bitstring_entries({"credentialStatus": wide})[0].bits == 2
+    explained = {**ENTRY, "id": f"{URI}#1", "statusReference": ["https://status.example/why"]}
+    assert parse_bitstring_entries({"credentialStatus": explained})[0].uri == URI
 
 
 @pytest.mark.parametrize(
@@ -411,6 +413,14 @@ def test_entries_of_a_credential():
         {"statusSize": 2},
         {"statusSize": 2, "statusMessage": [{}] * 3},
         {"statusMessage": "x"},
+        {"statusMessage": [{"status": "0x0", "message": "no"}, {}]},
+        {"statusMessage": [{"status": "0x0", "message": "no"}, "0x1"]},
+        {"statusMessage": [{"status": 0, "message": "no"}, {"status": 1, "message": "yes"}]},
+        {"statusMessage": [{"status": "0", "message": "no"}, {"status": "1", "message": "yes"}]},
+        {"statusMessage": [{"status": "0x0", "message": "no"}, {"status": "0x1"}]},
+        {"id": URI},
+        {"statusReference": "relative"},
+        {"statusReference": ["https://status.example/why", 7]},
     ],
 )
 def test_entries_that_are_refused(change):

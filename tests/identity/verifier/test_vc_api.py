@@ -49,7 +49,9 @@ def test_a_revoked_credential_is_a_400_that_says_why(bench: Workbench):
 
     assert answer.status_code == 400
     assert answer.json()["verified"] is False
-    assert [problem["type"] for problem in answer.json()["problemDetails"]] == ["/problems/revoked"]
+    assert [
+        (problem["type"], problem["reason"]) for problem in answer.json()["problemDetails"]
+    ] == [("https://www.w3.org/ns/credentials/status-list#STATUS_VERIFICATION_ERROR", "revoked")]
     assert answer.json()["credentials"] == []
 
 
@@ -88,9 +90,9 @@ def test_a_presentation_is_verified_for_its_domain_and_challenge(bench: Workbenc
     assert good.status_code == 200, good.text
     assert (bad.status_code, bad.json()["problemDetails"][0]["type"]) == (
         400,
-        "/problems/other-nonce",
+        "https://w3id.org/security#INVALID_CHALLENGE_ERROR",
     )
-    assert unbound.json()["problemDetails"][0]["type"] == "/problems/nothing-expected"
+    assert unbound.json()["problemDetails"][0]["reason"] == "nothing_expected"
 
 
 def _did_key_credential(**changes):

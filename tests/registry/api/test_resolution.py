@@ -17,6 +17,10 @@ RESOLUTION = "application/did-resolution"
 DEREFERENCING = "application/did-url-dereferencing"
 ED25519 = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
 P256 = "did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169"
+BLS12_381_G2 = (  # did:key method, example of this kind
+    "did:key:zUC7K4ndUaGZgV7Cp2yJy6JtMoUHY6u7tkcSYUvPrEidqBmLCTLmi6d5WvwnUqejscAkERJ3bfjEiSYtdPkRSE"
+    "8kSa11hFBr4sTgnbZ95SJj19PN2jdvJjyzpSZgxkyyxNnBNnY"
+)
 P384 = "did:key:z82LkvCwHNreneWpsgPEbV3gu1C6NFJEBg4srfJ5gdxEsMGRJUz2sG9FE42shbn2xkZJh54"
 
 
@@ -110,6 +114,9 @@ def test_the_preferred_media_type_wins(registry: Registry) -> None:
         (ED25519[:-4], 400, "INVALID_DID"),
         (P256 + "1", 400, "INVALID_DID"),
         ("did:key:u7QEu", 400, "INVALID_DID"),
+        (BLS12_381_G2[:-1] + "z", 400, "INVALID_DID"),
+        (BLS12_381_G2[:-4], 400, "INVALID_DID"),
+        ("did:key:zUC7", 400, "INVALID_DID"),
         ("did:jwk:e30", 400, "INVALID_DID"),
         ("did:jwk:%20", 400, "INVALID_DID"),
         ("did:cairn:testnet:0OIl", 400, "INVALID_DID"),
@@ -130,7 +137,7 @@ def test_errors_have_the_frame(registry: Registry, did: str, status: int, error:
     assert answer.json()["didDocument"] is None
 
 
-@pytest.mark.parametrize("did", [ED25519, P256, P384])
+@pytest.mark.parametrize("did", [ED25519, P256, P384, BLS12_381_G2])
 def test_did_key_of_every_admitted_type(registry: Registry, did: str) -> None:
     document = get(registry, did, "application/did").json()
 
@@ -149,6 +156,15 @@ def test_did_key_of_every_admitted_type(registry: Registry, did: str) -> None:
         "capabilityInvocation",
     ):
         assert document[relationship] == [method["id"]]
+
+
+def test_a_key_of_bls12_381_has_one_form(registry: Registry) -> None:
+    multikey = BLS12_381_G2.removeprefix("did:key:")
+    part = get(registry, f"{BLS12_381_G2}%23{multikey}", DEREFERENCING).json()["contentStream"]
+    as_jwk = get(registry, f"{BLS12_381_G2}?publicKeyFormat=JsonWebKey")
+
+    assert part["publicKeyMultibase"] == multikey
+    assert (as_jwk.status_code, code(as_jwk)) == (400, "INVALID_OPTIONS")
 
 
 @pytest.mark.parametrize("did", [ED25519, P256, P384])
