@@ -4,12 +4,12 @@ import hmac
 from collections.abc import Collection
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Engine, Executable, delete, select, update
+from sqlalchemy import CursorResult, Engine, Executable, delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from identity.adapters.database import transaction
-from identity.adapters.issuer_tables import NonceRow, OfferRow, TokenRow
+from identity.adapters.issuer_tables import IssuanceRow, NonceRow, OfferRow, TokenRow
 from identity.core.issuance import Format
 from identity.core.offers import MAX_TX_CODE_TRIES
 from identity.issuer.records import AccessToken, Offer, OfferState, Review
@@ -65,8 +65,9 @@ class SqlOfferStore:
                     OfferRow.agency == agency,
                     OfferRow.subject == subject,
                     OfferRow.dpop_thumbprint == thumbprint,
-                    OfferRow.state == OfferState.OFFERED,
+                    OfferRow.state != OfferState.DEAD,
                     OfferRow.expires_at > now,
+                    ~exists().where(IssuanceRow.issuance == OfferRow.offer),
                 )
                 .order_by(OfferRow.created_at, OfferRow.offer)
             )

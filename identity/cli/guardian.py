@@ -24,6 +24,8 @@ from identity.core.guardians import (
     DAY,
     MAX_APPROVAL_SECONDS,
     RecoveryCase,
+    key_code,
+    recovery_code,
     sign_approval,
 )
 from identity.core.signing import NamedSigner
@@ -45,8 +47,12 @@ class ApprovalRefused(NotPermitted):
 
 @app.command("keygen")
 def keygen(keys: Keys, passphrase_file: PassphraseFile = None) -> None:
-    """Make a guardian's key, or open it; prints the public half as a JWK."""
+    """Make a guardian's key, or open it; prints the public half as a JWK.
+
+    The digits beside it are for the person, who compares them with those that her wallet shows.
+    """
     held = open_key_file(keys, passphrase_file, GUARDIAN_KEYS, make=True)["guardian"]
+    typer.echo(key_code(held.key), err=True)
     typer.echo(json.dumps(held.key.jwk))
 
 
@@ -68,6 +74,7 @@ def approve(
     now = int(time.time())
     case = RecoveryCase(agency=agency, arrangement=arrangement, recovery=recovery, new_key=new_key)
     signer = NamedSigner(held, APPROVAL_TYP)
+    typer.echo(f"the new wallet must show {recovery_code(case)}", err=True)
     signed = sign_approval(case, signer=signer, now=now, expires=now + days * DAY)
     if not send:
         typer.echo(signed)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from identity.core.jose import parse_compact, sign_compact, verify_compact
 from identity.core.signing import Signer
 from registry.core.encoding import JsonObject
+from registry.core.hashing import labelled_hash
 from registry.core.keys import KeyType, PublicKey, parse_jwk
 from registry.core.refusals import Malformed, NotPermitted
 
@@ -224,6 +225,23 @@ def enough(
         verify_approval(text, case=case, guardians=known, now=came) for text, came in approvals
     }
     return len(given) >= arrangement.threshold
+
+
+def key_code(key: PublicKey) -> str:
+    """Digits that two people compare before one chooses the other's key: five groups of four."""
+    return _digits(labelled_hash("cairn/guardian-code/v1", key.jwk_thumbprint.encode()))
+
+
+def recovery_code(case: RecoveryCase) -> str:
+    """Digits that a guardian and the new wallet compare before she approves."""
+    parts = (case.agency, case.arrangement, case.recovery, case.new_key)
+    return _digits(labelled_hash("cairn/recovery-code/v1", *(part.encode() for part in parts)))
+
+
+def _digits(digest: bytes) -> str:
+    """66 bits: nobody makes a key whose digits are those of another one."""
+    text = f"{int.from_bytes(digest[:12]) % 10**20:020}"
+    return " ".join(text[at : at + 4] for at in range(0, 20, 4))
 
 
 def _whole(value: JsonObject, name: str) -> int:

@@ -119,7 +119,7 @@ class People(Protocol):
         ...
 
     def offer_again(self, agency: str, subject: str, *, key: str, now: int) -> list[JsonObject]:
-        """What was offered to this key and can still be redeemed, offered anew in its place."""
+        """What was offered to this key and was not issued yet, offered anew in its place."""
         ...
 
     def issuer_url(self, agency: str) -> str:

@@ -103,7 +103,7 @@ class OfferStore(Protocol):
     def open_offers_for(
         self, agency: str, subject: str, thumbprint: str, *, now: int
     ) -> list[Offer]:
-        """Her offers for this one key that can still be redeemed."""
+        """Her offers for this one key that live and of which nothing was issued yet."""
         ...
 
     def redeem(

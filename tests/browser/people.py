@@ -1,5 +1,6 @@
 """A citizen's phone and a relying party's phone: Chromium with a camera of its own."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -30,18 +31,14 @@ FLAGS = (
 )
 
 
-class Phone:
-    """One device with one page, 390 by 844, and a camera that sees what is held into it."""
+class Device:
+    """One device with one page, 390 by 844, and no camera: a context of a browser of others."""
 
-    def __init__(self, playwright: Playwright, folder: Path, *, language: str = "en") -> None:
-        self._video = folder / "camera.mjpeg"
-        hold_into(self._video, Image.new("RGB", (200, 200), "white"))
-        self._browser: Browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[*FLAGS, f"--use-file-for-fake-video-capture={self._video}"],
-        )
-        self.context: BrowserContext = self._browser.new_context(
-            viewport=PHONE, device_scale_factor=2, locale=language, permissions=["camera"]
+    def __init__(
+        self, browser: Browser, *, language: str = "en", permissions: Sequence[str] = ()
+    ) -> None:
+        self.context: BrowserContext = browser.new_context(
+            viewport=PHONE, device_scale_factor=2, locale=language, permissions=[*permissions]
         )
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
@@ -56,14 +53,6 @@ class Phone:
         waiting = "/receipts/" in message.location.get("url", "")
         if message.type == "error" and not waiting:
             self.errors.append(message.text)
-
-    def see_text(self, text: str) -> None:
-        """Hold a printed code of `text` before the camera."""
-        hold_into(self._video, code_image(text))
-
-    def see_screen(self, shown: Locator) -> None:
-        """Hold another phone before the camera, showing `shown`."""
-        hold_into(self._video, Image.open(BytesIO(shown.screenshot())).convert("RGB"))
 
     def at(self, name: str) -> Locator:
         """The element with this test id."""
@@ -82,6 +71,31 @@ class Phone:
     def picture(self, path: Path) -> None:
         """A screenshot."""
         self.page.screenshot(path=path)
+
+    def close(self) -> None:
+        """Switch it off."""
+        self.context.close()
+
+
+class Phone(Device):
+    """A device with a browser of its own, and a camera that sees what is held into it."""
+
+    def __init__(self, playwright: Playwright, folder: Path, *, language: str = "en") -> None:
+        self._video = folder / "camera.mjpeg"
+        hold_into(self._video, Image.new("RGB", (200, 200), "white"))
+        self._browser: Browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[*FLAGS, f"--use-file-for-fake-video-capture={self._video}"],
+        )
+        super().__init__(self._browser, language=language, permissions=["camera"])
+
+    def see_text(self, text: str) -> None:
+        """Hold a printed code of `text` before the camera."""
+        hold_into(self._video, code_image(text))
+
+    def see_screen(self, shown: Locator) -> None:
+        """Hold another phone before the camera, showing `shown`."""
+        hold_into(self._video, Image.open(BytesIO(shown.screenshot())).convert("RGB"))
 
     def close(self) -> None:
         """Switch it off."""

@@ -68,10 +68,10 @@ export function parseJwk(jwk: Json | undefined): PublicKey {
   throw new Problem('malformed', 'JWK has an unknown type')
 }
 
-/** RFC 7638 thumbprint of a P-256 JWK. */
+/** RFC 7638 thumbprint of a P-256 or (RFC 8037) Ed25519 JWK. */
 export function thumbprint(jwk: JsonObject): string {
   const { kty, crv, x, y } = jwk as Record<'kty' | 'crv' | 'x' | 'y', string>
-  return base64urlEncode(sha256(utf8(canonicalJson({ kty, crv, x, y }))))
+  return base64urlEncode(sha256(utf8(canonicalJson(kty === 'OKP' ? { kty, crv, x } : { kty, crv, x, y }))))
 }
 
 /** Returns nothing on success. @throws Problem 'signature' */

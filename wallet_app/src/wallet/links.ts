@@ -1,7 +1,9 @@
 /** What a scanned code or a pasted text is. */
 import { Problem } from '../shared/problem'
+import { parseGuardianLink, type GuardianLink } from './guardians/codes'
 
 export type Link =
+  | GuardianLink
   | { readonly kind: 'offer'; readonly offer: string | null; readonly offerUri: string | null }
   | { readonly kind: 'issuer'; readonly issuer: string; readonly configuration: string }
   | {
@@ -23,6 +25,8 @@ const REQUEST_SCHEMES = ['openid4vp:', 'haip-vp:', 'eudi-openid4vp:']
  * @throws Problem 'not-a-link'
  */
 export function parseLink(text: string): Link {
+  const guardians = parseGuardianLink(text)
+  if (guardians) return guardians
   const trimmed = text.trim()
   if (trimmed.length > MAX_LINK_CHARS) throw new Problem('not-a-link', 'too long')
   let url: URL

@@ -39,12 +39,17 @@ export interface Surroundings {
  * Receive everything the offer holds, each credential in several copies under keys of their own.
  *
  * A card is stored before the issuer is told that it was accepted. A card that the issuer defers is
- * kept as pending and left out of the answer.
+ * kept as pending and left out of the answer. An offer may be made for one key alone.
  *
  * @throws Problem 'tx-code', 'offer-used', 'credential-invalid', and those of the network.
  */
-export async function receiveOffer(offer: Offer, txCode: string, around: Surroundings): Promise<Card[]> {
-  return receiveWith(offer, await fetchToken(offer, txCode, around), around)
+export async function receiveOffer(
+  offer: Offer,
+  txCode: string,
+  around: Surroundings,
+  madeFor: HolderKey | null = null,
+): Promise<Card[]> {
+  return receiveWith(offer, await fetchToken(offer, txCode, around, madeFor), around)
 }
 
 /** The same with a token that is there already. */
@@ -90,14 +95,19 @@ export async function fetchDeferred(pending: PendingCard, around: Surroundings):
   return card
 }
 
-async function fetchToken(offer: Offer, txCode: string, around: Surroundings): Promise<Access> {
+async function fetchToken(
+  offer: Offer,
+  txCode: string,
+  around: Surroundings,
+  madeFor: HolderKey | null,
+): Promise<Access> {
   const fields: Record<string, string> = {
     grant_type: 'urn:ietf:params:oauth:grant-type:pre-authorized_code',
     'pre-authorized_code': offer.code ?? '',
     resource: offer.issuer,
   }
   if (offer.txCode) fields.tx_code = txCode
-  const key = offer.dpop ? await makeHolderKey() : null
+  const key = madeFor ?? (offer.dpop ? await makeHolderKey() : null)
   const answer = await provenRequest(offer.endpoints.token, form(fields), key, null, around)
   if (answer.status === 400 || answer.status === 401) {
     // invalid_grant covers a wrong transaction code and a spent offer alike (OpenID4VCI §6.3).

@@ -5,6 +5,7 @@ import type { TrustMemory } from '../shared/registry'
 import type { Head } from '../shared/trust'
 import type { PendingAuthorization } from './authorizing'
 import type { Card, HistoryEntry } from './cards'
+import { GuardianMemory, type Arrangement, type Guarded, type Recovery } from './guardians/memory'
 import { makeHolderKey, type HolderKey } from './holder_keys'
 import type { SeenRecord } from './own_record'
 import type { PendingCard } from './receiving'
@@ -12,20 +13,27 @@ import type { PendingCard } from './receiving'
 export type Pending = PendingAuthorization | PendingCard
 
 const NAME = 'cairn-wallet'
-const VERSION = 3
+const VERSION = 4
 const MAX_HISTORY = 1000 // entries; older ones are dropped
 
-interface WalletSchema extends DBSchema {
+export interface WalletSchema extends DBSchema {
   keys: { key: string; value: HolderKey }
   cards: { key: string; value: Card }
   history: { key: string; value: HistoryEntry; indexes: { time: number } }
   trust: { key: string; value: unknown }
   pending: { key: string; value: Pending }
   pseudonyms: { key: string; value: HolderKey }
+  arrangements: { key: string; value: Arrangement }
+  guarded: { key: string; value: Guarded }
+  recoveries: { key: string; value: Recovery }
 }
 
 export class Store implements TrustMemory {
-  private constructor(private readonly database: IDBPDatabase<WalletSchema>) {}
+  readonly guardians: GuardianMemory
+
+  private constructor(private readonly database: IDBPDatabase<WalletSchema>) {
+    this.guardians = new GuardianMemory(database)
+  }
 
   /** @throws Problem 'storage' where the browser keeps nothing (some private windows). */
   static async open(): Promise<Store> {
@@ -40,6 +48,11 @@ export class Store implements TrustMemory {
           }
           if (from < 2) fresh.createObjectStore('pending', { keyPath: 'id' })
           if (from < 3) fresh.createObjectStore('pseudonyms') // by the party's DID
+          if (from < 4) {
+            fresh.createObjectStore('arrangements', { keyPath: 'agency' })
+            fresh.createObjectStore('guarded', { keyPath: 'id' })
+            fresh.createObjectStore('recoveries', { keyPath: 'id' })
+          }
         },
         blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
       })

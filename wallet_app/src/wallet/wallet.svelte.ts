@@ -6,6 +6,10 @@ import { Registry } from '../shared/registry'
 import { anchorPatiently, isAnchored } from './anchoring'
 import { beginAuthorization, finishAuthorization, isAnswer } from './authorizing'
 import type { Card, HistoryEntry } from './cards'
+import type { Ask } from './guardians/codes'
+import { complete } from './guardians/desk'
+import { Guardians } from './guardians/guardians.svelte'
+import type { Recovery } from './guardians/memory'
 import { linkOfPage, parseLink, type Link } from './links'
 import { readCatalogue, readOffer, type Offer } from './offers'
 import { answerRequest, choicesFor, type Choice, type Choices } from './presenting'
@@ -14,7 +18,8 @@ import { declineRequest, readRequest, type VerifiedRequest } from './requests'
 import { checkStatus } from './status'
 import { Store } from './store'
 
-const PLAIN = ['home', 'add', 'share', 'show', 'history', 'record', 'settings'] as const
+const GUARDING = ['guardians', 'guard', 'choose', 'approve', 'recover'] as const
+const PLAIN = ['home', 'add', 'share', 'show', 'history', 'record', 'settings', ...GUARDING] as const
 type Plain = (typeof PLAIN)[number]
 
 export type Screen =
@@ -37,9 +42,11 @@ export class Wallet {
   anchorProblem = $state.raw<{ card: string; problem: Problem } | null>(null)
   readonly base = ownBase()
   readonly registry: Registry
+  readonly guardians: Guardians
 
   constructor(readonly store: Store) {
     this.registry = new Registry(`${this.base}/registry`, store)
+    this.guardians = new Guardians(this)
   }
 
   readonly now = (): number => Math.floor(Date.now() / 1000)
@@ -52,6 +59,7 @@ export class Wallet {
     else if (!this.openPageLink()) this.screen = screenOf(location.hash)
     for (const card of this.cards) if (!isAnchored(card)) void this.anchor(card)
     void this.lookAgain()
+    await this.guardians.start()
   }
 
   /** Where agencies send the citizen back to; it stands for this wallet as a client as well. */
@@ -144,6 +152,7 @@ export class Wallet {
         this.go({ name: 'offer', offer, problem: null })
         return
       }
+      if (link.kind !== 'request') return this.go({ name: this.guardians.accept(link) })
       const asked = await readRequest(link, this)
       const choices = await this.choices(asked)
       if (choices) this.go({ name: 'consent', asked, choices })
@@ -172,6 +181,31 @@ export class Wallet {
       const problem = asProblem(error)
       this.cards = await this.store.cards()
       this.go(problem.code === 'tx-code' ? { name: 'offer', offer, problem } : { name: 'problem', problem })
+    }
+  }
+
+  /** A guardian is asked to approve; without `ask` she scans it first. */
+  askedToApprove(ask: Ask | null): void {
+    this.guardians.ask = ask
+    this.go({ name: 'approve' })
+  }
+
+  /** After the wait: end what the old phone held, and receive it anew with the approved key. */
+  async completeRecovery(recovery: Recovery, threshold: number): Promise<void> {
+    this.go({ name: 'working', what: 'receiving' })
+    try {
+      const cards: Card[] = []
+      let offer: Offer | null = null
+      for (const { link, txCode } of await complete(recovery.ask, recovery.key, this)) {
+        offer = await readOffer(parseLink(link) as Extract<Link, { kind: 'offer' }>)
+        cards.push(...(await receiveOffer(offer, txCode, this, recovery.key)))
+      }
+      await this.guardians.recovered(recovery, threshold)
+      if (offer) await this.received(offer, cards)
+      else this.go({ name: 'received', cards })
+    } catch (error) {
+      this.cards = await this.store.cards()
+      this.go({ name: 'problem', problem: asProblem(error) })
     }
   }
 
