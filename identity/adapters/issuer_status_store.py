@@ -188,6 +188,7 @@ class SqlStatusStore:
             group=row.group_id,
             version=row.version,
             token=row.token,
+            token_cwt=row.token_cwt or b"",
             revocation=row.revocation,
             suspension=row.suspension,
             signed_at=row.signed_at,
@@ -199,6 +200,7 @@ class SqlStatusStore:
         values = {
             "version": documents.version,
             "token": documents.token,
+            "token_cwt": documents.token_cwt,
             "revocation": documents.revocation,
             "suspension": documents.suspension,
             "signed_at": documents.signed_at,

@@ -192,6 +192,7 @@ class StatusDocumentRow(Base):
     group_id: Mapped[str] = mapped_column(_ID, primary_key=True)
     version: Mapped[int]
     token: Mapped[str]
+    token_cwt: Mapped[bytes | None] = mapped_column(LargeBinary)  # null in older ones
     revocation: Mapped[bytes] = mapped_column(LargeBinary)
     suspension: Mapped[bytes] = mapped_column(LargeBinary)
     signed_at: Mapped[int]

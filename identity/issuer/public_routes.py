@@ -8,6 +8,8 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from identity.core.parties import Agency
+from identity.core.status_list import STATUS_TOKEN_TYP
+from identity.core.status_list.cwt import STATUS_CWT_TYP
 from identity.issuer.anchoring import NotAnchoredYet, Receipts
 from identity.issuer.metadata import (
     issuer_metadata,
@@ -27,6 +29,7 @@ _STATUS_CACHE = f"public, max-age={TTL_SECONDS}"
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "As the client has it"}}
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _JSON_TYPES = ("application/vc+ld+json", "application/ld+json", "application/json")
+_STATUS_JWT = f"application/{STATUS_TOKEN_TYP}"
 _ISSUER = "openid-credential-issuer"
 _DOCUMENTS: dict[str, Callable[[IssuerParts, Agency], JsonObject]] = {
     _ISSUER: lambda parts, agency: issuer_metadata(
@@ -69,16 +72,23 @@ def build_public_router(
         issuer = parts.agency(agency)
         made = _DOCUMENTS[document](parts, issuer)
         headers = {**_METADATA_CACHE, "Vary": "Accept"}
-        if document == _ISSUER and _wants_signed(request.headers.get("Accept", "")):
+        if document == _ISSUER and _prefers(
+            request.headers.get("Accept", ""), "application/jwt", over="application/json"
+        ):
             text = signed_metadata(made, issuer, now=clock())
             return Response(text, media_type="application/jwt", headers=headers)
         return JSONResponse(made, headers=headers)
 
-    @router.get("/issuers/{agency}/status/{group}/token", responses=_UNCHANGED)
+    @router.get(
+        "/issuers/{agency}/status/{group}/token",
+        responses={200: {"content": {_STATUS_JWT: {}, STATUS_CWT_TYP: {}}}, **_UNCHANGED},
+    )
     def read_status_token(agency: Slug, group: _Group, request: Request) -> Response:
-        """The Token Status List of a group."""
+        """The Token Status List of a group: as JWT, or as CWT for whoever rather has that."""
         documents = publisher.documents(agency, group, now=clock())
-        return _listed(request, documents.token.encode("ascii"), "application/statuslist+jwt")
+        if _prefers(request.headers.get("Accept", ""), STATUS_CWT_TYP, over=_STATUS_JWT):
+            return _listed(request, documents.token_cwt, STATUS_CWT_TYP)
+        return _listed(request, documents.token.encode("ascii"), _STATUS_JWT)
 
     @router.get("/issuers/{agency}/status/{group}/{purpose}", responses=_UNCHANGED)
     def read_status_credential(
@@ -128,8 +138,8 @@ def _listed(request: Request, body: bytes, media_type: str) -> Response:
     return Response(body, media_type=media_type, headers=headers)
 
 
-def _wants_signed(accept: str) -> bool:
-    """Whether a client names `application/jwt` with a greater weight than JSON, or before it."""
+def _prefers(accept: str, media_type: str, *, over: str) -> bool:
+    """Whether a client gives `media_type` more weight than the usual one, or names it first."""
     weights: dict[str, tuple[float, int]] = {}
     for place, item in enumerate(accept.split(",")[:16]):
         name, *parameters = (part.strip().lower() for part in item.split(";"))
@@ -141,12 +151,12 @@ def _wants_signed(accept: str) -> bool:
                 except ValueError:
                     weight = 0.0
         weights[name] = (weight, -place)
-    signed = weights.get("application/jwt", (0.0, 0))
-    plain = max(
-        (weights[name] for name in ("application/json", "*/*") if name in weights),
+    wanted = weights.get(media_type, (0.0, 0))
+    usual = max(
+        (weights[name] for name in (over, "application/*", "*/*") if name in weights),
         default=(0.0, -99),
     )
-    return signed[0] > 0 and signed > plain
+    return wanted[0] > 0 and wanted > usual
 
 
 def _tags(request: Request) -> list[str]:

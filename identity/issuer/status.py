@@ -11,8 +11,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import Any
 
-from identity.core.certificates import with_x5c
+from identity.core.certificates import NO_CERTIFICATES, with_x5c
 from identity.core.data_integrity import add_proof
 from identity.core.issuance import (
     BACKDATE_SECONDS,
@@ -29,6 +30,7 @@ from identity.core.status_list import (
     pack_token_list,
     status_token_payload,
 )
+from identity.core.status_list.cwt import sign_status_cwt
 from identity.issuer.ledger_transactions import publish_status_transaction
 from identity.issuer.parts import IssuerParts
 from identity.issuer.records import (
@@ -229,6 +231,7 @@ class StatusPublisher:
         if (
             stored is not None
             and stored.version == state.version
+            and stored.token_cwt
             and 0 <= seconds - stored.signed_at < REFRESH_AFTER.total_seconds()
         ):
             return stored
@@ -264,23 +267,27 @@ class StatusPublisher:
         # Signed with the key of its SD-JWT VCs, also after that key was replaced: wallets look for
         # no other (openid4vc.md §2). The certificate is the newest key's.
         signer = agency.signer_of(state.key)
+        certificates = agency.certificates if signer is agency.jose else NO_CERTIFICATES
+        listed: dict[str, Any] = {
+            "uri": status_uri(agency.issuer_url, state.group, "token"),
+            "data": lists.token,
+            "bits": BITS,
+            "issued_at": int(started.timestamp()),
+            "expires_at": int(ends.timestamp()),
+            "ttl_seconds": TTL_SECONDS,
+        }
         header = {"typ": STATUS_TOKEN_TYP, "kid": signer.verification_method}
         token = sign_compact(
-            header=with_x5c(header, agency.certificates) if signer is agency.jose else header,
-            payload=status_token_payload(
-                uri=status_uri(agency.issuer_url, state.group, "token"),
-                data=lists.token,
-                bits=BITS,
-                issued_at=int(started.timestamp()),
-                expires_at=int(ends.timestamp()),
-                ttl_seconds=TTL_SECONDS,
-            ),
+            header=with_x5c(header, certificates),
+            payload=status_token_payload(**listed),
             signer=signer,
         )
+        token_cwt = sign_status_cwt(**listed, signer=signer, chain=certificates.current())
         return StatusDocuments(
             group=state.group,
             version=state.version,
             token=token,
+            token_cwt=token_cwt,
             revocation=credential("revocation", lists.revocation),
             suspension=credential("suspension", lists.suspension),
             signed_at=int(now.timestamp()),

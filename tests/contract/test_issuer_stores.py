@@ -301,6 +301,7 @@ def test_signed_lists_never_go_back_to_an_older_version(stores: Stores) -> None:
         group=GROUP,
         version=2,
         token="new",
+        token_cwt=b"new",
         revocation=b"{}",
         suspension=b"{}",
         expires_at=NOW + 9,

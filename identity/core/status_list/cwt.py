@@ -1,11 +1,11 @@
 """IETF Token Status List as a CWT (draft-ietf-oauth-status-list §5.2, §6.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cbor2
 
-from identity.core.cose import TYP, parse_sign1, sign_sign1, verify_sign1
+from identity.core.cose import KID, TYP, parse_sign1, sign_sign1, verify_sign1
 from identity.core.rdf_canon import is_absolute_iri
 from identity.core.signing import Signer
 from identity.core.status_list.packing import ZLIB, StatusListMalformed, compress, decompress
@@ -22,6 +22,7 @@ STATUS_CWT_TYP = "application/statuslist+cwt"
 
 _SUB, _EXP, _IAT = 2, 4, 6  # RFC 8392 §4
 _STATUS, _TTL, _STATUS_LIST = 65535, 65534, 65533
+_X5CHAIN = 33  # RFC 9360 §2
 _MAX_DEPTH, _MAX_VALUES = 6, 256  # claims of a referenced token; a list token has nine values
 
 
@@ -34,8 +35,14 @@ def sign_status_cwt(
     expires_at: int,
     ttl_seconds: int,
     signer: Signer,
+    chain: Sequence[bytes] = (),
 ) -> bytes:
-    """A status list token as a tagged COSE_Sign1; times are unix seconds."""
+    """A status list token as a tagged COSE_Sign1; times are unix seconds.
+
+    Args:
+        signer: its verification method goes into `kid`.
+        chain: certificates of its key (DER, the leaf first), for `x5chain`; none leaves it out.
+    """
     claims = {
         _SUB: uri,
         _IAT: issued_at,
@@ -43,7 +50,13 @@ def sign_status_cwt(
         _TTL: ttl_seconds,
         _STATUS_LIST: {"bits": bits, "lst": compress(data, ZLIB)},
     }
-    return sign_sign1(protected={TYP: STATUS_CWT_TYP}, payload=cbor2.dumps(claims), signer=signer)
+    protected: dict[Any, Any] = {
+        TYP: STATUS_CWT_TYP,
+        KID: signer.verification_method.encode("utf-8"),
+    }
+    if chain:
+        protected[_X5CHAIN] = chain[0] if len(chain) == 1 else list(chain)
+    return sign_sign1(protected=protected, payload=cbor2.dumps(claims), signer=signer)
 
 
 def verify_status_cwt(message: bytes, *, key: PublicKey, uri: str, now: int) -> TokenStatusList:

@@ -2,12 +2,16 @@
 
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from identity.core import status_list
+from identity.core.cose import parse_sign1
 from identity.core.credential_digest import anchor_claim, credential_digest
 from identity.core.data_integrity import verify_proofs
 from identity.core.jose import verify_compact
 from identity.core.sd_jwt import parse_sd_jwt
 from identity.core.sd_jwt_vc import verify_sd_jwt_vc
+from identity.core.status_list.cwt import STATUS_CWT_TYP, verify_status_cwt
 from registry.core.encoding import base64url_encode, parse_json_object
 from registry.core.receipt import parse_receipt, verify_receipt
 from tests.identity.issuer.ledger_in_memory import digest_text
@@ -159,6 +163,63 @@ def test_the_status_token_is_signed_by_the_credential_key_and_on_the_ledger(
     again = bench.http.get(_path(uri), headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
     assert again.content == b""
+
+
+def test_the_status_token_as_cwt_is_the_same_list_for_whoever_rather_has_that(
+    bench: Workbench,
+) -> None:
+    payload = payload_of(bench.receive(bench.token(bench.offer()))["credentials"][0]["credential"])
+    uri = payload["status"]["status_list"]["uri"]
+    now = int(bench.clock().timestamp())
+    claims = verify_compact(
+        bench.http.get(_path(uri)).text, key=bench.agency.jose.key, typ="statuslist+jwt"
+    ).claims
+
+    answer = bench.http.get(_path(uri), headers={"Accept": STATUS_CWT_TYP})
+
+    assert answer.headers["content-type"] == STATUS_CWT_TYP
+    assert answer.headers["vary"] == "Accept"
+    message = parse_sign1(answer.content)
+    assert message.key_id == bench.agency.jose.verification_method
+    listed = verify_status_cwt(answer.content, key=bench.agency.jose.key, uri=uri, now=now)
+    assert listed == status_list.parse_status_token(claims, uri=uri, now=now)
+    again = bench.http.get(
+        _path(uri), headers={"Accept": STATUS_CWT_TYP, "If-None-Match": answer.headers["etag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
+    # The other form is another representation with a tag of its own.
+    other = bench.http.get(_path(uri), headers={"If-None-Match": answer.headers["etag"]})
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_cwt"),
+    [
+        (None, False),
+        ("*/*", False),
+        ("application/*", False),
+        ("application/statuslist+jwt", False),
+        ("application/statuslist+cwt", True),
+        ("APPLICATION/StatusList+CWT", True),
+        ("application/statuslist+cwt, */*;q=0.5", True),
+        ("application/statuslist+cwt, application/statuslist+jwt", True),
+        ("application/statuslist+jwt, application/statuslist+cwt", False),
+        ("application/statuslist+jwt;q=0.4, application/statuslist+cwt;q=0.9", True),
+        ("application/statuslist+cwt;q=0", False),
+        ("application/statuslist+cwt;q=x", False),
+        ("text/html", False),
+    ],
+)
+def test_which_form_of_the_status_token_a_client_gets(
+    bench: Workbench, accept: str | None, is_cwt: bool
+) -> None:
+    payload = payload_of(bench.receive(bench.token(bench.offer()))["credentials"][0]["credential"])
+    headers = {} if accept is None else {"Accept": accept}
+
+    answer = bench.http.get(_path(payload["status"]["status_list"]["uri"]), headers=headers)
+
+    kind = "cwt" if is_cwt else "jwt"
+    assert answer.headers["content-type"] == f"application/statuslist+{kind}"
 
 
 def token_status(bench: Workbench, payload: dict) -> int:  # type: ignore[type-arg]
