@@ -14,6 +14,7 @@ from identity.adapters.issuer_tables import (
     OfferRow,
     TokenRow,
 )
+from identity.core.mandate import Mandate
 from identity.issuer.flow_records import Authorization, Deferred, Stage, Waiting
 from identity.issuer.records import AccessToken, Offer, OfferState, Review
 
@@ -310,11 +311,21 @@ class SqlDeferredStore:
             for row, requested in found
         ]
 
-    def decide(self, agency: str, offer: str, review: Review, *, claims_ref: str | None) -> bool:
+    def decide(
+        self,
+        agency: str,
+        offer: str,
+        review: Review,
+        *,
+        claims_ref: str | None,
+        mandate: Mandate | None = None,
+    ) -> bool:
         """As `DeferredStore.decide`."""
         values: dict[str, Any] = {"review": review}
         if claims_ref is not None:
             values["claims_ref"] = claims_ref
+        if mandate is not None:
+            values |= {"principal": mandate.principal, "durable": mandate.durable}
         with transaction(self._engine) as db:
             decided = rows(
                 db,

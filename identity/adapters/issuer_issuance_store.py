@@ -7,12 +7,12 @@ the anchor digests. Nothing is signed before it is committed.
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import ColumnElement, Engine, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from identity.adapters.database import transaction
-from identity.adapters.issuer_offer_store import rows
+from identity.adapters.issuer_offer_store import mandate_of, rows
 from identity.adapters.issuer_stop_store import refuse_stopped
 from identity.adapters.issuer_tables import (
     BatchRow,
@@ -87,6 +87,8 @@ class SqlIssuanceStore:
                         issued_at=request.now,
                         changed_at=request.now,
                         reason=None,
+                        principal=None if request.mandate is None else request.mandate.principal,
+                        durable=request.mandate is not None and request.mandate.durable,
                     )
                 )
                 db.flush()
@@ -180,18 +182,40 @@ class SqlIssuanceStore:
             is_hers.append(IssuanceRow.credential_type.in_(types))
         with transaction(self._engine) as db:
             # Offers first: a delivery holds its offer, so it commits before this or is refused.
-            dead = list(
-                db.scalars(
-                    update(OfferRow)
-                    .where(*offer_is_hers, OfferRow.state != OfferState.DEAD)
-                    .values(state=OfferState.DEAD)
-                    .returning(OfferRow.offer)
-                )
-            )
-            db.execute(delete(TokenRow).where(TokenRow.offer.in_(dead)))
+            dead = _end_offers(db, *offer_is_hers)
             wanted = list(db.scalars(select(IssuanceRow.issuance).where(*is_hers)))
+            return _set_all(db, wanted, status, reason=reason, now=now, offers=dead, unless=status)
+
+    def end_mandates_of(
+        self,
+        agency: str,
+        principal: str,
+        *,
+        ends: Callable[[str, bool], bool],
+        reason: str,
+        now: int,
+    ) -> EndedRest:
+        """As `IssuanceStore.end_mandates_of`."""
+        offer, issuance = OfferRow, IssuanceRow
+        with transaction(self._engine) as db:
+            # Offers first, and without looking at their state: see `end_all_of`.
+            offered = db.execute(
+                select(offer.offer, offer.credential_type, offer.durable).where(
+                    offer.agency == agency, offer.principal == principal
+                )
+            ).all()
+            dead = _end_offers(
+                db,
+                offer.offer.in_([name for name, kind, durable in offered if ends(kind, durable)]),
+            )
+            issued = db.execute(
+                select(issuance.issuance, issuance.credential_type, issuance.durable).where(
+                    issuance.agency == agency, issuance.principal == principal
+                )
+            ).all()
+            wanted = [name for name, kind, durable in issued if ends(kind, durable)]
             return _set_all(
-                db, wanted, status, reason=reason, now=now, offers=len(dead), unless=status
+                db, wanted, Status.REVOKED, reason=reason, now=now, offers=dead, unless=None
             )
 
     def reinstate_all_of(self, agency: str, subject: str, *, reason: str, now: int) -> EndedRest:
@@ -349,6 +373,20 @@ def _refuse_dead_offer(db: Session, request: DeliveryRequest) -> None:
         raise AlreadyDelivered("the offer was ended by its agency")
 
 
+def _end_offers(db: Session, *which: ColumnElement[bool]) -> int:
+    """Offers that are not dead yet die, and their tokens with them; how many."""
+    dead = list(
+        db.scalars(
+            update(OfferRow)
+            .where(*which, OfferRow.state != OfferState.DEAD)
+            .values(state=OfferState.DEAD)
+            .returning(OfferRow.offer)
+        )
+    )
+    db.execute(delete(TokenRow).where(TokenRow.offer.in_(dead)))
+    return len(dead)
+
+
 def _set_all(
     db: Session,
     issuances: Sequence[str],
@@ -405,4 +443,5 @@ def _issuance(row: IssuanceRow) -> Issuance:
         issued_at=row.issued_at,
         changed_at=row.changed_at,
         reason=row.reason,
+        mandate=mandate_of(row),
     )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from identity.adapters.database import transaction
 from identity.adapters.issuer_tables import IssuanceRow, NonceRow, OfferRow, TokenRow
 from identity.core.issuance import Format
+from identity.core.mandate import Mandate
 from identity.core.offers import MAX_TX_CODE_TRIES
 from identity.issuer.records import AccessToken, Offer, OfferState, Review
 
@@ -252,7 +253,16 @@ def offer_row(offer: Offer) -> OfferRow:
         pre_authorized=offer.pre_authorized,
         review=offer.review,
         dpop_thumbprint=offer.dpop_thumbprint,
+        principal=None if offer.mandate is None else offer.mandate.principal,
+        durable=offer.mandate is not None and offer.mandate.durable,
     )
+
+
+def mandate_of(row: OfferRow | IssuanceRow) -> Mandate | None:
+    """For whom the holder acts, where the row is a mandate's."""
+    if row.principal is None:
+        return None
+    return Mandate(principal=row.principal, durable=row.durable)
 
 
 def token_row(token: AccessToken, *, offer: str) -> TokenRow:
@@ -286,4 +296,5 @@ def _offer(row: OfferRow) -> Offer:
         pre_authorized=row.pre_authorized,
         review=Review(row.review),
         dpop_thumbprint=row.dpop_thumbprint,
+        mandate=mandate_of(row),
     )

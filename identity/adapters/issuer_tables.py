@@ -1,6 +1,6 @@
 """Tables of the issuer. Secrets are kept as digests, pending claims as a vault reference."""
 
-from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint, true
+from sqlalchemy import Index, LargeBinary, String, Text, UniqueConstraint, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from identity.adapters.database import Base
@@ -31,6 +31,9 @@ class OfferRow(Base):
     pre_authorized: Mapped[bool] = mapped_column(server_default=true())
     review: Mapped[str] = mapped_column(String(16), server_default="none")
     dpop_thumbprint: Mapped[str | None] = mapped_column(_ID)
+    # Of a mandate: the subject for whom the holder would act, at the same agency
+    principal: Mapped[str | None] = mapped_column(String(128), index=True)
+    durable: Mapped[bool] = mapped_column(server_default=false())
 
 
 class TokenRow(Base):
@@ -123,6 +126,8 @@ class IssuanceRow(Base):
     issued_at: Mapped[int]
     changed_at: Mapped[int]
     reason: Mapped[str | None] = mapped_column(_ID)
+    principal: Mapped[str | None] = mapped_column(String(128), index=True)  # as in the offer
+    durable: Mapped[bool] = mapped_column(server_default=false())
 
 
 class DeliveryRow(Base):

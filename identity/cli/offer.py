@@ -11,7 +11,7 @@ import qrcode
 import typer
 from rich.console import Console
 
-from identity.adapters.embedded_register import invented_people
+from identity.adapters.embedded_register import InventedPerson, invented_people
 from identity.adapters.secret_files import read_access_keys
 from identity.core.issuance import Format
 from identity.installation.folder import DataFolder
@@ -56,16 +56,12 @@ EXAMPLE_CLAIMS: dict[str, JsonObject] = {
         "dependants_covered": True,
     },
     "guardianship": {
-        "principal_family_name": "Heron",
-        "principal_given_name": "Robin",
         "may_decide_care": True,
         "may_collect": True,
         "may_pay": False,
         "valid_until": "2030-12-31",
     },
     "power-of-attorney": {
-        "principal_family_name": "Heron",
-        "principal_given_name": "Robin",
         "may_pay": True,
         "may_sign": False,
         "valid_until": "2030-12-31",
@@ -77,6 +73,7 @@ EXAMPLE_CLAIMS: dict[str, JsonObject] = {
         "valid_until": "2030-12-31",
     },
 }
+FOR_A_PERSON = frozenset({"guardianship", "power-of-attorney"})
 
 
 def offer(
@@ -93,6 +90,13 @@ def offer(
         list[Format] | None, typer.Option("--format", help="Formats to offer; may be repeated")
     ] = None,
     deferred: Annotated[bool, typer.Option(help="Issue only after `cairn decide` says so")] = False,
+    principal: Annotated[
+        int | None,
+        typer.Option(help="Of a mandate: number of the invented person for whom she acts"),
+    ] = None,
+    durable: Annotated[
+        bool, typer.Option(help="A power of attorney that outlives the principal's capacity")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts")] = False,
 ) -> None:
     """Print a link to open in the wallet, its QR code, and the codes that go with it."""
@@ -110,7 +114,9 @@ def offer(
             "tx_code": tx_code,
             "formats": [str(form) for form in formats or ()],
             "deferred": deferred,
+            **({"durable": True} if durable else {}),
         },
+        principal=principal,
     )
     if as_json:
         typer.echo(json.dumps(made))
@@ -126,8 +132,11 @@ def make_offer(
     credential_type: str,
     person: int,
     more: JsonObject | None = None,
+    principal: int | None = None,
 ) -> JsonObject:
     """Enrol invented person number `person` and offer her a credential.
+
+    A mandate for a person is for number `principal`, the next one when it is None.
 
     Returns:
         The agency API's answer: `offer_uri`, `tx_code`, `credential_id` and more; with the birth
@@ -138,6 +147,8 @@ def make_offer(
     """
     people = [entry for entry in invented_people() if entry.alive]
     found = people[person % len(people)]
+    if principal is None and credential_type in FOR_A_PERSON:
+        principal = person + 1
     with httpx2.Client(timeout=HTTP_SECONDS, trust_env=False) as http:
 
         def post(path: str, body: JsonObject) -> JsonObject:
@@ -151,25 +162,30 @@ def make_offer(
                 raise NotPermitted(str(content.get("detail", answer.status_code)))
             return content
 
-        enrolled = post(
-            "/enrolments",
-            {
-                "country": found.country,
-                "number": found.number,
-                "family_name": found.person.family_name,
-                "given_name": found.person.given_name,
-                "birth_date": found.person.birth_date.isoformat(),
-                "evidence": [{"type": "document"}, {"type": "biometric-match"}],
-            },
-        )
+        def enrolled(somebody: InventedPerson) -> str:
+            answer = post(
+                "/enrolments",
+                {
+                    "country": somebody.country,
+                    "number": somebody.number,
+                    "family_name": somebody.person.family_name,
+                    "given_name": somebody.person.given_name,
+                    "birth_date": somebody.person.birth_date.isoformat(),
+                    "evidence": [{"type": "document"}, {"type": "biometric-match"}],
+                },
+            )
+            return str(answer["subject"])
+
         body: JsonObject = {
-            "subject": enrolled["subject"],
+            "subject": enrolled(found),
             "credential_type": credential_type,
             "tx_code": True,
             **(more or {}),
         }
         if credential_type in EXAMPLE_CLAIMS:
             body["claims"] = EXAMPLE_CLAIMS[credential_type]
+        if principal is not None:
+            body["principal"] = enrolled(people[principal % len(people)])
         made = post("/offers", body)
         return {**made, "birth_date": found.person.birth_date.isoformat()}
 

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from identity.core.credential_types import CredentialType
+from identity.core.mandate import PRINCIPAL
 from registry.core.encoding import JsonObject, canonical_json, parse_json_object
 from registry.core.refusals import Conflict, Malformed
 
@@ -84,6 +85,8 @@ def check_agency_claims(kind: CredentialType, claims: Mapping[str, Any]) -> Json
             raise ClaimsNotAccepted(f"credential type {kind.name} has no such claim")
         if name in REGISTERED:
             raise ClaimsNotAccepted(f"{name} comes from the person's registration")
+        if name.startswith(PRINCIPAL):
+            raise ClaimsNotAccepted(f"{name} comes from the registration of the principal")
         if _AGE.fullmatch(name):
             raise ClaimsNotAccepted(f"{name} is computed from the birth date")
     _validate(_without_required(kind), supplied)
@@ -108,6 +111,7 @@ def missing_from_agency(kind: CredentialType, claims: Mapping[str, Any]) -> tupl
         for name in kind.required
         if name not in claims
         and name not in REGISTERED | PREFERABLY_REGISTERED
+        and not name.startswith(PRINCIPAL)
         and not _AGE.fullmatch(name)
     )
 
@@ -124,8 +128,9 @@ def complete_claims(
     Args:
         kind: the credential type.
         registered: facts from the person's registration; wins over `supplied`.
-        supplied: what the agency sent, checked by `check_agency_claims`, and what the
-            installation adds; claims that the type does not have are left out.
+        supplied: what the agency sent, checked by `check_agency_claims`, what the installation
+            adds, and what the registration of a mandate's principal says; claims that the type does
+            not have are left out.
         now: time of issuing, aware.
 
     Raises:

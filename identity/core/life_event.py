@@ -4,8 +4,9 @@
 | --- | --- |
 | `deceased`, `withdrawn`, `merged`, `keys-lost` | all revoked |
 | `name-changed`, `corrected` | those revoked whose type can tell a changed claim |
-| `incapacitated` | all suspended; a guardian acts by a mandate of his own |
+| `incapacitated` | all suspended, mandates revoked; a guardian acts by a mandate of his own |
 | `capacity-restored` | those valid again that were suspended for `incapacitated` |
+Mandates by which others act for the person end by the table in `identity.core.mandate`.
 """
 
 from dataclasses import dataclass

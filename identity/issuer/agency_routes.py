@@ -79,6 +79,8 @@ def build_agency_router(
                 lifetime_seconds=body.expires_in,
                 grants=body.grants,
                 deferred=body.deferred,
+                principal=body.principal,
+                durable=body.durable,
                 now=clock(),
             )
         )
@@ -101,7 +103,13 @@ def build_agency_router(
     def decide(agency: agency_of, offer: Name, body: DecisionRequest) -> Response:
         """Let a waiting credential be issued, or deny it."""
         if body.decision == "issue":
-            reviews.issue(agency, offer, claims=body.claims)
+            reviews.issue(
+                agency,
+                offer,
+                claims=body.claims,
+                principal=body.principal,
+                durable=body.durable,
+            )
         else:
             reviews.deny(agency, offer)
         return Response(status_code=204)

@@ -22,6 +22,7 @@ from identity.core.authorization import (
 )
 from identity.core.claim_rules import missing_from_agency
 from identity.core.issuance import Format, configuration_id, parse_configuration_id
+from identity.core.mandate import needs_principal
 from identity.core.offers import SecretMalformed, new_secret, secret_digest
 from identity.core.oid4vci_errors import (
     InvalidRequest,
@@ -205,7 +206,7 @@ class AuthorizationDesk:
         """
         parts, seconds = self._parts, int(now.timestamp())
         kind = parts.issued_type(parts.agency(slug), authorization.credential_type)
-        waits = bool(missing_from_agency(kind, {}))
+        waits = bool(missing_from_agency(kind, {})) or needs_principal(kind.claims)
         return Offer(
             offer=base64url_encode(parts.random(16)),
             agency=slug,

@@ -48,6 +48,7 @@ from identity.core.oid4vci_errors import (
 )
 from identity.issuer.flow_records import Deferred
 from identity.issuer.key_proofs import ProvenKeys, proven_keys
+from identity.issuer.mandates import principal_claims
 from identity.issuer.parts import IssuerParts
 from identity.issuer.records import AccessToken, DeliveryState, NewCopy, Placement, Review
 from identity.issuer.status import StatusPublisher
@@ -202,7 +203,11 @@ class CredentialDesk:
                 purpose="issue",
                 actor=f"issuer:{slug}",
             ),
-            supplied={"issuing_country": parts.issuing_country, **self._supplied(slug, token)},
+            supplied={
+                "issuing_country": parts.issuing_country,
+                **self._supplied(slug, token),
+                **principal_claims(parts, slug, kind, token.offer.mandate),
+            },
             now=now,
         )
         expires = _end(claims, expiry(now, parts.validity_of(kind.name)))
@@ -251,6 +256,7 @@ class CredentialDesk:
                 max_deliveries=MAX_DELIVERIES,
                 now=int(now.timestamp()),
                 key=agency.jose.verification_method,
+                mandate=token.offer.mandate,
             ),
             draft,
             now=now,

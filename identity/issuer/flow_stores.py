@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from identity.core.mandate import Mandate
 from identity.issuer.flow_records import Authorization, Deferred, Waiting
 from identity.issuer.records import AccessToken, Offer, Review
 
@@ -92,8 +93,16 @@ class DeferredStore(Protocol):
         """Offers that wait for a decision, oldest first."""
         ...
 
-    def decide(self, agency: str, offer: str, review: Review, *, claims_ref: str | None) -> bool:
-        """From `WAITING` to `review`, once; claims of the agency go with it."""
+    def decide(
+        self,
+        agency: str,
+        offer: str,
+        review: Review,
+        *,
+        claims_ref: str | None,
+        mandate: Mandate | None = None,
+    ) -> bool:
+        """From `WAITING` to `review`, once; claims of the agency and the mandate go with it."""
         ...
 
     def delete_expired(self, *, now: int) -> None:

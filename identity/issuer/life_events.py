@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from identity.core.life_event import EFFECTS, Effect, LifeEvent, LifeEventKind
+from identity.core.mandate import ENDED, ends_with_principal, is_mandate
 from identity.issuer.parts import IssuerParts
 from identity.issuer.records import Status
 from identity.issuer.status import StatusChange, StatusDesk
@@ -53,6 +54,7 @@ class RestingCredentials:
         if event.agency not in self._parts.agencies:
             return
         effect, now, reason = EFFECTS[event.kind], self._clock(), str(event.kind)
+        self._end_mandates_for(event, now=now)
         if effect is Effect.REVOKE_ALL:
             self.end_all(event.agency, event.subject, reason=reason)
         elif effect is Effect.REVOKE_CHANGED:
@@ -65,6 +67,16 @@ class RestingCredentials:
                 now=now,
             )
         elif effect is Effect.SUSPEND_ALL:
+            # Whoever cannot act for herself does not act for others, and may not begin again by
+            # getting well: whoever trusted her decides anew.
+            self._statuses.end_all_of(
+                event.agency,
+                event.subject,
+                Status.REVOKED,
+                types=self._mandates(),
+                reason=reason,
+                now=now,
+            )
             self._statuses.end_all_of(
                 event.agency, event.subject, Status.SUSPENDED, types=None, reason=reason, now=now
             )
@@ -72,6 +84,29 @@ class RestingCredentials:
             self._statuses.reinstate_all_of(
                 event.agency, event.subject, reason=str(LifeEventKind.INCAPACITATED), now=now
             )
+
+    def _end_mandates_for(self, event: LifeEvent, *, now: datetime) -> None:
+        """Mandates of others who act for the person, as far as the event ends them."""
+
+        def ends(credential_type: str, durable: bool) -> bool:
+            known = {kind.name: kind.claims for kind in self._parts.catalogue}
+            return ends_with_principal(
+                event.kind,
+                credential_type,
+                known.get(credential_type, ()),
+                durable=durable,
+                changed=event.changed,
+            )
+
+        self._statuses.end_mandates_of(
+            event.agency, event.subject, ends=ends, reason=ENDED, now=now
+        )
+
+    def _mandates(self) -> frozenset[str]:
+        """Names of the types by which somebody acts for another."""
+        return frozenset(
+            kind.name for kind in self._parts.catalogue if is_mandate(kind.name, kind.claims)
+        )
 
     def _telling(self, changed: frozenset[str]) -> frozenset[str]:
         """Names of the types with a claim among `changed`."""

@@ -44,6 +44,8 @@ class OfferRequest(_Strict):
     formats: Annotated[list[Format], Field(max_length=4)] = []
     grants: Annotated[list[Grant], Field(min_length=1, max_length=2)] = ["pre-authorized_code"]
     deferred: bool = False  # issue only after a decision of the agency
+    principal: Identifier | None = None  # of a mandate: the subject for whom the holder acts
+    durable: bool = False  # a power of attorney that outlives the principal's capacity
     expires_in: Annotated[int, Field(ge=60, le=MAX_LIFETIME_SECONDS)] = DEFAULT_LIFETIME_SECONDS
 
 
@@ -130,6 +132,8 @@ class DecisionRequest(_Strict):
 
     decision: Literal["issue", "deny"]
     claims: Annotated[dict[str, Any], Field(max_length=64)] = {}
+    principal: Identifier | None = None  # as in an offer
+    durable: bool = False
 
 
 class OfferStateAnswer(BaseModel):

@@ -24,6 +24,7 @@ from identity.core.offers import (
     tx_code_digest,
 )
 from identity.issuer.identification import CodeIdentification
+from identity.issuer.mandates import named_mandate
 from identity.issuer.parts import IssuerParts
 from identity.issuer.records import Offer, OfferState, Review
 from registry.core.encoding import JsonObject, base64url_encode, canonical_json
@@ -74,17 +75,22 @@ class OfferDesk:
         grants: Sequence[str] = (PRE_AUTHORIZED_NAME,),
         deferred: bool = False,
         dpop_thumbprint: str | None = None,
+        principal: str | None = None,
+        durable: bool = False,
     ) -> MadeOffer:
         """Offer a credential to `subject`.
 
         With `authorization_code` among the grants, an identification code is made beside it. What
         is `deferred` is issued after a decision of the agency, which may add the claims then. Only
-        proofs of the key `dpop_thumbprint`, when it is given, redeem the offer and use its token.
+        proofs of the key `dpop_thumbprint`, when it is given, redeem the offer and use its token. A
+        mandate names its `principal`, now or with that decision; see `identity.core.mandate`.
 
         Raises:
             UnknownAgency, TypeNotIssued: this agency does not issue that.
             ClaimsNotAccepted: the claims do not fit, or a required one is missing.
-            NotFound: the subject is not known.
+            PrincipalMissing, MandateNotPossible: it is a mandate, and not one for these two.
+            NotFound: the subject or the principal is not known.
+            NotAlive, BindingClosed: nothing is issued to the one or for the other now.
         """
         parts = self._parts
         agency = parts.agency(slug)
@@ -98,6 +104,11 @@ class OfferDesk:
             raise ClaimsNotAccepted(f"the agency must supply {', '.join(missing)}")
         # Nothing is read here but whether she exists; a typing error shows now, not at the wallet.
         parts.persons.claims(subject, names=(), purpose="offer", actor=f"issuer:{slug}")
+        mandate = None
+        if principal is not None or durable or not deferred:
+            mandate = named_mandate(
+                parts, slug, kind, representative=subject, principal=principal, durable=durable
+            )
         claims_ref = None
         if supplied:
             claims_ref = parts.vault.seal(
@@ -127,6 +138,7 @@ class OfferDesk:
             pre_authorized=pre_authorized,
             review=Review.WAITING if deferred else Review.NONE,
             dpop_thumbprint=dpop_thumbprint,
+            mandate=mandate,
         )
         parts.offers.add_offer(offer)
         identification = None

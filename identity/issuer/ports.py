@@ -13,9 +13,17 @@ class PersonClaims(Protocol):
     """
 
     def claims(
-        self, subject: str, *, names: Sequence[str], purpose: str, actor: str
+        self,
+        subject: str,
+        *,
+        names: Sequence[str],
+        purpose: str,
+        actor: str,
+        incapacitated: bool = False,
     ) -> Mapping[str, Any]:
         """The facts called `names` that are known about `subject`; unknown ones are left out.
+
+        With `incapacitated`, also of somebody who cannot act for herself now: others act for her.
 
         Raises:
             NotFound: no such subject.

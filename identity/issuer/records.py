@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from identity.core.issuance import Format, StatusPlace, configuration_id
+from identity.core.mandate import Mandate
 
 
 class OfferState(StrEnum):
@@ -60,6 +61,7 @@ class Offer:
     pre_authorized: bool = True
     review: Review = Review.NONE
     dpop_thumbprint: str | None = None  # the one key it is for; None: whoever has the code
+    mandate: Mandate | None = None
 
     @property
     def configurations(self) -> tuple[str, ...]:
@@ -113,6 +115,7 @@ class Issuance:
     issued_at: int
     changed_at: int
     reason: str | None
+    mandate: Mandate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from identity.core.claim_rules import ClaimsNotAccepted, check_agency_claims, missing_from_agency
 from identity.issuer.flow_records import Waiting
+from identity.issuer.mandates import named_mandate
 from identity.issuer.offers import PENDING_CLAIMS, NoSuchOffer
 from identity.issuer.parts import IssuerParts
 from identity.issuer.records import Review
@@ -30,12 +31,24 @@ class ReviewDesk:
         self._parts.agency(slug)
         return self._parts.deferred.waiting(slug, now=int(now.timestamp()), limit=MAX_LISTED)
 
-    def issue(self, slug: str, offer_id: str, *, claims: Mapping[str, Any]) -> None:
+    def issue(
+        self,
+        slug: str,
+        offer_id: str,
+        *,
+        claims: Mapping[str, Any],
+        principal: str | None = None,
+        durable: bool = False,
+    ) -> None:
         """Let the credential be issued, with what the agency adds to it.
+
+        A mandate names its principal here, unless the offer did.
 
         Raises:
             NoSuchOffer, AlreadyDecided: nothing waits under this identifier.
             ClaimsNotAccepted: the claims do not fit, or a required one is missing.
+            PrincipalMissing, MandateNotPossible, NotFound, NotAlive, BindingClosed: it is a
+                mandate, and not one for these two.
         """
         parts = self._parts
         offer = parts.offers.read_offer(slug, offer_id)
@@ -46,12 +59,22 @@ class ReviewDesk:
         missing = missing_from_agency(kind, supplied)
         if missing and offer.claims_ref is None:
             raise ClaimsNotAccepted(f"the agency must supply {', '.join(missing)}")
+        mandate = None
+        if principal is not None or durable or offer.mandate is None:
+            mandate = named_mandate(
+                parts,
+                slug,
+                kind,
+                representative=offer.subject,
+                principal=principal,
+                durable=durable,
+            )
         ref = None
         if supplied:
             ref = parts.vault.seal(
                 owner=offer.subject, kind=PENDING_CLAIMS, data=canonical_json(supplied)
             )
-        if not parts.deferred.decide(slug, offer_id, Review.READY, claims_ref=ref):
+        if not parts.deferred.decide(slug, offer_id, Review.READY, claims_ref=ref, mandate=mandate):
             if ref is not None:
                 parts.vault.forget(ref)
             raise AlreadyDecided("nothing waits under this offer")

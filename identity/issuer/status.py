@@ -7,7 +7,7 @@ the same transaction again changes nothing.
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -378,6 +378,22 @@ class StatusDesk:
             slug, subject, status, types=types, reason=reason, now=int(now.timestamp())
         )
         return self._told(slug, ended, status, now=now)
+
+    def end_mandates_of(
+        self,
+        slug: str,
+        principal: str,
+        *,
+        ends: Callable[[str, bool], bool],
+        reason: str,
+        now: datetime,
+    ) -> list[StatusChange]:
+        """Revoke mandates that let others act for `principal`; as `IssuanceStore` has it."""
+        self._parts.agency(slug)
+        ended = self._parts.issuances.end_mandates_of(
+            slug, principal, ends=ends, reason=reason, now=int(now.timestamp())
+        )
+        return self._told(slug, ended, Status.REVOKED, now=now)
 
     def reinstate_all_of(
         self, slug: str, subject: str, *, reason: str, now: datetime

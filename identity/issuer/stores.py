@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from identity.core.issuance import STATUS_LIST_SIZE
+from identity.core.mandate import Mandate
 from identity.issuer.records import (
     AccessToken,
     Batch,
@@ -62,6 +63,7 @@ class DeliveryRequest:
     max_deliveries: int
     now: int
     key: str = ""  # verification method of the key that will sign; its status group is taken
+    mandate: Mandate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +225,22 @@ class IssuanceStore(Protocol):
             types: end only credentials of these types; all when None.
             reason: a code for the record.
             now: unix seconds.
+        """
+        ...
+
+    def end_mandates_of(
+        self,
+        agency: str,
+        principal: str,
+        *,
+        ends: Callable[[str, bool], bool],
+        reason: str,
+        now: int,
+    ) -> EndedRest:
+        """End, in one transaction, mandates that let others act for `principal` at this agency.
+
+        As `end_all_of` with `REVOKED`, also for those that are suspended. `ends` is asked with type
+        and durability of each mandate.
         """
         ...
 

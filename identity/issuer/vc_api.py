@@ -17,6 +17,7 @@ from identity.core.data_integrity.bbs_2023 import BbsSigner
 from identity.core.deriving import derive
 from identity.core.issuance import CREDENTIALS_V2, CRYPTOSUITE, Format, status_entries
 from identity.core.jsonld import ContextStore
+from identity.core.mandate import needs_principal
 from identity.core.parties import Agency
 from identity.core.signing import Signer
 from identity.core.vcdm import check_credential
@@ -151,6 +152,8 @@ class VcApiDesk:
         if not isinstance(subject, dict):
             raise CredentialNotIssuable("the credential must have one subject")
         check_claims(kind, subject)
+        if needs_principal(kind.claims):  # it could not end with whom it is for
+            raise CredentialNotIssuable("a mandate for a person is offered, naming both people")
         identifier = document.get("id")
         if identifier is not None and self._parts.issuances.find_issuance(agency.slug, identifier):
             raise CredentialIdTaken("a credential with this id was issued before")

@@ -172,7 +172,15 @@ class RealNames:
             raise UnknownSubject("nobody is enrolled under this subject")
         return binding
 
-    def claims(self, subject: str, *, names: Iterable[str], purpose: str, actor: str) -> JsonObject:
+    def claims(
+        self,
+        subject: str,
+        *,
+        names: Iterable[str],
+        purpose: str,
+        actor: str,
+        incapacitated: bool = False,
+    ) -> JsonObject:
         """Facts about a person, after the read is on the audit record.
 
         Args:
@@ -181,6 +189,7 @@ class RealNames:
                 are ISO 8601 texts.
             purpose: code of why.
             actor: code of who; only the agency that enrolled her, as `issuer:<agency>`, may ask.
+            incapacitated: also when she cannot act for herself; for what others do for her.
 
         Raises:
             UnknownSubject: nobody was enrolled under it, not by this agency, or she was forgotten.
@@ -195,8 +204,9 @@ class RealNames:
             raise UnknownSubject("nobody was enrolled under this subject")
         if binding.deceased:
             raise NotAlive("the person was reported dead")
-        if binding.state is not BindingState.ACTIVE:
-            raise BindingClosed("nothing is issued to this subject now")
+        able = {BindingState.ACTIVE} | ({BindingState.INCAPACITATED} if incapacitated else set())
+        if binding.state not in able:
+            raise BindingClosed("nothing is issued to this subject, or for it, now")
         known: JsonObject = {"assurance_level": str(binding.assurance_level)}
         if wanted & _PERSONAL:  # the vault opens only for what is in it
             sealed = self._vault.open(binding.person, purpose=purpose, actor=actor)

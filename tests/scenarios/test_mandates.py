@@ -11,7 +11,7 @@ from identity.demo.holder import HeldCopy
 from registry.core.encoding import JsonObject
 from tests.scenarios.installation import Held, Installation, Person, person
 
-WHO, OTHER = 3, 4
+WHO, OTHER, PRINCIPAL = 3, 4, 6
 
 
 @dataclass
@@ -23,10 +23,23 @@ class Answer:
     claims: dict[str, JsonObject]  # by type
 
 
-def given(here: Installation, who: Person, **changes: object) -> Held:
-    """A power of attorney in a wallet of its own."""
+def given(
+    here: Installation,
+    who: Person,
+    *,
+    by: int = PRINCIPAL,
+    durable: bool = False,
+    **changes: object,
+) -> Held:
+    """A power of attorney in a wallet of its own, given by another person."""
     claims = {**EXAMPLE_CLAIMS["power-of-attorney"], **changes}
-    offer = here.offer(here.enrol(who), kind="power-of-attorney", claims=claims)
+    offer = here.offer(
+        here.enrol(who),
+        kind="power-of-attorney",
+        claims=claims,
+        principal=here.enrol(person(by)),
+        durable=durable,
+    )
     wallet = here.wallet()
     copies = wallet.accept_offer(offer["offer_uri"], tx_code=offer["tx_code"])
     for copy in copies:
@@ -93,8 +106,8 @@ def test_x_for_y_and_only_the_fact_that_is_needed(shared: Installation) -> None:
         "family_name": who.family_name,
         "given_name": who.given_name,
         "birth_date": who.birth_date,
-        "principal_family_name": "Heron",
-        "principal_given_name": "Robin",
+        "principal_family_name": person(PRINCIPAL).family_name,
+        "principal_given_name": person(PRINCIPAL).given_name,
         "may_pay": True,
     }  # not what else she may do, and not until when
 
@@ -123,18 +136,77 @@ def test_a_withdrawn_mandate_ends_at_once_and_her_identity_does_not(shared: Inst
     held = {"power-of-attorney": given(shared, who), "resident-identity": shared.issue(who)}
     assert ask(shared, held).verified
 
-    since = time.monotonic()
     shared.change_status(held["power-of-attorney"].credential, "revocation", on=True)
-    while (answer := ask(shared, held)).verified:
+
+    assert refused(shared, held) == {"status": "revoked"}
+
+
+def reported(here: Installation, subject: str, kind: str) -> None:
+    here.call(
+        here.post("issuer:civil-registry", "/life-events", {"subject": subject, "kind": kind})
+    )
+
+
+def refused(here: Installation, held: dict[str, Held]) -> dict[str, str]:
+    """What the bank says once its lists are fresh."""
+    since = time.monotonic()
+    while (answer := ask(here, held)).verified:
         assert time.monotonic() - since < 60
         time.sleep(0.2)
+    return answer.failed
 
-    assert answer.failed == {"status": "revoked"}
+
+def test_a_mandate_ends_with_the_death_of_the_principal_and_nothing_else_does(
+    shared: Installation,
+) -> None:
+    who, principal = person(WHO), 7
+    held = {
+        "power-of-attorney": given(shared, who, by=principal),
+        "resident-identity": shared.issue(who),
+    }
+    subject = shared.enrol(person(principal))
+    assert ask(shared, held).verified
+
+    reported(shared, subject, "deceased")
+
+    assert refused(shared, held) == {"status": "revoked"}  # her mandate; her identity is good
+    still = {**held, "power-of-attorney": given(shared, who)}
+    assert ask(shared, still).verified  # what another principal gave her
+    mandate = {"subject": shared.enrol(who), "credential_type": "power-of-attorney"}
+    again = shared.post(
+        "issuer:civil-registry",
+        "/offers",
+        {**mandate, "principal": subject, "claims": EXAMPLE_CLAIMS["power-of-attorney"]},
+    )
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/not-alive")
+
+
+def test_only_a_durable_power_outlives_the_capacity_of_who_gave_it(shared: Installation) -> None:
+    who, principal = person(WHO), 8
+    subject = shared.enrol(person(principal))
+    identity = shared.issue(who)
+    plain = {"power-of-attorney": given(shared, who, by=principal), "resident-identity": identity}
+    durable = {
+        "power-of-attorney": given(shared, who, by=principal, durable=True),
+        "resident-identity": identity,
+    }
+
+    reported(shared, subject, "incapacitated")
+
+    assert refused(shared, plain) == {"status": "revoked"}
+    assert ask(shared, durable).verified
+    reported(shared, subject, "capacity-restored")
+    assert ask(shared, plain).failed == {"status": "revoked"}  # who gave it may give it anew
 
 
 def test_a_mandate_that_has_ended_is_not_issued(shared: Installation) -> None:
     claims = {**EXAMPLE_CLAIMS["power-of-attorney"], "valid_until": "2020-01-01"}
-    offer = shared.offer(shared.enrol(person(WHO)), kind="power-of-attorney", claims=claims)
+    offer = shared.offer(
+        shared.enrol(person(WHO)),
+        kind="power-of-attorney",
+        claims=claims,
+        principal=shared.enrol(person(PRINCIPAL)),
+    )
     grant = offer["credential_offer"]["grants"]
     assert grant
     try:

@@ -8,9 +8,9 @@ them disclosed. Two people who pool their phones otherwise make one who may do w
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from identity.core.mandate import MANDATES
 from identity.core.verification.failure import CheckFailed
 
-MANDATES = frozenset({"guardianship", "power-of-attorney", "organisation-mandate"})
 PERSON = ("family_name", "given_name", "birth_date")
 
 

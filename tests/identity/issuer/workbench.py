@@ -35,6 +35,7 @@ from identity.issuer.routes import build_router
 from identity.issuer.status import StatusPublisher
 from identity.issuer.vc_api import VcApiProfile
 from identity.issuer.worker import IssuerWorker
+from identity.realname.ports import BindingClosed
 from registry.core.encoding import JsonObject
 from registry.core.keys import KeyType
 from registry.core.refusals import NotFound
@@ -59,7 +60,14 @@ ALICE_FACTS = {
 CATALOGUE = load_catalogue(f"{BASE}/schemas")
 CONTEXTS = ContextStore(load_contexts(CATALOGUE))
 REQUEST_KEY = DecryptionKey(ec.derive_private_key(2**200 + 7, ec.SECP256R1()))
-REGISTRAR_TYPES = ("resident-identity", "residence", "degree", "driving-licence")
+REGISTRAR_TYPES = (
+    "resident-identity",
+    "residence",
+    "degree",
+    "driving-licence",
+    "guardianship",
+    "power-of-attorney",
+)
 
 
 class Randomness:
@@ -80,14 +88,23 @@ class MemoryPersons:
     def __init__(self) -> None:
         self.people: dict[str, dict[str, Any]] = {ALICE: dict(ALICE_FACTS)}
         self.reads: list[tuple[str, tuple[str, ...], str, str]] = []
+        self.closed: dict[str, bool] = {}  # by subject: whether it is for incapacity alone
 
     def claims(
-        self, subject: str, *, names: Iterable[str], purpose: str, actor: str
+        self,
+        subject: str,
+        *,
+        names: Iterable[str],
+        purpose: str,
+        actor: str,
+        incapacitated: bool = False,
     ) -> Mapping[str, Any]:
         wanted = tuple(names)
         self.reads.append((subject, wanted, purpose, actor))
         if subject not in self.people:
             raise NotFound("nobody was enrolled under this subject")
+        if subject in self.closed and not (incapacitated and self.closed[subject]):
+            raise BindingClosed("nothing is issued to this subject now")
         known = self.people[subject]
         return {name: known[name] for name in wanted if name in known}
 
