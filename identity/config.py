@@ -233,6 +233,7 @@ class PurposeSettings(_Section):
     description: Texts
     credentials: tuple[AskedSettings, ...] = Field(min_length=1)
     require: dict[str, bool | int | str] = {}  # claims whose value decides
+    pseudonym: bool = False  # may ask to know the same wallet again
 
 
 class PolicySettings(_Section):

@@ -15,6 +15,7 @@ from identity.core.dcql import (
     QueryMalformed,
 )
 from identity.core.parties import AskedCredential, Purpose, RelyingParty
+from identity.core.pseudonym import Wish
 from identity.core.verification.proof import VC_IRI, type_iri
 from registry.core.encoding import JsonObject
 from registry.core.refusals import Malformed, NotPermitted
@@ -94,6 +95,18 @@ def refuse_over_query(
             for path in wanted.paths:
                 _refuse_unregistered(found, purpose, name, subject_path(wanted.format, path))
     return found
+
+
+def refuse_unregistered_pseudonym(
+    wish: Wish, *, purpose: str, registration: Registration | None
+) -> None:
+    """Hold the wish to know a wallet again to what the ledger says about the relying party.
+
+    Raises:
+        AsksTooMuch: there is such a wish, and it is not registered for this purpose.
+    """
+    if wish is not Wish.NONE and not _registered(purpose, registration).may_recognise(purpose):
+        raise AsksTooMuch("a pseudonym is not registered on the ledger for this purpose")
 
 
 def refuse_unknown_members(query: JsonObject) -> None:

@@ -58,6 +58,7 @@ class Purpose:
     description: Mapping[str, str]
     credentials: tuple[AskedCredential, ...]
     require: Mapping[str, str | int | bool]
+    pseudonym: bool = False  # whether it may ask to know the same wallet again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

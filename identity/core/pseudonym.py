@@ -151,10 +151,9 @@ def verify_pseudonym(
         if expected.wish is Wish.REQUIRED:
             raise PseudonymMissing
         return ""
-    if not isinstance(unverified, str):
-        raise PseudonymNotValid("the pseudonym is no text")
+    text = unverified if isinstance(unverified, str) else ""  # which is no JWS either
     try:
-        jws = jose.parse_compact(unverified, max_chars=MAX_STATEMENT_CHARS)  # step 2
+        jws = jose.parse_compact(text, max_chars=MAX_STATEMENT_CHARS)  # step 2
         if set(jws.header) != _HEADER:
             raise PseudonymNotValid("the pseudonym's header is not typ, alg and jwk")
         key = parse_jwk(jws.header["jwk"])  # step 3

@@ -148,6 +148,7 @@ class Founder:
                     AskedClaims(type=asked.type, claims=asked.claims)
                     for asked in purpose.credentials
                 ),
+                pseudonym=purpose.pseudonym,
             )
             for purpose in settings.purposes
         )

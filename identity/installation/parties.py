@@ -258,6 +258,7 @@ def _relying_party(ring: KeyRing, settings: Settings, verifier: VerifierSettings
                     for asked in purpose.credentials
                 ),
                 require=dict(purpose.require),
+                pseudonym=purpose.pseudonym,
             )
             for purpose in verifier.purposes
         ),

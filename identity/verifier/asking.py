@@ -102,6 +102,9 @@ class Asking:
         else:
             asking.refuse_unknown_members(ask.query)
             query = ask.query
+        asking.refuse_unregistered_pseudonym(
+            ask.pseudonym, purpose=purpose.code, registration=registration
+        )
         parsed = parse_dcql(query)
         refuse_unjudged_authorities(parsed)
         asking.refuse_over_query(
@@ -214,13 +217,17 @@ class Asking:
         )
 
     def _registration(self, party: RelyingParty, stored: StoredRequest) -> ProvenRegistration:
-        """The registration as it is now, and it still covers the query."""
+        """The registration as it is now, and it still covers query and pseudonym."""
         proven = self._registry.relying_party(party.did)
+        registration = proven.record if proven else None
         asking.refuse_over_query(
             parse_dcql(_query_of(stored)),
             purpose=stored.purpose,
-            registration=proven.record if proven else None,
+            registration=registration,
             catalogue=self._catalogue,
+        )
+        asking.refuse_unregistered_pseudonym(
+            stored.pseudonym, purpose=stored.purpose, registration=registration
         )
         if proven is None:
             raise asking.AsksTooMuch("the relying party is not registered on the ledger")

@@ -29,6 +29,7 @@ class PurposeMessage(BaseModel):
     purpose: str
     description: dict[str, str]
     credentials: list[AskedCredentialMessage]
+    pseudonym: bool  # whether it may ask to know the same wallet again
 
 
 class PartyMessage(BaseModel):
@@ -54,6 +55,7 @@ class PartyMessage(BaseModel):
                         )
                         for asked in purpose.credentials
                     ],
+                    pseudonym=purpose.pseudonym,
                 )
                 for purpose in party.purposes
             ],
@@ -74,7 +76,8 @@ class AskMessage(BaseModel):
       result then also needs the `response_code` that the page finds in its own address.
     - `reference`: from the citizen's QR code, when she showed one; her wallet then finds the
       request by itself.
-    - `pseudonym`: `wanted` or `required`, to know the same wallet again when it comes back. It is
+    - `pseudonym`: `wanted` or `required`, to know the same wallet again when it comes back; only
+      where the ledger has it registered for the purpose. It is
       no proof that a person has one pseudonym only.
     """
 

@@ -14,7 +14,7 @@ from registry.core.records import (
     record_object,
     relying_party_key,
 )
-from registry.core.refusals import Conflict, NotPermitted
+from registry.core.refusals import Conflict, Malformed, NotPermitted
 
 LANGUAGES = ("en", "zh")  # every citizen reads the purpose in one of these
 MAX_NAME_CHARS = 100
@@ -81,11 +81,16 @@ def _read_path_item(item: Any) -> str | int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredPurpose:
-    """A reason to ask, in the languages that citizens read, and what may be asked for it."""
+    """A reason to ask, in the languages that citizens read, and what may be asked for it.
+
+    `pseudonym`: whether the party may also ask to know the same wallet again. It is written only
+    where it is true, so that what was registered before keeps its one form.
+    """
 
     purpose: str
     description: Mapping[str, str]
     credentials: tuple[AskedClaims, ...]
+    pseudonym: bool = False
 
     def to_object(self) -> JsonObject:
         """The JSON form."""
@@ -93,6 +98,7 @@ class RegisteredPurpose:
             "purpose": self.purpose,
             "description": dict(self.description),
             "credentials": [item.to_object() for item in self.credentials],
+            **({"pseudonym": True} if self.pseudonym else {}),
         }
 
     @classmethod
@@ -100,9 +106,17 @@ class RegisteredPurpose:
         """Read the JSON form.
 
         Raises:
-            Malformed: another shape, a language missing, or one credential type twice.
+            Malformed: another shape, a language missing, one credential type twice, or a
+                `pseudonym` that is there and not true.
         """
-        found = members(value, "purpose", required=("purpose", "description", "credentials"))
+        found = members(
+            value,
+            "purpose",
+            required=("purpose", "description", "credentials"),
+            optional=("pseudonym",),
+        )
+        if found.get("pseudonym", True) is not True:
+            raise Malformed("pseudonym is true, or left out")
         described = members(found["description"], "description", required=LANGUAGES)
         return cls(
             purpose=token(found["purpose"], "purpose", CODE),
@@ -118,6 +132,7 @@ class RegisteredPurpose:
                 read=AskedClaims.parse,
                 unique=lambda item: item.type,
             ),
+            pseudonym="pseudonym" in found,
         )
 
 
@@ -196,6 +211,11 @@ class RelyingParty:
         return found is not None and any(
             item.type == type and claim in item.claims for item in found.credentials
         )
+
+    def may_recognise(self, purpose: str) -> bool:
+        """Whether it may ask for a pseudonym, for this purpose."""
+        found = self.purpose(purpose)
+        return found is not None and found.pseudonym
 
     def to_object(self) -> JsonObject:
         """The record as a JSON object."""

@@ -341,10 +341,53 @@ def test_a_party_knows_the_wallet_again_when_the_citizen_lets_it(
         name: str | None = result["verdict"].get("pseudonym")
         return name
 
-    first = answer("bar", "age-check", "required")
+    first = answer("bar", "regular-guest", "required")
     assert first is not None
     keep(citizen, "wallet-known-again")
-    assert answer("bar", "age-check", "wanted") is None
-    assert answer("bar", "age-check", "wanted", agrees=True) == first
+    assert answer("bar", "regular-guest", "wanted") is None
+    assert answer("bar", "regular-guest", "wanted", agrees=True) == first
     assert answer("bank", "account-opening", "required") not in (None, first)
     assert citizen.errors == []
+
+
+def test_the_counter_asks_to_know_a_customer_again_only_where_that_is_registered(
+    installation: Installation, phone: Callable[..., Phone]
+):
+    """The whole way by both pages: the box at the counter, the box on the phone, the same name."""
+    citizen, counter = phone(), phone()
+    receive_card(citizen, installation, 13)
+    wait_for_anchor(citizen)
+    key = installation.keys["verifier:bar"]
+    counter.page.goto(f"{installation.base}/scan/#party=bar&key={key}")
+    counter.expect("party-name")
+    assert counter.at("recognise").count() == 0  # the first purpose is not registered for it
+    counter.tap("purpose-regular-guest")
+    counter.tap("recognise")
+
+    def visit(*, agrees: bool) -> None:
+        counter.tap("mode-show")
+        counter.expect("request-qr")
+        link = counter.page.locator("[data-testid=request-link]").text_content()
+        citizen.page.goto(f"{installation.base}/wallet/")
+        citizen.see_text(str(link))
+        citizen.tap("nav-share")
+        citizen.expect("consent-pseudonym")
+        assert citizen.at("consent").get_attribute("data-suspect") == "false"
+        if agrees:
+            citizen.tap("consent-recognised")
+        citizen.tap("consent-approve")
+        citizen.expect("outcome-done")
+        counter.expect("result-yes")
+
+    names = []
+    for _ in range(2):
+        visit(agrees=True)
+        names.append(counter.at("result-pseudonym").inner_text())
+        keep(counter, "scan-known-again")
+        counter.tap("scan-again")
+    visit(agrees=False)
+
+    assert len(names[0]) == 43
+    assert names[0] == names[1]
+    counter.expect("result-no-pseudonym")
+    assert citizen.errors == counter.errors == []

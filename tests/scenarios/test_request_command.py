@@ -63,7 +63,7 @@ def test_a_party_knows_a_wallet_again_by_its_pseudonym_whichever_copy_it_shows(
     shared: Installation,
 ):
     held, other = shared.issue(person(22)), shared.issue(person(23))
-    options = ("age-check", "--prefix", "decentralized_identifier", "--wait", "--pseudonym")
+    options = ("regular-guest", "--prefix", "decentralized_identifier", "--wait", "--pseudonym")
 
     def seen(shown: Held, copy: int, wish: str) -> str:
         with _command(shared, *options, wish) as command:

@@ -28,6 +28,12 @@ export function createWorld(base, { sealAfter = 1500 } = {}) {
           purpose: 'age-check',
           description: text('Check that you are old enough to buy alcohol', '确认您已达到购买酒精饮料的年龄'),
           credentials: identity('age_over_18'),
+          pseudonym: true,
+        },
+        {
+          purpose: 'once', // may not know a wallet again
+          description: text('Check your age once', '核对一次年龄'),
+          credentials: identity('age_over_18'),
         },
         {
           purpose: 'nosy',
@@ -44,6 +50,7 @@ export function createWorld(base, { sealAfter = 1500 } = {}) {
           purpose: 'account-opening',
           description: text('Open an account in your real name', '以实名开立账户'),
           credentials: identity('family_name', 'given_name'),
+          pseudonym: true,
         },
       ],
     }),

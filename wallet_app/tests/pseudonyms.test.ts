@@ -8,7 +8,7 @@ import { parseLink, type Link } from '../src/wallet/links'
 import { readOffer } from '../src/wallet/offers'
 import { answerRequest, choicesFor } from '../src/wallet/presenting'
 import { receiveOffer } from '../src/wallet/receiving'
-import { readRequest } from '../src/wallet/requests'
+import { readRequest, RECOGNITION } from '../src/wallet/requests'
 import { Store } from '../src/wallet/store'
 import { newWallet, startWorld, type World } from './world'
 
@@ -31,11 +31,15 @@ beforeEach(async () => {
 const PURPOSES = { bar: 'age-check', bank: 'account-opening' } as const
 
 /** The request of a party that says `pseudonym`, as its wallet reads it. */
-async function read(party: PartyName, pseudonym: Json | undefined) {
+async function read(party: PartyName, pseudonym: Json | undefined, purpose: string = PURPOSES[party]) {
+  const named = [{ format: 'cairn-registration/1', data: { purpose } }]
   const asking = world.parties[party]
-  const asked = asking.ask(PURPOSES[party])
+  const asked = asking.ask(purpose)
   const link = parseLink(asked.link) as Extract<Link, { kind: 'request' }>
-  const object = asking.object(asking.requests.get(asked.request), pseudonym === undefined ? {} : { pseudonym })
+  const object = asking.object(asking.requests.get(asked.request), {
+    verifier_info: named,
+    ...(pseudonym === undefined ? {} : { pseudonym }),
+  })
   return readRequest({ ...link, request: object }, wallet)
 }
 
@@ -113,6 +117,16 @@ describe('pseudonyms', () => {
     await expect(read('bar', value)).rejects.toMatchObject({ code: 'request-invalid' })
     expect((await read('bar', 'wanted')).pseudonym).toBe('wanted') // its untouched twin
     expect((await read('bar', undefined)).pseudonym).toBe('none')
+  })
+
+  test('a party that did not register it is shown as asking too much, and gets none, whoever insists', async () => {
+    for (const wish of ['wanted', 'required']) {
+      const asked = await read('bar', wish, 'once')
+      expect(asked.excess).toEqual([RECOGNITION])
+      expect((await send(asked, true)).has('pseudonym')).toBe(false)
+    }
+    expect((await read('bar', undefined, 'once')).excess).toEqual([]) // its untouched twin
+    expect((await read('bar', 'wanted')).excess).toEqual([])
   })
 
   test('two tabs that need it at the same time keep one key', async () => {

@@ -794,7 +794,13 @@ class Stage:
                 name="The Bar",
                 purposes=(
                     RegisteredPurpose(
-                        purpose="age-check", description=description, credentials=(asked,)
+                        purpose="age-check",
+                        description=description,
+                        credentials=(asked,),
+                        pseudonym=True,
+                    ),
+                    RegisteredPurpose(
+                        purpose="once", description=description, credentials=(asked,)
                     ),
                 ),
             ),
@@ -811,6 +817,7 @@ class Stage:
             ),
             purposes=(
                 _purpose("age-check", description, ("age_over_18",), {"age_over_18": True}),
+                _purpose("once", description, ("age_over_18",), {"age_over_18": True}),
                 _purpose("names", description, ("family_name",), {}),  # not registered
             ),
         )

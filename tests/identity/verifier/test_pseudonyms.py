@@ -5,6 +5,7 @@ Every refusal has its untouched twin: the same answer with the statement as the 
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from identity.core import jose
 from identity.core.pseudonym import TYP, make_statement, presentations_hash, pseudonym_of
 from registry.core.encoding import JsonObject
 from registry.core.keys import KeyType
+from registry.core.relying_party import RegisterRelyingParty
 from tests.identity.core.signers import KeySigner, signer
 from tests.identity.verifier.test_refused_answers import answer_encrypted
 from tests.identity.verifier.workbench import Workbench, link_parameters
@@ -84,6 +86,30 @@ def test_the_request_says_it_only_when_the_party_wants_it(bench):
     unsigned = bench.ask(pseudonym="wanted", client_id_prefix="redirect_uri")
     assert link_parameters(unsigned["link"])["pseudonym"] == "wanted"
     assert bench.try_ask(pseudonym="perhaps").status_code in (400, 422)
+
+
+@pytest.mark.parametrize("wish", ["wanted", "required"])
+def test_a_party_that_did_not_register_it_may_not_ask(bench, wish):
+    refused = bench.try_ask(purpose="once", pseudonym=wish)
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/asks-too-much")
+    assert "pseudonym" not in bench.object(bench.ask(purpose="once"))  # its untouched twin
+
+
+def test_a_registration_that_was_taken_back_stops_a_request_under_way(bench):
+    asked = bench.ask(pseudonym="wanted")
+    parameters = link_parameters(asked["link"])
+    party = bench.stage.ledger.relying_party(bench.stage.party.did).record
+    bench.stage.ledger.submit(
+        RegisterRelyingParty(
+            party=party.party,
+            name=party.name,
+            version=2,
+            purposes=tuple(replace(purpose, pseudonym=False) for purpose in party.purposes),
+        ),
+        bench.stage.ledger.root,
+    )
+
+    assert bench.client.get(parameters["request_uri"]).status_code == 403
 
 
 def test_another_party_or_key_gives_another_pseudonym():

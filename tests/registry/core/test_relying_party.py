@@ -70,6 +70,29 @@ def test_a_registrar_registers(ledger: TestLedger) -> None:
     assert RelyingParty.parse(found.to_object()) == found
 
 
+def test_a_pseudonym_is_registered_with_its_purpose_and_for_no_other(ledger: TestLedger) -> None:
+    action = replace(
+        bar(ledger), purposes=(purpose(), replace(purpose("regular-guest"), pseudonym=True))
+    )
+
+    ledger.ask("registrar", REGISTRAR, action)
+
+    found = record(ledger, action.party)
+    assert RegisterRelyingParty.parse(action.to_body()) == action
+    assert not found.may_recognise("age-check")
+    assert found.may_recognise("regular-guest")
+    assert not found.may_recognise("anything")
+
+
+def test_what_was_registered_before_pseudonyms_keeps_its_bytes() -> None:
+    written = purpose().to_object()
+    assert set(written) == {"purpose", "description", "credentials"}
+    assert not RegisteredPurpose.parse(written).pseudonym
+    for value in (False, None, 1, "true"):
+        with pytest.raises(Malformed):
+            RegisteredPurpose.parse({**written, "pseudonym": value})
+
+
 def test_a_root_registers(ledger: TestLedger) -> None:
     action = bar(ledger)
 

@@ -109,7 +109,11 @@ function describe(action: string, body: JsonObject, { author, payload, id, heigh
         section: 'parties',
         lines: [
           text('label.name', body.name),
-          ...purposes.flatMap((purpose): Line[] => [localized('label.purpose', purpose.description), claims(purpose)]),
+          ...purposes.flatMap((purpose): Line[] => [
+            localized('label.purpose', purpose.description),
+            claims(purpose),
+            ...(purpose.pseudonym === true ? [text('label.pseudonym', true)] : []),
+          ]),
           did('label.did', body.party),
           by,
         ],

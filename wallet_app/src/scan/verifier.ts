@@ -8,6 +8,7 @@ export interface Purpose {
   readonly code: string
   readonly description: Localized
   readonly claims: readonly { readonly type: string; readonly path: readonly (string | number | null)[] }[]
+  readonly pseudonym: boolean // registered to know the same wallet again
 }
 
 export interface Party {
@@ -34,6 +35,7 @@ export interface Verdict {
   readonly verified: boolean
   readonly checks: readonly Check[]
   readonly credentials: readonly { readonly type: string; readonly claims: JsonObject }[]
+  readonly pseudonym: string | null
 }
 
 export type Result =
@@ -62,9 +64,14 @@ export class Verifier {
     return parseParty(jsonOf(answer))
   }
 
-  /** Ask for a purpose; with a reference, the request goes to the customer's phone by itself. */
-  async ask(purpose: string, reference: string | null, now: number): Promise<Asking> {
-    const body: JsonObject = reference ? { purpose, reference } : { purpose }
+  /**
+   * Ask for a purpose; with a reference, the request goes to the customer's phone by itself.
+   *
+   * @param recognise - want to know the wallet again; only for purposes that are registered for it.
+   */
+  async ask(purpose: string, reference: string | null, now: number, recognise = false): Promise<Asking> {
+    const wish: JsonObject = recognise ? { pseudonym: 'wanted' } : {}
+    const body: JsonObject = reference ? { purpose, reference, ...wish } : { purpose, ...wish }
     const answer = await request(`${this.url}/requests`, json(body, this.key), this.fetcher)
     if (answer.status === 401 || answer.status === 403) throw new Problem('access-key')
     if (reference && [404, 409, 410].includes(answer.status)) throw new Problem('code-expired')
@@ -123,7 +130,7 @@ export function parseParty(body: JsonObject): Party {
           )
         : [],
     )
-    return [{ code, description: localizedText(entry.description, code), claims }]
+    return [{ code, description: localizedText(entry.description, code), claims, pseudonym: entry.pseudonym === true }]
   })
   if (parsed.length === 0) throw new Problem('malformed', 'no purposes')
   return { name: localizedText(body.name, ''), purposes: parsed }
@@ -151,7 +158,9 @@ export function parseVerdict(value: Json | undefined): Verdict {
     claims: isObject(entry.claims) ? entry.claims : {},
   }))
   const good = checks.some(({ outcome }) => outcome === 'passed') && checks.every(({ outcome }) => outcome !== 'failed')
-  return { verified: value.verified === true && good, checks, credentials }
+  const verified = value.verified === true && good
+  const named = typeof value.pseudonym === 'string' && /^[A-Za-z0-9_-]{43}$/.test(value.pseudonym)
+  return { verified, checks, credentials, pseudonym: verified && named ? (value.pseudonym as string) : null }
 }
 
 /** The facts that the purpose asks for, and no others: what more came is not for these eyes. */

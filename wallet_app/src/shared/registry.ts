@@ -42,6 +42,7 @@ export interface RegisteredPurpose {
   readonly purpose: string
   readonly description: Readonly<Record<string, string>>
   readonly credentials: readonly { type: string; claims: readonly (readonly (string | number | null)[])[] }[]
+  readonly pseudonym?: boolean // may it ask to know the same wallet again?
 }
 
 export interface RegisteredParty {

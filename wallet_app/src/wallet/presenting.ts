@@ -9,7 +9,7 @@ import { parseSdJwt, selectDisclosures, subjectClaims } from '../shared/sd_jwt'
 import { copyFor, spendCopy, type Card } from './cards'
 import { signJws } from './holder_keys'
 import { pseudonymFor } from './pseudonyms'
-import type { VerifiedRequest } from './requests'
+import { RECOGNITION, type VerifiedRequest } from './requests'
 import type { Store } from './store'
 
 /** One card that can answer one query, and exactly what would leave the wallet. */
@@ -64,8 +64,8 @@ export function choicesFor(asked: VerifiedRequest, cards: readonly Card[], now: 
  *
  * 1. Note the copies as spent, before anything leaves: a crash must not let a copy meet two parties.
  * 2. Bind each credential to this party and this request with the holder's key.
- * 3. Sign this party's pseudonym over these presentations, where it is required, or where it is
- *    wanted and the citizen agrees.
+ * 3. Sign this party's pseudonym over these presentations, where it is registered for that, and it is
+ *    required, or wanted and the citizen agrees.
  * 4. Post presentations, anchor receipts and pseudonym to the address in the signed request.
  *
  * @param around.recognised - the citizen lets a party that wants to know her again do so.
@@ -102,7 +102,8 @@ export async function answerRequest(
     tokens[choice.queryId] = [choice.presented + binding]
     receipts[choice.queryId] = [copy.receipt]
   }
-  const named = asked.pseudonym === 'required' || (asked.pseudonym === 'wanted' && around.recognised === true)
+  const agreed = asked.pseudonym === 'required' || (asked.pseudonym === 'wanted' && around.recognised === true)
+  const named = agreed && !asked.excess.includes(RECOGNITION) // not even for whoever insists
   const beside: Record<string, string> = {
     ...(asked.state === null ? {} : { state: asked.state }),
     ...(named ? { pseudonym: await pseudonymFor(asked, tokens, around) } : {}),

@@ -16,6 +16,8 @@ import { typeName } from './offers'
 import { parseWish, type PseudonymWish } from './pseudonyms'
 
 const LEEWAY_SECONDS = 300 // phones' clocks
+/** Stands among the excess where a party wants to know the wallet again and did not register that. */
+export const RECOGNITION = 'cairn:pseudonym'
 
 export interface VerifiedRequest {
   readonly clientId: string // with its prefix: the audience of our answer
@@ -45,7 +47,7 @@ interface Around {
  * 1. The object is a signed request, and its key belongs to the DID that the client id names, on the
  *    ledger, for authentication.
  * 2. It is meant for wallets, fresh, and answers go where the signed request says.
- * 3. What it asks is compared with what the party registered.
+ * 3. What it asks, a pseudonym too, is compared with what the party registered.
  *
  * @throws Problem 'request-invalid', 'request-expired', 'signature', 'party-unknown'
  */
@@ -76,7 +78,7 @@ export async function readRequest(link: Extract<Link, { kind: 'request' }>, arou
 
   // 3
   const party = await around.registry.relyingParty(did)
-  const { why, excess } = judge(query, party, namedPurpose(payload.verifier_info))
+  const { why, excess } = judge(query, party, namedPurpose(payload.verifier_info), pseudonym)
   return {
     clientId: link.clientId,
     did,
@@ -125,18 +127,22 @@ export function judge(
   query: DcqlQuery,
   party: RegisteredParty | null,
   named: string | null = null,
+  wish: PseudonymWish = 'none',
 ): { why: Localized | null; excess: string[] } {
   const asked = query.credentials.flatMap(askedOf)
-  if (!party) return { why: null, excess: unique(asked.map(({ name }) => name)) }
+  const again = wish === 'none' ? [] : [RECOGNITION]
+  const everything = [...unique(asked.map(({ name }) => name)), ...again]
+  if (!party) return { why: null, excess: everything }
   let best: { why: Localized | null; excess: string[] } | null = null
   for (const purpose of party.purposes) {
     if (named !== null && purpose.purpose !== named) continue
     const excess = unique(asked.filter((one) => !covers(purpose, one)).map(({ name }) => name))
+    if (purpose.pseudonym !== true) excess.push(...again)
     if (!best || excess.length < best.excess.length) {
       best = { why: isObject(purpose.description) ? (purpose.description as Localized) : null, excess }
     }
   }
-  return best ?? { why: null, excess: unique(asked.map(({ name }) => name)) }
+  return best ?? { why: null, excess: everything }
 }
 
 interface Asked {

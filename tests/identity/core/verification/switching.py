@@ -35,6 +35,7 @@ MODULES = (
     "identity.core.jose",
     "identity.core.cose",
     "identity.core.json_schema",
+    "identity.core.pseudonym",
 )
 # Here every condition decides, whether it raises or returns.
 _COMBINERS = ("identity.core.verification.verdict", "identity.core.verification.pipeline")

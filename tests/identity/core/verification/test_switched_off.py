@@ -40,6 +40,7 @@ _MODULES = {
         "tests.identity.core.test_sd_jwt",
         "tests.identity.core.test_sd_jwt_vc",
         "tests.identity.core.test_data_integrity",
+        "tests.identity.core.test_pseudonym",
     )
 }
 MUTATIONS = 150
