@@ -62,6 +62,7 @@ from identity.installation.real_names import (
     build_register,
     build_review,
 )
+from identity.installation.retention import ROUND_SECONDS, build_people_retention
 from identity.installation.vault_process import Officers, officer_at, open_vault, reach_vault
 from identity.installation.verifying import build_verifier
 from identity.publishing.did_routes import build_router as build_did_router
@@ -426,7 +427,7 @@ class _Builder:
         certified: Certified,
         sealing: IdentitySealing | None,
     ) -> None:
-        vault, looks = self._open_vault()
+        vault, looks = self._open_vault(workers)
         register, client = build_register(
             self._settings.population_register, random=self._random, now=self._seconds
         )
@@ -449,6 +450,15 @@ class _Builder:
         )
         self.closers.extend(proofing.closers)
         workers.append(Worker("proofing", proofing.sweep, interval_seconds=PURGE_SECONDS))
+        if self._settings.retention.scheduled:
+            people = build_people_retention(self._settings.retention, engine=engine, vault=vault)
+            workers.append(
+                Worker(
+                    "retention",
+                    lambda: _destroyed(people.destroy(now=self._seconds())),
+                    interval_seconds=ROUND_SECONDS,
+                )
+            )
         review = build_review(engine, random=self._random, now=self._seconds)
         real_names = build_real_names(
             engine=engine,
@@ -548,7 +558,9 @@ class _Builder:
         base = self._settings.server.public_base_url
         self._read_own = OwnDocuments(own, public_base_url=base)
 
-    def _open_vault(self) -> tuple[IdentityVault, Callable[[int], list[AuditRecord]]]:
+    def _open_vault(
+        self, workers: list[Worker]
+    ) -> tuple[IdentityVault, Callable[[int], list[AuditRecord]]]:
         """In its own process where the settings say so, else in this one; and who read what."""
         if self._settings.vault.address is not None:
             remote, client = reach_vault(self._settings.vault, self._folder)
@@ -562,6 +574,14 @@ class _Builder:
             now=self._seconds,
         )
         self.closers.append(parts.close)
+        if self._settings.retention.scheduled:
+            workers.append(
+                Worker(
+                    "vault-retention",
+                    lambda: _destroyed(parts.retention.destroy(now=self._seconds())),
+                    interval_seconds=ROUND_SECONDS,
+                )
+            )
         return parts.vault, parts.opened_since
 
     def _add_verifier(
@@ -659,6 +679,13 @@ def _look_for_forks(watch: ForkWatch) -> None:
 
 def _once(collector: Collector) -> None:
     collector.run_once()
+
+
+def _destroyed(past: object) -> None:
+    """Say in the log how much a retention clock destroyed: counts alone."""
+    counts = {name: getattr(past, name) for name in getattr(past, "__slots__", ())}
+    if any(counts.values()):
+        _log.info("destroyed what was past its term: %s", counts)
 
 
 def _nothing_is_ours(_url: str, _accept: str) -> bytes | None:

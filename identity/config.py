@@ -17,6 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from identity.core.retention import MERGED_DAYS, MIN_LEFTOVER_DAYS
 from registry.core.refusals import Malformed, NotPermitted
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -144,6 +145,20 @@ class VaultSettings(_Section):
     # secrets of rows; on another medium than the database and in none of its backups
     row_secrets: Path | None = None
     officers: tuple[Slug, ...] = ()  # who may, two together, look into a row or give one up
+
+
+class RetentionSettings(_Section):
+    """Days until what has no end of its own is destroyed; not set: kept until somebody decides."""
+
+    scheduled: bool = True  # once a day, by `cairn up` and `cairn vault serve`; else by hand
+    deceased: Annotated[int, Field(ge=1)] | None = None  # rows of dead people, from the report on
+    cases: Annotated[int, Field(ge=31)] | None = None  # of the review queue; an appeal takes 30
+    # sealed rows of flows that ended long ago; a deferred credential may wait for a fortnight
+    leftovers: Annotated[int, Field(ge=MIN_LEFTOVER_DAYS)] = MIN_LEFTOVER_DAYS
+    # what a merged registration held; while it is there, two officers can undo the merger
+    merged: Annotated[int, Field(ge=MIN_LEFTOVER_DAYS)] = MERGED_DAYS
+    looks: Annotated[int, Field(ge=1)] | None = None  # that officers asked for
+    audit: Annotated[int, Field(ge=1)] | None = None  # records of looks, in both sinks
 
 
 class RegisterSettings(_Section):
@@ -323,6 +338,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     keys: KeySettings = KeySettings()
     vault: VaultSettings = VaultSettings()
+    retention: RetentionSettings = RetentionSettings()
     population_register: RegisterSettings = RegisterSettings()
     identity_provider: ProviderSettings | None = None  # not set: nobody proofs by login
     places: tuple[PlaceSettings, ...] = ()  # nothing else is ever fetched from outside

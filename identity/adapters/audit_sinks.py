@@ -3,6 +3,9 @@
 Several processes may append to one file; a lock on it keeps their lines apart. A line is on disk
 before `record` returns. Whoever alters, drops or moves a line breaks the chain after it; dropping
 lines from the end shows against the second sink, which holds the same ids.
+
+Records past their term are cut off the beginning. The first line then says how many, and which hash
+the record after them names as the one before it.
 """
 
 import fcntl
@@ -56,6 +59,39 @@ class FileAuditSink:
                 self._failed = True
                 raise AuditFileUnusable("the audit file cannot be written") from error
 
+    def staying(self, before: int) -> set[str]:
+        """Identifiers of records that are older than `before`, but come after one that is not.
+
+        Clocks go back at times; the chain is cut at one place only.
+        """
+        if not self._path.is_file():
+            return set()
+        found = [members for line in _lines(self._path) if (members := _record_of(line))]
+        first = next((at for at, m in enumerate(found) if m["time"] >= before), len(found) - 1)
+        return {str(m["id"]) for m in found[max(first, 0) :] if m["time"] < before}
+
+    def cut(self, before: int) -> None:
+        """Drop the oldest records, up to the first that is not older than `before` (unix seconds).
+
+        The newest record stays, whatever its age. The rest is written beside the file and put in
+        its place, so a crash leaves the one or the other. Safe to repeat.
+
+        Raises:
+            AuditFileBroken: the chain is broken; nothing is dropped that cannot be believed.
+            AuditFileUnusable: not written.
+        """
+        with self._lock:
+            if not self._path.is_file():
+                return
+            try:
+                with _locked(self._path):  # nobody appends meanwhile, and whoever waits looks again
+                    verify_audit_file(self._path)
+                    kept = _without(self._path, before)
+                    if kept is not None:
+                        _put_in_place(self._path, kept)
+            except OSError as error:
+                raise AuditFileUnusable("the audit file cannot be written") from error
+
     def _append(self, file: int, entry: AuditRecord) -> None:
         previous, torn, ended = _last_record(file)
         members: JsonObject = dict(entry.members()) | {"previous": previous}
@@ -84,6 +120,9 @@ def verify_audit_file(path: Path) -> list[str]:
     ids: list[str] = []
     previous, torn = _START, list[bytes]()
     for number, line in enumerate(_lines(path), start=1):
+        if number == 1 and (cut := _cut_of(line)) is not None:
+            previous = str(cut["after"])
+            continue
         members = _record_of(line)
         if members is None:
             torn.append(line)
@@ -131,19 +170,79 @@ def _entry(members: JsonObject) -> AuditRecord:
     return AuditRecord(**{name: members[name] for name in AuditRecord.__slots__})
 
 
+def _without(path: Path, before: int) -> list[bytes] | None:
+    """The lines of a whole file without its oldest records; None when none is that old."""
+    lines = list(_lines(path))
+    dropped, first = 0, 0
+    if (cut := _cut_of(lines[0])) is not None:
+        dropped, first = int(cut["cut"]), 1
+    records = [
+        (at, members)
+        for at, line in enumerate(lines[first:], start=first)
+        if (members := _record_of(line)) is not None
+    ]
+    old = 0
+    while old < len(records) - 1 and records[old][1]["time"] < before:
+        old += 1
+    if old == 0:
+        return None
+    at, last = records[old - 1]
+    first_line: JsonObject = {"cut": dropped + old, "after": last["hash"]}
+    told = first_line | {"hash": _hash_of(first_line)}
+    return [canonical_json(told), *lines[at + 1 :]]
+
+
+def _put_in_place(path: Path, lines: list[bytes]) -> None:
+    beside = path.with_name(path.name + ".new")
+    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(file, "wb") as writer:
+        writer.write(b"".join(line + b"\n" for line in lines))
+        writer.flush()
+        os.fsync(writer.fileno())
+    beside.replace(path)
+    _sync_folder(path)
+
+
+def _cut_of(line: bytes) -> JsonObject | None:
+    """What the first line says of records that were cut off, when it is such a line."""
+    try:
+        members = parse_json_object(line, max_bytes=MAX_LINE_BYTES)
+        claimed = members.pop("hash")
+    except (Malformed, KeyError):
+        return None
+    if set(members) != {"cut", "after"} or claimed != _hash_of(members):
+        return None
+    return members
+
+
+def _sync_folder(path: Path) -> None:
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
+    """The file, locked; not one that a cut has replaced while this waited for the lock."""
+    while True:
+        with _locked_as_it_was(path) as file:
+            there = path.stat() if path.exists() else None
+            if there is not None and there.st_ino == os.fstat(file).st_ino:
+                yield file
+                return
+
+
+@contextmanager
+def _locked_as_it_was(path: Path) -> Iterator[int]:
     new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
         if new:
-            directory = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            _sync_folder(path)
         yield file
     finally:
         os.close(file)

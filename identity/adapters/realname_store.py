@@ -1,6 +1,6 @@
 """Bindings of opaque subjects, in the database of the identity services. Nothing personal."""
 
-from sqlalchemy import Engine, String, UniqueConstraint, select, update
+from sqlalchemy import BigInteger, Engine, String, UniqueConstraint, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -24,6 +24,11 @@ class RealNameBinding(Base):
     assurance_level: Mapped[str] = mapped_column(String(8))
     created: Mapped[int]
     state: Mapped[str] = mapped_column(String(16))
+    died_at: Mapped[int | None] = mapped_column(BigInteger)  # when the death was reported
+    before_death: Mapped[str | None] = mapped_column(String(16))  # the state it had then
+    erased_at: Mapped[int | None] = mapped_column(BigInteger)  # her row went with its term
+    merged_from: Mapped[str | None] = mapped_column(String(32))  # whose it was before a merger
+    merged_into: Mapped[str | None] = mapped_column(String(32))  # who she is, where both were known
 
 
 class SqlBindingStore:
@@ -85,17 +90,85 @@ class SqlBindingStore:
             )
             return [_binding(row) for row in found]
 
-    def set_state(self, person: str, state: BindingState) -> None:
+    def set_state(self, person: str, state: BindingState, *, now: int) -> None:
         """As `BindingStore.set_state`."""
+        row, values = RealNameBinding, {"state": str(state)}
+        died = {"died_at": now, "before_death": row.state} if str(state) == _DEAD else {}
         with transaction(self._engine) as session:
             session.execute(
-                update(RealNameBinding)
-                .where(
-                    RealNameBinding.person == person,
-                    RealNameBinding.state.not_in(_CLOSED if state is not _DEAD else (_DEAD,)),
-                )
-                .values(state=str(state))
+                update(row)
+                .where(row.person == person, row.state.not_in(_CLOSED))
+                .values({**values, **died})
             )
+
+    def revive(self, person: str) -> bool:
+        """As `BindingStore.revive`."""
+        row = RealNameBinding
+        with transaction(self._engine) as session:
+            erased = session.scalar(
+                select(row.subject).where(row.person == person, row.erased_at.is_not(None)).limit(1)
+            )
+            if erased is not None:
+                return False
+            session.execute(
+                update(row)
+                .where(row.person == person, row.state == _DEAD)
+                .values(
+                    state=func.coalesce(row.before_death, str(BindingState.ACTIVE)),
+                    died_at=None,
+                    before_death=None,
+                )
+            )
+        return True
+
+    def separate(self, person: str, *, to: str) -> list[Binding]:
+        """As `BindingStore.separate`."""
+        row = RealNameBinding
+        with transaction(self._engine) as session:
+            theirs = session.scalars(
+                select(row)
+                .where((row.merged_from == person) | (row.person == person))
+                .order_by(row.created, row.subject)
+            ).all()
+            for found in theirs:
+                found.person, found.merged_from, found.merged_into = to, None, None
+                if found.state == BindingState.MERGED:
+                    found.state = str(BindingState.ACTIVE)
+            session.flush()
+            return [_binding(found) for found in theirs]
+
+    def absorbed_by(self, person: str) -> list[str]:
+        """As `BindingStore.absorbed_by`."""
+        row = RealNameBinding
+        with transaction(self._engine) as session:
+            moved = session.scalars(
+                select(row.merged_from).where(row.person == person, row.merged_from.is_not(None))
+            ).all()
+            closed = session.scalars(select(row.person).where(row.merged_into == person)).all()
+        return sorted({found for found in (*moved, *closed) if found is not None})
+
+    def deceased_before(self, time: int, *, now: int, limit: int) -> list[str]:
+        """As `identity.realname.retention.DeceasedStore.deceased_before`."""
+        row = RealNameBinding
+        dead = (row.state == _DEAD, row.erased_at.is_(None))
+        with transaction(self._engine) as session:
+            session.execute(update(row).where(*dead, row.died_at.is_(None)).values(died_at=now))
+            return list(
+                session.scalars(
+                    select(row.person)
+                    .where(*dead)
+                    .group_by(row.person)
+                    .having(func.max(row.died_at) < time)
+                    .order_by(row.person)
+                    .limit(limit)
+                )
+            )
+
+    def mark_erased(self, person: str, *, now: int) -> None:
+        """As `identity.realname.retention.DeceasedStore.mark_erased`."""
+        row = RealNameBinding
+        with transaction(self._engine) as session:
+            session.execute(update(row).where(row.person == person).values(erased_at=now))
 
     def close(self, subject: str, state: BindingState) -> None:
         """As `BindingStore.close`."""
@@ -115,9 +188,9 @@ class SqlBindingStore:
                 select(RealNameBinding).where(RealNameBinding.person == person).with_for_update()
             ):
                 if row.agency not in there:
-                    row.person = to
+                    row.person, row.merged_from = to, person
                 elif row.state != _DEAD:
-                    row.state = str(BindingState.MERGED)
+                    row.state, row.merged_into = str(BindingState.MERGED), to
 
 
 def _at_agency(session: Session, proposed: Binding) -> RealNameBinding | None:

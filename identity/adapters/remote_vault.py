@@ -105,6 +105,10 @@ class RemoteVault:
         """As `IdentityVault.merge`."""
         self._asked("merge", ref=ref, into=into)
 
+    def separate(self, ref: str, *, merged_into: str) -> str:
+        """As `IdentityVault.separate`."""
+        return _text(self._asked("separate", ref=ref, merged_into=merged_into), "ref")
+
     def forget(self, ref: str) -> None:
         """As `Vault.forget`."""
         self._asked("forget", ref=ref)

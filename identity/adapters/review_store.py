@@ -1,6 +1,6 @@
 """The review queue, in the identity services' database: references, codes, officers' names."""
 
-from sqlalchemy import BigInteger, Engine, String, UniqueConstraint, select, update
+from sqlalchemy import BigInteger, Engine, String, UniqueConstraint, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -92,6 +92,23 @@ class SqlCaseStore:
                 .returning(ReviewCase.id)
             )
             return changed.first() is not None
+
+    def untouched_since(self, time: int, *, limit: int) -> list[Case]:
+        """As `identity.realname.retention.OldCases.untouched_since`."""
+        row = ReviewCase
+        with transaction(self._engine) as session:
+            rows = session.scalars(
+                select(row)
+                .where(row.opened_at < time, row.decided_at < time)
+                .order_by(row.opened_at, row.id)
+                .limit(limit)
+            ).all()
+        return [_case(found) for found in rows]
+
+    def delete(self, case_id: str) -> None:
+        """As `identity.realname.retention.OldCases.delete`."""
+        with transaction(self._engine) as session:
+            session.execute(delete(ReviewCase).where(ReviewCase.id == case_id))
 
     @staticmethod
     def _found(session: Session, kind: CaseKind, applicant: str) -> ReviewCase | None:

@@ -96,6 +96,7 @@ class SqlVaultStore:
         indices: Sequence[BlindIndex] = (),
         likeness: Sequence[BlindIndex] | None = None,
         absorbed: str | None = None,
+        dropped: Sequence[BlindIndex] = (),
     ) -> bool:
         """As `VaultStore.replace`."""
 
@@ -105,6 +106,12 @@ class SqlVaultStore:
                 return False
             if absorbed is not None:
                 _shred(session, absorbed, now=row.sealed_at)
+            session.execute(
+                delete(VaultIndex).where(
+                    VaultIndex.ref == row.ref,
+                    VaultIndex.digest.in_([index.digest for index in dropped]),
+                )
+            )
             there = dict(
                 session.execute(
                     select(VaultIndex.digest, VaultIndex.ref).where(

@@ -20,6 +20,7 @@ _PARTS: Final[dict[str, str]] = {  # command, module below this package and its 
     "waiting": "agency_desk:waiting",
     "decide": "agency_desk:decide",
     "request": "request:request",
+    "retention": "retention:retention",
     "audit": "audit:audit_ledger",
     "export": "export:export_history",
     "check-export": "export:check_exported",

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import structlog
 import typer
 import uvicorn
 
 from identity.adapters.secret_files import read_access_digests, read_passphrase
+from identity.adapters.worker import Worker
 from identity.cli.output import open_log
 from identity.config import Settings, load_settings, refuse_weak_vault
 from identity.installation.folder import DataFolder
+from identity.installation.retention import ROUND_SECONDS
 from identity.installation.vault_audit import bring_audit_back, compare_audit
 from identity.installation.vault_process import (
     Officers,
@@ -23,8 +26,10 @@ from identity.installation.vault_process import (
     issue_vault_keys,
     open_vault,
 )
+from identity.vault.retention import PastTerm
 from registry.core.refusals import Malformed, NotPermitted
 
+_log = structlog.get_logger()
 app = typer.Typer(help="The vault: serve it, rotate its keys, check and repair it.")
 Config = Annotated[Path | None, typer.Option(help="TOML file with all settings")]
 Data = Annotated[Path | None, typer.Option(help="Data folder, over the file's")]
@@ -45,6 +50,11 @@ def serve(config: Config = None, data: Data = None) -> None:
     issue_vault_keys(settings, folder, random=secrets.token_bytes)
     parts = _opened(settings, folder)
     listener = _listen(settings.vault.address)
+    clock = Worker(
+        "vault-retention",
+        lambda: _destroyed(parts.retention.destroy(now=int(time.time()))),
+        interval_seconds=ROUND_SECONDS,
+    )
     server = uvicorn.Server(
         uvicorn.Config(
             build_vault_app(settings, folder, parts),
@@ -55,11 +65,14 @@ def serve(config: Config = None, data: Data = None) -> None:
         )
     )
     try:
+        if settings.retention.scheduled:
+            clock.start()
         typer.echo(f"the vault serves on {settings.vault.address}")
         server.run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     finally:
+        clock.stop()
         listener.close()
         parts.close()
 
@@ -106,6 +119,28 @@ def check(config: Config = None, data: Data = None) -> None:
     )
     if found.is_rolled_back or audit.file_alone:
         raise typer.Exit(1)
+
+
+@app.command("retention")
+def retention(
+    destroy: Annotated[
+        bool, typer.Option("--destroy", help="Destroy it; else only say what is past its term")
+    ] = False,
+    config: Config = None,
+    data: Data = None,
+) -> None:
+    """What of the vault is past its term (`[retention]`); with --destroy it is destroyed."""
+    parts = _opened(*_settings(config, data))
+    now = int(time.time())
+    try:
+        past = parts.retention.destroy(now=now) if destroy else parts.retention.due(now=now)
+    finally:
+        parts.close()
+    typer.echo(
+        f"{'destroyed' if destroy else 'past their term'}: {past.leftovers} leftovers, "
+        f"{past.merged} merged rows, "
+        f"{past.looks} looks, {past.audit} audit records"
+    )
 
 
 @app.command("accept-loss")
@@ -175,6 +210,12 @@ def _listen(address: str) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((parts.hostname, parts.port))
     return listener
+
+
+def _destroyed(past: PastTerm) -> None:
+    """Counts alone, where there is something to say."""
+    if past != PastTerm():
+        _log.info("destroyed what was past its term", leftovers=past.leftovers, merged=past.merged)
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

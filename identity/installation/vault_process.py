@@ -20,17 +20,20 @@ from identity.adapters.secret_files import (
 )
 from identity.adapters.vault_keys import FileVaultKeys
 from identity.adapters.vault_look_store import SqlLookStore
+from identity.adapters.vault_retention_store import SqlRetentionStore
 from identity.adapters.vault_rotation_store import SqlRotationStore
 from identity.adapters.vault_store import DatabaseAuditSink, SqlVaultStore
 from identity.config import Environment, Settings, VaultSettings
 from identity.core.access import AccessDenied
 from identity.installation.databases import open_vault_database
 from identity.installation.folder import DataFolder
+from identity.installation.retention import vault_terms
 from identity.installation.vault_audit import refuse_older_audit
 from identity.vault.break_glass import BreakGlass
 from identity.vault.needs import VaultKeyring
 from identity.vault.reconcile import Reconciler
 from identity.vault.records import AuditRecord
+from identity.vault.retention import VaultRetention
 from identity.vault.rotation import KeyRotation
 from identity.vault.routes import SERVICE_SCOPE, build_router
 from identity.vault.service import SealedVault
@@ -51,6 +54,7 @@ class VaultParts:
     looks: BreakGlass
     opened_since: Callable[[int], list[AuditRecord]]  # reads of rows, for people's own records
     audit: DatabaseAuditSink
+    retention: VaultRetention
     closers: tuple[Callable[[], None], ...]
 
     def close(self) -> None:
@@ -98,12 +102,12 @@ def open_vault(
         for close in reversed(closers):
             close()
         raise
-    sink = DatabaseAuditSink(engine)
+    sink, trail = DatabaseAuditSink(engine), FileAuditSink(folder.vault_audit)
     vault = SealedVault(
         store=store,
         keys=keys,
         secrets=secrets,
-        audit=(sink, FileAuditSink(folder.vault_audit)),
+        audit=(sink, trail),
         random=random,
         now=now,
     )
@@ -114,6 +118,13 @@ def open_vault(
         looks=BreakGlass(vault=vault, store=SqlLookStore(engine), random=random, now=now),
         opened_since=sink.opened_since,
         audit=database_sink,
+        retention=VaultRetention(
+            vault=vault,
+            store=SqlRetentionStore(engine),
+            trail=trail,
+            terms=vault_terms(settings.retention),
+            random=random,
+        ),
         closers=tuple(closers),
     )
 

@@ -25,8 +25,8 @@ from identity.realname.records import (
     looked_up,
     parse_record,
 )
-from identity.vault.ports import IdentityVault
-from registry.core.refusals import Malformed
+from identity.vault.ports import IdentityVault, NothingSealed, remains_of
+from registry.core.refusals import Conflict, Malformed
 
 # What an event makes of a binding, where it is reported without new particulars.
 _PLAIN = {
@@ -42,6 +42,10 @@ _CHANGED = {
     LifeEventKind.NAME_CHANGED: frozenset({"family_name", "given_name"}),
     LifeEventKind.CORRECTED: frozenset({"family_name", "given_name", "birth_date", "sex"}),
 }
+
+
+class RegistrationErased(Conflict):
+    """What would be taken up again is destroyed: its term was over."""
 
 
 class LifeEventHook(Protocol):
@@ -94,7 +98,7 @@ class LifeEvents:
         binding = self._binding(subject)
         if binding.deceased and kind is not LifeEventKind.DECEASED:
             raise NotAlive("the person was reported dead")
-        self._bindings.set_state(binding.person, _PLAIN[kind])
+        self._bindings.set_state(binding.person, _PLAIN[kind], now=self._now())
         self.tell(kind, self._bindings.of_person(binding.person))
 
     def record_death(self, subject: str) -> None:
@@ -185,6 +189,54 @@ class LifeEvents:
         ]
         self.tell(LifeEventKind.MERGED, {b.subject: b for b in (*ending, *merged)}.values())
 
+    def revive(self, person: str) -> None:
+        """Two officers found that a person who was reported dead lives. Safe to repeat.
+
+        The register must say so as well. Her bindings are as they were before the report; nothing
+        that was revoked comes back, and new credentials are offered as ever.
+
+        Raises:
+            NotAlive: the register still has her as dead.
+            NoMatch: it does not know her by what is registered here.
+            RegistrationErased: her row went with its term; she registers anew.
+            Unavailable: register, vault or audit does not answer; nothing was changed.
+        """
+        try:
+            stored = parse_record(
+                self._vault.open(person, purpose="revival", actor="officers:review")
+            )
+        except NothingSealed as error:
+            raise RegistrationErased("the registration was erased; register anew") from error
+        number = self._schemes.parse(stored["country"], stored["number"], today=self._today())
+        known = parse_person(stored["person"])
+        looked_up(self._register, number, known.family_name, known.given_name, known.birth_date)
+        if not self._bindings.revive(person):
+            raise RegistrationErased("the registration was erased; register anew")
+
+    def separate(self, person: str, *, merged_into: str) -> None:
+        """Undo `merge`: two officers found that they are two people. Safe to repeat.
+
+        Every number that was the one's leads to her again, and her bindings are active. What was
+        revoked stays revoked. Nothing happens where nothing was merged, or all is undone already.
+
+        Raises:
+            Unavailable: vault or audit does not answer; call it again.
+        """
+        kept = self._vault.find(remains_of(person))
+        if kept is None:
+            return
+        ref = self._vault.separate(person, merged_into=merged_into)
+        self._bindings.separate(person, to=ref)
+        if self._sealing is not None:
+            stored = parse_record(
+                self._vault.open(ref, purpose="separation", actor="officers:review")
+            )
+            number = self._schemes.parse(stored["country"], stored["number"], today=self._today())
+            self._sealing.seal(
+                ref, identity_of(number, parse_person(stored["person"])), renew=False
+            )
+        self._vault.forget(kept)
+
     def keys_lost(self, person: str, *, agency: str | None = None) -> None:
         """Tell that a person's wallet is lost: at every agency, or at one. The binding stays.
 
@@ -226,9 +278,12 @@ class LifeEvents:
             raise failed
 
     def _forget(self, person: str) -> None:
-        """Erase: what the institutions could open, and her row with its keys."""
+        """Erase: what institutions could open, what mergers left, and her row with its keys."""
         if self._sealing is not None:
             self._sealing.forget(person)
+        for absorbed in self._bindings.absorbed_by(person):
+            if (kept := self._vault.find(remains_of(absorbed))) is not None:
+                self._vault.forget(kept)
         self._vault.forget(person)
 
     def _taken_over(

@@ -25,7 +25,7 @@ from identity.realname.review import (
     Verdict,
 )
 from identity.realname.routes import bearer
-from registry.core.refusals import Malformed
+from registry.core.refusals import Conflict, Malformed
 from registry.problems import responses
 
 Slug = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -33,6 +33,10 @@ CaseId = Annotated[str, Path(pattern=r"^cas_[A-Za-z0-9_-]{22}$")]
 Subject = Annotated[str, Field(min_length=1, max_length=64)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Bearer = Annotated[str | None, Header(alias="Authorization", max_length=512)]
+
+
+class NotReportedDead(Conflict):
+    """There is no report of a death that could be false."""
 
 
 class _Strict(BaseModel):
@@ -61,6 +65,12 @@ class DoubleRequest(_Strict):
 
     subject: Subject  # whose registration would end
     other: Subject
+
+
+class FalseDeathRequest(_Strict):
+    """A subject of this agency that was reported dead, and who came and lives."""
+
+    subject: Subject
 
 
 class DecisionRequest(_Strict):
@@ -173,6 +183,21 @@ def build_router(
             )
         )
 
+    @router.post("/issuers/{agency}/false-deaths", status_code=201, responses=refused)
+    def report_false_death(agency: agency_dep, body: FalseDeathRequest) -> CaseAnswer:
+        """She lives, the agency says; two officers decide whether it is she (`same`)."""
+        binding = hers(body.subject, agency)
+        if not binding.deceased:
+            raise NotReportedDead("this person was not reported dead")
+        return CaseAnswer.of(
+            review.open_again(
+                CaseKind.FALSE_DEATH,
+                agency=agency,
+                applicant=binding.person,
+                similar=(binding.person,),
+            )
+        )
+
     @router.get("/issuers/{agency}/cases/{case}", responses=refused)
     def read_case(agency: agency_dep, case: CaseId) -> CaseAnswer:
         """Where a case of this agency stands."""
@@ -208,13 +233,18 @@ def build_router(
 
 
 def _carry_out(case: Case, life: LifeEvents) -> None:
-    """A double is merged at once; somebody similar is registered when she comes again."""
-    if (
-        case.kind is CaseKind.DOUBLE
-        and case.state is CaseState.DECIDED
-        and case.verdict is Verdict.SAME
-    ):
+    """What was decided is done at once, or undone; somebody similar registers when she comes again.
+
+    On appeal a double that was merged may turn out to be two people.
+    """
+    if case.state is not CaseState.DECIDED:
+        return
+    if case.kind is CaseKind.DOUBLE and case.verdict is Verdict.SAME:
         life.merge(case.applicant, into=case.target)
+    elif case.kind is CaseKind.DOUBLE:
+        life.separate(case.applicant, merged_into=case.similar[0])
+    elif case.kind is CaseKind.FALSE_DEATH and case.verdict is Verdict.SAME:
+        life.revive(case.applicant)
 
 
 def _date(text: str | None) -> date:

@@ -137,8 +137,26 @@ class BindingStore(Protocol):
         """Every binding of one person, one an agency."""
         ...
 
-    def set_state(self, person: str, state: BindingState) -> None:
-        """Change every binding of a person that is not closed; a death is never undone."""
+    def set_state(self, person: str, state: BindingState, *, now: int) -> None:
+        """Change every binding of a person that is not closed; of a death, note when it came."""
+        ...
+
+    def revive(self, person: str) -> bool:
+        """She was reported dead and lives: each binding is as it was before the report.
+
+        False when her row was erased since, and nothing changed. Safe to repeat.
+        """
+        ...
+
+    def separate(self, person: str, *, to: str) -> list[Binding]:
+        """Undo `move` of `person`, whose row is now `to`: her bindings are hers again and active.
+
+        Safe to repeat: what has been separated already is not found any more.
+        """
+        ...
+
+    def absorbed_by(self, person: str) -> list[str]:
+        """Registrations that were merged into `person`, by the references that they had."""
         ...
 
     def close(self, subject: str, state: BindingState) -> None:

@@ -41,6 +41,7 @@ class CaseKind(StrEnum):
 
     SIMILAR = "similar"  # name and birth date of a registered person, under another number
     DOUBLE = "double"  # two registrations that an agency believes to be one person's
+    FALSE_DEATH = "false-death"  # whoever came says that she is the person who was reported dead
 
 
 class CaseState(StrEnum):
@@ -132,6 +133,13 @@ class ReviewDesk:
             )
         )
 
+    def open_again(
+        self, kind: CaseKind, *, agency: str, applicant: str, similar: tuple[str, ...]
+    ) -> Case:
+        """As `open`; a case that was decided before is asked again from the beginning."""
+        case = self.open(kind, agency=agency, applicant=applicant, similar=similar)
+        return self.reopen(case, similar=similar) if case.state is CaseState.DECIDED else case
+
     def decided(self, kind: CaseKind, applicant: str) -> Case | None:
         """The case of this applicant, when it is decided."""
         case = self._cases.of_applicant(kind, applicant)
@@ -213,12 +221,15 @@ class ReviewDesk:
     def appeal(self, case_id: str, *, agency: str) -> Case:
         """Have a decision looked at again by two officers who had no part in it.
 
+        A merger can be undone for as long as the vault keeps what was merged, so there is no other
+        term for a `DOUBLE`.
+
         Raises:
             NoSuchCase: there is none of this agency.
             NotToDecide: it is not decided, or was longer ago than `APPEAL_SECONDS`.
         """
         case = self.of_agency(case_id, agency=agency)
-        late = self._now() - case.decided_at > APPEAL_SECONDS
+        late = case.kind is not CaseKind.DOUBLE and self._now() - case.decided_at > APPEAL_SECONDS
         if case.state is not CaseState.DECIDED or late:
             raise NotToDecide("there is no decision to appeal against, or it is too old")
         return self._changed(case, _again(case, bar=case.officers))

@@ -69,6 +69,13 @@ class MergeRequest(_Strict):
     into: Ref
 
 
+class SeparateRequest(_Strict):
+    """`IdentityVault.separate`."""
+
+    ref: Ref
+    merged_into: Ref
+
+
 class ForgetRequest(_Strict):
     """`Vault.forget`."""
 

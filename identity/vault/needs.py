@@ -132,11 +132,13 @@ class VaultStore(Protocol):
         indices: Sequence[BlindIndex] = (),
         likeness: Sequence[BlindIndex] | None = None,
         absorbed: str | None = None,
+        dropped: Sequence[BlindIndex] = (),
     ) -> bool:
         """Put `row` in place of the version before it; False when another version is there.
 
         In the same transaction: `indices` are added, `likeness` replaces what was there, and the
-        row `absorbed` loses its indices, its likenesses and what it held.
+        row `absorbed` loses its indices, its likenesses and what it held. The row itself loses
+        the indices `dropped`.
 
         Raises:
             IdentifierTaken: an index leads to a third row; nothing was written.

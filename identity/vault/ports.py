@@ -7,6 +7,11 @@ from typing import Protocol
 from registry.core.refusals import Conflict, NotFound, Unavailable
 
 
+def remains_of(ref: str) -> bytes:
+    """The identifier under which the vault keeps what a merged row held, until its term is over."""
+    return b"remains|" + ref.encode("ascii")
+
+
 class NothingSealed(NotFound):
     """Nothing is stored under this reference, or it was forgotten."""
 
@@ -149,7 +154,22 @@ class IdentityVault(Vault, Protocol):
     def merge(self, ref: str, *, into: str) -> None:
         """Let every identifier of `ref` lead to `into`, and forget `ref`. Repeatable.
 
+        What `ref` held is sealed once more, under `remains_of(ref)`, where no identifier of a
+        person leads: for those who find that the merger was wrong.
+
         Raises:
             NothingSealed, VaultRowChanged, VaultNotAudited: as `replace`.
+        """
+        ...
+
+    def separate(self, ref: str, *, merged_into: str) -> str:
+        """Undo `merge` of `ref`; the reference of the row that holds again what it held.
+
+        Its identifiers lead there and no longer to `merged_into`. The remains stay, so that this is
+        repeatable, until they are forgotten.
+
+        Raises:
+            NothingSealed: no remains are kept; or nothing under `merged_into`.
+            VaultRowChanged, VaultNotAudited: as `replace`.
         """
         ...

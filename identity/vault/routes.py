@@ -29,6 +29,7 @@ from identity.vault.messages import (
     ReplaceRequest,
     SealOnceRequest,
     SealRequest,
+    SeparateRequest,
 )
 from identity.vault.ports import IdentityVault
 from identity.vault.records import AuditRecord
@@ -121,6 +122,11 @@ def build_router(
         """Let one reference take the identifiers of another."""
         vault.merge(body.ref, into=body.into)
         return Done()
+
+    @calls.post("/separate", responses=refused)
+    def separate(body: SeparateRequest) -> RefAnswer:
+        """Undo a merger."""
+        return RefAnswer(ref=vault.separate(body.ref, merged_into=body.merged_into))
 
     @calls.post("/forget", responses=refused)
     def forget(body: ForgetRequest) -> Done:

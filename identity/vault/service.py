@@ -10,6 +10,7 @@ from identity.vault.envelope import (
     Envelope,
     context_of,
     open_content,
+    parse_envelope,
     row_context,
     seal_content,
 )
@@ -21,6 +22,7 @@ from identity.vault.ports import (
     VaultNotAudited,
     VaultRowChanged,
     VaultRowNotOpened,
+    remains_of,
 )
 from identity.vault.records import AuditRecord, BlindIndex, SealedRow
 from registry.core.encoding import base64url_encode
@@ -32,8 +34,10 @@ ACTIONS = (
     "replace",
     "attach",
     "merge",
+    "separate",
     "forget",
     "reindex",
+    "retention",
     "break-glass-asked",
     "break-glass",
 )
@@ -41,6 +45,7 @@ ACTIONS = (
 _REF = re.compile(r"vlt_[A-Za-z0-9_-]{22}")
 # Audit lines hold codes, so nobody types a name into a purpose: no spaces, no foreign letters.
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/#@-]{0,127}")
+_REMAINS = "remains-"  # before the kind of a row that was merged into another
 _T = TypeVar("_T")
 
 
@@ -160,15 +165,53 @@ class SealedVault:
         if self._store.read(into) is not None and self._store.read(ref) is None:
             self._secrets.destroy(ref)  # an earlier call was cut short here
             return
-        _, lost = self.opened("merge", ref, purpose="merge", actor="vault")
+        row, lost = self.opened("merge", ref, purpose="merge", actor="vault")
+        self.seal_once(
+            identifier=remains_of(ref),
+            owner=row.owner,
+            kind=_REMAINS + row.kind,
+            data=lost.encoded(),
+        )
         old, envelope = self.opened("merge", into, purpose="merge", actor="vault")
         union = tuple(dict.fromkeys((*envelope.identifiers, *lost.identifiers)))
         self._put(old, replace(envelope, identifiers=union), absorbed=ref)
         self._secrets.destroy(ref)
 
-    def forget(self, ref: str) -> None:
-        """As `Vault.forget`."""
-        self.record("forget", ref, purpose="forget", actor="vault")
+    def separate(self, ref: str, *, merged_into: str) -> str:
+        """As `IdentityVault.separate`."""
+        remains = self.find(remains_of(ref))
+        if remains is None:
+            raise NothingSealed("nothing is kept of this merger any more")
+        row, kept = self.opened("separate", remains, purpose="separate", actor="vault")
+        lost = parse_envelope(kept.data)
+        if not lost.identifiers:
+            raise NothingSealed("no identifier led to what was merged")
+        old, envelope = self.opened("separate", merged_into, purpose="separate", actor="vault")
+        rest = tuple(item for item in envelope.identifiers if item not in lost.identifiers)
+        if rest != envelope.identifiers:
+            self._put(old, replace(envelope, identifiers=rest), dropped=lost.identifiers)
+        first, *others = lost.identifiers
+        distinct: tuple[str, ...] = (merged_into,)
+        while True:
+            # Whoever else is alike was a registration of its own before, beside this one.
+            back = self.seal_once(
+                identifier=first,
+                owner=row.owner,
+                kind=row.kind.removeprefix(_REMAINS),
+                data=lost.data,
+                likeness=lost.likeness,
+                distinct_from=distinct,
+            )
+            if not back.similar:
+                break
+            distinct = (*distinct, *back.similar)
+        for identifier in others:
+            self.attach(back.ref, identifier=identifier)
+        return back.ref
+
+    def forget(self, ref: str, *, purpose: str = "forget") -> None:
+        """As `Vault.forget`; `purpose` is a code for the audit record."""
+        self.record("forget", ref, purpose=purpose, actor="vault")
         self._secrets.destroy(ref)  # from here on no copy of the row opens, wherever it lies
         self._store.shred(ref, now=self._now())
 
@@ -184,14 +227,23 @@ class SealedVault:
         _check_code("actor", actor)
         if not _REF.fullmatch(ref):
             raise NothingSealed("nothing is sealed under this reference")
-        entry = AuditRecord(
-            id=base64url_encode(self._random(16)),
-            time=self._now(),
-            action=action,
-            ref=ref,
-            actor=actor,
-            purpose=purpose,
+        self.note(
+            AuditRecord(
+                id=base64url_encode(self._random(16)),
+                time=self._now(),
+                action=action,
+                ref=ref,
+                actor=actor,
+                purpose=purpose,
+            )
         )
+
+    def note(self, entry: AuditRecord) -> None:
+        """Put a record that is made already into every sink.
+
+        Raises:
+            VaultNotAudited: a sink failed.
+        """
         for sink in self._audit:
             try:
                 sink.record(entry)
@@ -239,6 +291,7 @@ class SealedVault:
         *,
         relike: bool = False,
         absorbed: str | None = None,
+        dropped: Sequence[bytes] = (),
     ) -> None:
         """The next version of a row."""
         row, written = self._written(
@@ -252,6 +305,7 @@ class SealedVault:
                 indices=self._indices("identifier", envelope.identifiers),
                 likeness=self._indices("likeness", envelope.likeness) if relike else None,
                 absorbed=absorbed,
+                dropped=self._indices("identifier", dropped),
             ),
         )
         if not written:

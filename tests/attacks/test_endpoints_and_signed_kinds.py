@@ -36,6 +36,7 @@ TAKES: dict[str, tuple[str, ...]] = {
     "/issuers/{agency}/deferred/{offer}": NOTHING,
     "/issuers/{agency}/doubles": NOTHING,
     "/issuers/{agency}/enrolments": NOTHING,
+    "/issuers/{agency}/false-deaths": NOTHING,
     "/issuers/{agency}/guardians": ("SD-JWT VC", "guardian order"),
     "/issuers/{agency}/guardians/recoveries": ("key proof",),
     "/issuers/{agency}/guardians/recoveries/{recovery}/approvals": ("guardian approval",),

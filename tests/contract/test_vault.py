@@ -20,6 +20,7 @@ from identity.vault.ports import (
     VaultNotAudited,
     VaultRowChanged,
     VaultRowNotOpened,
+    remains_of,
 )
 from identity.vault.records import BlindIndex
 from identity.vault.service import SealedVault
@@ -432,6 +433,30 @@ def test_merged_rows_are_one_and_the_other_is_forgotten(vault: SealedVault):
         vault.open(lost, purpose="p", actor="a")
     with pytest.raises(Malformed):
         vault.merge(kept, into=kept)
+
+
+def test_a_merger_can_be_undone_until_its_remains_are_forgotten(vault: SealedVault):
+    like = [b"anna|1990"]
+    kept = vault.seal_once(identifier=b"cn|1", owner="r", kind="p", data=b"kept").ref
+    lost = vault.seal_once(identifier=b"cn|2", owner="r", kind="p", data=b"lost", likeness=like).ref
+    vault.attach(lost, identifier=b"pass|7")
+    vault.merge(lost, into=kept)
+
+    back = vault.separate(lost, merged_into=kept)
+
+    assert vault.separate(lost, merged_into=kept) == back  # safe to repeat
+    assert back not in (lost, kept)
+    assert vault.find(b"cn|1") == kept
+    assert vault.find(b"cn|2") == vault.find(b"pass|7") == back
+    assert vault.open(back, purpose="p", actor="a") == b"lost"
+    assert vault.open(kept, purpose="p", actor="a") == b"kept"
+    alike = vault.seal_once(identifier=b"cn|3", owner="r", kind="p", data=b"x", likeness=like)
+    assert alike.similar == (back,)
+    remains = vault.find(remains_of(lost))
+    assert remains is not None
+    vault.forget(remains)
+    with pytest.raises(NothingSealed):
+        vault.separate(lost, merged_into=kept)
 
 
 @pytest.mark.parametrize("call", ["replace", "attach", "merge"])

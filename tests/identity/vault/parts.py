@@ -128,6 +128,7 @@ class MemoryVaultStore:
         indices: Sequence[BlindIndex] = (),
         likeness: Sequence[BlindIndex] | None = None,
         absorbed: str | None = None,
+        dropped: Sequence[BlindIndex] = (),
     ) -> bool:
         self._check(indices)
         old = self.rows.get(row.ref)
@@ -139,6 +140,9 @@ class MemoryVaultStore:
         self.rows[row.ref] = row
         if absorbed is not None:
             self.shred(absorbed, now=NOW)
+        for index in dropped:
+            if self.index.get(index.digest, ("", ""))[0] == row.ref:
+                del self.index[index.digest]
         if likeness is not None:
             self.likeness = {item for item in self.likeness if item[1] != row.ref}
         self._index(row.ref, indices, likeness or ())

@@ -109,7 +109,9 @@ def test_a_registration_that_was_taken_back_stops_a_request_under_way(bench):
         bench.stage.ledger.root,
     )
 
-    assert bench.client.get(parameters["request_uri"]).status_code == 403
+    refused = bench.client.get(parameters["request_uri"])
+    assert refused.status_code == 400
+    assert "not registered" in refused.json()["error_description"]
 
 
 def test_another_party_or_key_gives_another_pseudonym():
