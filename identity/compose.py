@@ -51,8 +51,8 @@ from identity.installation.databases import open_identity_database
 from identity.installation.folder import DataFolder
 from identity.installation.guardians import build_guardians
 from identity.installation.issuing import build_issuer
+from identity.installation.key_ring import KeyRing
 from identity.installation.opening import GATE_KEYS, build_opening
-from identity.installation.parties import KeyRing
 from identity.installation.real_names import (
     build_identification,
     build_life_events,

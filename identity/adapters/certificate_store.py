@@ -14,7 +14,10 @@ from identity.adapters.database import Base, transaction
 
 
 class CertificateRow(Base):
-    """The leaf of one institution: `issuer:<slug>` or `verifier:<slug>`."""
+    """The leaf of one institution: `verifier:<slug>`, `issuer:<slug>`, or of its later key.
+
+    That one's scope is `issuer:<slug>#<fragment of the key>`.
+    """
 
     __tablename__ = "certificates"
 

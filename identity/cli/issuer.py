@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from identity.adapters.secret_files import read_passphrase
+from identity.cli.agency_keys import rotate_key
 from identity.cli.remote_registry import (
     DEFAULT_BASE,
     Base,
@@ -20,7 +21,8 @@ from identity.config import load_settings
 from identity.core.signing import NamedSigner, PrivateKey
 from identity.installation.accreditor import Accreditor, Change
 from identity.installation.folder import DataFolder, read_document
-from identity.installation.parties import AGENCY_KEYS, ROOT_KEYS, KeyRing
+from identity.installation.key_ring import KeyRing
+from identity.installation.parties import AGENCY_KEYS, ROOT_KEYS
 from registry.client import RegistryClient
 from registry.core.accreditation_actions import (
     EndAccreditation,
@@ -32,6 +34,7 @@ from registry.core.genesis import parse_genesis
 from registry.core.refusals import NotFound, NotPermitted
 
 app = typer.Typer(help="Accredit agencies by their DIDs.", no_args_is_help=True)
+app.command("rotate-key")(rotate_key)
 
 
 class NoRootKey(NotPermitted):

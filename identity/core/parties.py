@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from identity.core.certificates import NO_CERTIFICATES, CertificateChain
 from identity.core.signing import Signer
 from registry.core.did_web import web_did
+from registry.core.refusals import Unavailable
+
+
+class KeyNotHere(Unavailable):
+    """A list is signed by the key of its credentials, and by no other; another instance has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +30,21 @@ class Agency:
     data_integrity: Signer  # Ed25519, assertionMethod: Data Integrity proofs
     jose: Signer  # P-256, assertionMethod: SD-JWT VC, and the status tokens beside them
     certificates: CertificateChain = NO_CERTIFICATES  # for the key of `jose`
-    earlier_jose: tuple[Signer, ...] = ()  # replaced keys; they sign status tokens, nothing new
+    earlier_jose: tuple[Signer, ...] = ()  # replaced keys, the newest first; for status tokens only
 
     def signer_of(self, method: str) -> Signer:
-        """The JOSE key of that verification method; the newest one where none has the name."""
-        known = (item for item in self.earlier_jose if item.verification_method == method)
-        return next(known, self.jose)
+        """The JOSE key of that verification method; of the empty one, the first.
+
+        Raises:
+            KeyNotHere: this process does not have it.
+        """
+        known = (self.jose, *self.earlier_jose)
+        if not method:  # of a list that is older than the first rotation could be
+            return known[-1]
+        for signer in known:
+            if signer.verification_method == method:
+                return signer
+        raise KeyNotHere("this process was started before the key of this list was brought in")
 
     @property
     def web_did(self) -> str | None:

@@ -24,7 +24,7 @@ from identity.core.certificates import (
 )
 from identity.core.parties import Agency, RelyingParty
 from identity.core.signing import PrivateKey
-from identity.installation.parties import KeyRing
+from identity.installation.key_ring import KeyRing
 from registry.core.keys import KeyType, PublicKey
 from registry.core.refusals import NotFound
 
@@ -109,7 +109,12 @@ class Certified:
         """The agency with its chain; as `own_chain` where it brings one."""
         chosen = {item.slug: item.certificate_chain for item in self._settings.agencies}
         subject = self._subject(agency.name, agency.issuer_url, agency.jose.key)
-        chain = self._chain(f"issuer:{agency.slug}", subject, chosen.get(agency.slug))
+        scope = f"issuer:{agency.slug}"
+        if agency.earlier_jose:
+            # A leaf for each key: an instance that was not started anew still signs with the one
+            # before, and the two would take turns in replacing one leaf.
+            scope += f"#{agency.jose.verification_method.partition('#')[2]}"
+        chain = self._chain(scope, subject, chosen.get(agency.slug))
         return replace(agency, certificates=chain)
 
     def party(self, party: RelyingParty) -> RelyingParty:

@@ -13,7 +13,8 @@ from identity.adapters.key_files import FileKey, key_from_seed, seed_bytes
 from identity.config import AgencySettings, InstanceSettings, Settings
 from identity.core.parties import Agency
 from identity.core.signing import NamedSigner
-from identity.installation.parties import AGENCY_KEYS, KeyRing, founded_did
+from identity.installation.key_ring import KeyRing
+from identity.installation.parties import AGENCY_KEYS, founded_did
 from identity.issuer.vc_api import VcApiProfile
 from registry.core.hashing import labelled_hash
 from registry.core.keys import KeyType

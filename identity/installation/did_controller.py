@@ -151,6 +151,47 @@ class DidController:
         self._submit(did, UpdateDid(version=record.version, details=details), signers)
         return self._record(did)
 
+    def add_key(
+        self,
+        did: str,
+        *,
+        signer: PrivateKey,
+        kind: str,
+        new: PrivateKey,
+        retired: Iterable[str] = (),
+    ) -> str:
+        """Bring in one more credential key; the ledger key stays. Safe to repeat.
+
+        Args:
+            signer: a ledger key that the DID lists.
+            kind: `jose` or `di`: the fragment before its number.
+            new: the key; it signs too.
+            retired: fragments of credential keys that go now.
+
+        Returns:
+            The fragment of the new key.
+
+        Raises:
+            NoSuchDid, KeyNotListed, NothingToDo: see there.
+        """
+        record = self._record(did)
+        methods = record.details.verification_methods
+        for method in methods:
+            if method.key == new.key:
+                return method.fragment
+        gone = frozenset(retired)
+        if not gone <= {item.fragment for item in methods if item.purpose != INVOCATION}:
+            raise NothingToDo("the DID has no credential key under a fragment to be retired")
+        fragment = f"{kind}-{record.version + 1}"  # as in `rotate`
+        added = VerificationMethod(fragment=fragment, key=new.key, purpose="assertionMethod")
+        details = replace(
+            record.details,
+            verification_methods=(*(item for item in methods if item.fragment not in gone), added),
+        )
+        signers = {_fragment_of(record, signer): signer, fragment: new}
+        self._submit(did, UpdateDid(version=record.version, details=details), signers)
+        return fragment
+
     def deactivate(self, did: str, *, signer: PrivateKey) -> DidRecord:
         """Deactivate a DID, for ever.
 

@@ -1,16 +1,17 @@
 """Opens the key files of an installation and makes its institutions from them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from identity.adapters.key_files import KeyFile
 from identity.config import AgencySettings, LedgerSettings, Settings, VerifierSettings
 from identity.core.credential_types import Catalogue
 from identity.core.parties import Agency, AskedCredential, Purpose, RelyingParty
 from identity.core.signing import NamedSigner, PrivateKey
-from identity.installation.folder import DataFolder, founded_dids, read_document, write_document
+from identity.installation.folder import founded_dids, read_document, write_document
 from identity.installation.founding import Founder, FoundingRegistry, Method
+from identity.installation.key_ring import KeyRing
+from identity.installation.key_rotation import jose_signers
 from registry.core.any_trust_anchor import (
     AnyTrustAnchor,
     parse_trust_anchor,
@@ -36,31 +37,6 @@ VERIFIER_KEYS = {"ledger": KeyType.ED25519, "request": KeyType.P256}
 
 class NotFounded(NotFound):
     """The institution has no DID on the ledger yet; whoever holds the root key must found it."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRing:
-    """Opens key files; new ones are made on the first start."""
-
-    folder: DataFolder
-    passphrase: str
-    random: Callable[[int], bytes]
-    _opened: dict[str, KeyFile] = field(default_factory=dict)  # stretching takes 0.1 s a file
-
-    def holds(self, name: str) -> bool:
-        """Whether there is a key file called `name`."""
-        return (self.folder.keys / f"{name}.keys").exists()
-
-    def open(self, name: str, wanted: Mapping[str, KeyType]) -> KeyFile:
-        """The key file called `name`; errors as `KeyFile.open_or_create`."""
-        if name not in self._opened:
-            self._opened[name] = KeyFile.open_or_create(
-                self.folder.keys / f"{name}.keys",
-                passphrase=self.passphrase,
-                wanted=wanted,
-                random=self.random,
-            )
-        return self._opened[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +203,7 @@ def open_relying_parties(ring: KeyRing, settings: Settings) -> tuple[RelyingPart
 def _agency(ring: KeyRing, settings: Settings, agency: AgencySettings) -> Agency:
     did = founded_did(ring, f"issuer:{agency.slug}")
     keys = ring.open(f"issuer-{agency.slug}", AGENCY_KEYS)
+    newest, *earlier = jose_signers(ring, agency.slug, did, first=keys["jose"])
     return Agency(
         slug=agency.slug,
         name=dict(agency.name),
@@ -235,7 +212,8 @@ def _agency(ring: KeyRing, settings: Settings, agency: AgencySettings) -> Agency
         credential_types=agency.types,
         ledger=NamedSigner(keys["ledger"], f"{did}#ledger-1"),
         data_integrity=NamedSigner(keys["data-integrity"], f"{did}#di-1"),
-        jose=NamedSigner(keys["jose"], f"{did}#jose-1"),
+        jose=newest,
+        earlier_jose=tuple(earlier),
     )
 
 
