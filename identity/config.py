@@ -202,6 +202,14 @@ class AttestationSettings(_Section):
     user_authentication: tuple[str, ...] = ()
 
 
+class WalletSettings(_Section):
+    """Wallets that their provider attests (HAIP 1.0 §4.4.1); other wallets only if not required."""
+
+    trusted_keys: tuple[str, ...] = ()  # Multikeys of wallet providers
+    trusted_roots: Path | None = None  # PEM: roots under which wallet providers have certificates
+    required: bool = True
+
+
 class IssuingSettings(_Section):
     """How credentials are brought to the ledger."""
 
@@ -230,6 +238,7 @@ class AgencySettings(_Section):
     identification: Literal["code", "provider"] = "code"
     logo: Annotated[str, Field(pattern=r"^(https://|data:image/)", max_length=65536)] | None = None
     attestation: AttestationSettings | None = None
+    wallets: WalletSettings | None = None  # not set: any wallet, unasked who it is
     open: bool = False  # no access key asked; conformance only
     officers: tuple[Slug, ...] = ()  # who proof people, two together, each with a key of her own
 

@@ -4,32 +4,20 @@ A wallet's provider signs that keys lie in a storage of some strength. We check 
 agency demands it for a credential, and then against the providers that this agency trusts.
 """
 
-from base64 import b64decode
-from binascii import Error as Base64Error
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-from identity.core.certificates import read_certificate
-from identity.core.jose import UnverifiedJws, parse_compact, verify_compact
+from identity.core.attesters import Attesters, attester_key
+from identity.core.jose import parse_compact, verify_compact
 from identity.core.oid4vci_errors import InvalidProof
 from registry.core.encoding import JsonObject
-from registry.core.keys import KeyType, PublicKey, parse_jwk, public_key
+from registry.core.keys import PublicKey, parse_jwk
 from registry.core.refusals import Refusal
 
 TYP = "key-attestation+jwt"
 MAX_ATTESTATION_CHARS = 64 << 10
 MAX_ATTESTED_KEYS = 64
-MAX_CHAIN = 5
 CLOCK_SKEW_SECONDS = 120
-_EC_TYPES = {"secp256r1": KeyType.P256, "secp384r1": KeyType.P384}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +66,9 @@ def verify_attestation(
     """
     try:
         jws = parse_compact(unverified, max_chars=MAX_ATTESTATION_CHARS)  # 1
-        claims = verify_compact(jws, key=_signer(jws, demand, now=now), typ=TYP).claims  # 2
+        attesters = Attesters(demand.trusted_keys, demand.trusted_roots)
+        key = attester_key(jws, attesters, typ=TYP, now=now)
+        claims = verify_compact(jws, key=key, typ=TYP).claims  # 2
         keys = tuple(parse_jwk(item) for item in _list(claims, "attested_keys"))  # 5
     except InvalidProof:
         raise
@@ -103,59 +93,6 @@ def verify_attestation(
     if not isinstance(nonce, str) or not nonce:
         raise InvalidProof("key attestation: nonce is missing")
     return Attestation(keys, nonce)
-
-
-def _signer(jws: UnverifiedJws, demand: AttestationDemand, *, now: int) -> PublicKey:
-    if "x5c" in jws.header:
-        return _certified(jws.header["x5c"], demand.trusted_roots, now=now)
-    for key in demand.trusted_keys:
-        try:
-            verify_compact(jws, key=key, typ=TYP)
-        except Refusal:
-            continue
-        return key
-    raise InvalidProof("key attestation: not signed by a provider that is trusted here")
-
-
-def _certified(header: object, roots: Sequence[bytes], *, now: int) -> PublicKey:
-    """Key of the leaf of a chain that ends under one of `roots`."""
-    if not isinstance(header, list) or not 1 <= len(header) <= MAX_CHAIN:
-        raise InvalidProof("key attestation: x5c is no list of certificates")
-    try:
-        chain = [read_certificate(b64decode(item, validate=True)) for item in header]
-    except (Base64Error, TypeError, ValueError) as error:
-        raise InvalidProof("key attestation: x5c is not base64") from error
-    moment = datetime.fromtimestamp(now, UTC)
-    for item in chain:
-        if not item.not_valid_before_utc <= moment <= item.not_valid_after_utc:
-            raise InvalidProof("key attestation: a certificate of x5c is not valid now")
-    for lower, upper in pairwise(chain):
-        if not _issued(lower, upper):
-            raise InvalidProof("key attestation: x5c is no chain")
-    trusted = [read_certificate(root) for root in roots]
-    top = chain[-1]
-    if not any(_issued(top, root) for root in trusted):
-        raise InvalidProof("key attestation: x5c leads to no root that is trusted here")
-    return _leaf_key(chain[0])
-
-
-def _issued(lower: x509.Certificate, upper: x509.Certificate) -> bool:
-    try:
-        constraints = upper.extensions.get_extension_for_class(x509.BasicConstraints).value
-        lower.verify_directly_issued_by(upper)
-    except (x509.ExtensionNotFound, ValueError, TypeError, InvalidSignature):
-        return False
-    return constraints.ca
-
-
-def _leaf_key(leaf: x509.Certificate) -> PublicKey:
-    key: Any = leaf.public_key()
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return public_key(KeyType.ED25519, key.public_bytes_raw())
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _EC_TYPES:
-        point = key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-        return public_key(_EC_TYPES[key.curve.name], point)
-    raise InvalidProof("key attestation: the certificate has a key of another kind")
 
 
 def _list(claims: JsonObject, name: str) -> list[Any]:

@@ -21,6 +21,10 @@ class InvalidRequest(Malformed):
     """A token request lacks a parameter, repeats one, or has one too many."""
 
 
+class InvalidClient(NotPermitted):
+    """The wallet did not prove who it is, where that is asked, or not well (RFC 6749 §5.2)."""
+
+
 class InvalidGrant(NotPermitted):
     """The code is wrong, expired or used, or its transaction code is wrong."""
 
@@ -103,6 +107,7 @@ class InvalidNotificationRequest(Malformed):
 
 _CODES: dict[type[Refusal], tuple[int, str]] = {
     InvalidRequest: (400, "invalid_request"),
+    InvalidClient: (400, "invalid_client"),
     InvalidGrant: (400, "invalid_grant"),
     UnsupportedGrantType: (400, "unsupported_grant_type"),
     UnsupportedResponseType: (400, "unsupported_response_type"),

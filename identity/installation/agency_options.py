@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 from identity.adapters.key_files import P256FileKey
-from identity.config import AgencySettings, AttestationSettings, Settings
+from identity.config import AgencySettings, AttestationSettings, Settings, WalletSettings
+from identity.core.attesters import Attesters
 from identity.core.certificates import read_pem_chain
+from identity.core.client_attestation import ClientTrust
 from identity.core.jwe import DecryptionKey
 from identity.core.key_attestation import AttestationDemand
-from identity.installation.parties import KeyRing
+from identity.installation.key_ring import KeyRing
 from identity.issuer.parts import AgencyOptions
 from registry.core.keys import KeyType, parse_multikey
 from registry.core.refusals import Malformed, NotFound
@@ -37,20 +39,28 @@ def _options(ring: KeyRing, agency: AgencySettings) -> AgencyOptions:
         else dict.fromkeys(attestation.types, demand),
         request_key=DecryptionKey(key.private),
         logo=agency.logo,
+        clients=None
+        if agency.wallets is None
+        else ClientTrust(_attesters(agency.wallets, "wallets"), agency.wallets.required),
     )
 
 
 def _demand(settings: AttestationSettings) -> AttestationDemand:
-    roots: tuple[bytes, ...] = ()
-    if settings.trusted_roots is not None:
-        if not settings.trusted_roots.is_file():
-            raise NotFound(f"attestation: there is no file {settings.trusted_roots.name}")
-        roots = read_pem_chain(settings.trusted_roots.read_bytes())
-    if not roots and not settings.trusted_keys:
-        raise Malformed("attestation: nobody is trusted to attest, so nothing could be issued")
+    trusted = _attesters(settings, "attestation")
     return AttestationDemand(
-        trusted_keys=tuple(parse_multikey(text) for text in settings.trusted_keys),
-        trusted_roots=roots,
+        trusted_keys=trusted.keys,
+        trusted_roots=trusted.roots,
         key_storage=settings.key_storage,
         user_authentication=settings.user_authentication,
     )
+
+
+def _attesters(settings: AttestationSettings | WalletSettings, name: str) -> Attesters:
+    roots: tuple[bytes, ...] = ()
+    if settings.trusted_roots is not None:
+        if not settings.trusted_roots.is_file():
+            raise NotFound(f"{name}: there is no file {settings.trusted_roots.name}")
+        roots = read_pem_chain(settings.trusted_roots.read_bytes())
+    if not roots and not settings.trusted_keys:
+        raise Malformed(f"{name}: nobody is trusted to attest, so nothing could be issued")
+    return Attesters(tuple(parse_multikey(text) for text in settings.trusted_keys), roots)

@@ -21,6 +21,7 @@ from identity.issuer.authorization_page import (
     style_sheet,
 )
 from identity.issuer.authorizations import Answer, AuthorizationDesk
+from identity.issuer.client_desk import ClientDesk
 from identity.issuer.dpop_desk import DpopDesk
 from identity.issuer.flow_records import Authorization
 from identity.issuer.parts import IssuerParts
@@ -28,6 +29,7 @@ from identity.issuer.wire import (
     Body,
     Clock,
     Slug,
+    client_headers,
     form_body,
     in_protocol_form,
     proof_header,
@@ -53,7 +55,12 @@ _Text = Annotated[str | None, Query(max_length=4096)]
 
 
 def build_authorization_router(
-    *, parts: IssuerParts, desk: AuthorizationDesk, dpop: DpopDesk, clock: Clock
+    *,
+    parts: IssuerParts,
+    desk: AuthorizationDesk,
+    dpop: DpopDesk,
+    clients: ClientDesk,
+    clock: Clock,
 ) -> APIRouter:
     """Routes below `/issuers/{agency}` of the authorization code flow."""
     router = APIRouter(prefix="/issuers/{agency}", tags=["OpenID4VCI"])
@@ -80,9 +87,11 @@ def build_authorization_router(
             return dpop.nonce(agency, now=clock())
 
         def work() -> Response:
-            made = desk.push(
-                agency, read_form(request, body), dpop=proof_header(request), now=clock()
+            form = read_form(request, body)
+            clients.check(
+                agency, client_headers(request), client_id=form.get("client_id"), now=clock()
             )
+            made = desk.push(agency, form, dpop=proof_header(request), now=clock())
             return JSONResponse(made, 201, headers=with_nonce(request, nonce))
 
         return in_protocol_form(

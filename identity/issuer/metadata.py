@@ -6,8 +6,9 @@ here always the issuer itself. Keys of SD-JWT VCs: `jwt-vc-issuer` of the SD-JWT
 
 from datetime import datetime, timedelta
 
-from identity.core import dpop, jwe, key_proof
+from identity.core import client_attestation, dpop, jwe, key_proof
 from identity.core.certificates import with_x5c
+from identity.core.client_attestation import ClientTrust
 from identity.core.credential_types import Catalogue, CredentialType
 from identity.core.issuance import (
     BACKDATE_SECONDS,
@@ -92,8 +93,18 @@ def signed_metadata(metadata: JsonObject, agency: Agency, *, now: datetime) -> s
     )
 
 
-def server_metadata(agency: Agency, catalogue: Catalogue) -> JsonObject:
+def server_metadata(
+    agency: Agency, catalogue: Catalogue, clients: ClientTrust | None
+) -> JsonObject:
     """The authorization server metadata of one agency."""
+    methods, attested = ["none"], {}
+    if clients is not None:
+        methods = ["attest_jwt_client_auth", *([] if clients.required else methods)]
+        names = list(client_attestation.ALGORITHMS)
+        attested = {
+            "client_attestation_signing_alg_values_supported": names,
+            "client_attestation_pop_signing_alg_values_supported": names,
+        }
     url = agency.issuer_url
     scopes = [
         configuration_id(catalogue.by_name(name).name, form)
@@ -111,9 +122,10 @@ def server_metadata(agency: Agency, catalogue: Catalogue) -> JsonObject:
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "scopes_supported": scopes,
-        "token_endpoint_auth_methods_supported": ["none"],
+        "token_endpoint_auth_methods_supported": methods,
+        **attested,
         "authorization_response_iss_parameter_supported": True,
-        "pre-authorized_grant_anonymous_access_supported": True,
+        "pre-authorized_grant_anonymous_access_supported": "none" in methods,
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "authorization_details_types_supported": ["openid_credential"],
         "ui_locales_supported": list(_LOCALES.values()),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from identity.core.client_attestation import ClientTrust
 from identity.core.credential_types import Catalogue, CredentialType
 from identity.core.jsonld import ContextStore
 from identity.core.jwe import DecryptionKey
@@ -22,13 +23,15 @@ class AgencyOptions:
     """What one agency demands beyond the default.
 
     `attestations` are by credential type. `request_key` decrypts credential requests; without one,
-    messages are not encrypted. `logo` is an https or data URL.
+    messages are not encrypted. `logo` is an https or data URL. `clients` says who attests wallets;
+    None: nobody is asked who it is.
     """
 
     dpop_required: bool = False
     attestations: Mapping[str, AttestationDemand] = field(default_factory=dict)
     request_key: DecryptionKey | None = None
     logo: str | None = None
+    clients: ClientTrust | None = None
 
 
 _DEFAULT_OPTIONS = AgencyOptions()

@@ -35,7 +35,9 @@ _DOCUMENTS: dict[str, Callable[[IssuerParts, Agency], JsonObject]] = {
     _ISSUER: lambda parts, agency: issuer_metadata(
         agency, parts.catalogue, parts.options(agency.slug)
     ),
-    "oauth-authorization-server": lambda parts, agency: server_metadata(agency, parts.catalogue),
+    "oauth-authorization-server": lambda parts, agency: server_metadata(
+        agency, parts.catalogue, parts.options(agency.slug).clients
+    ),
     "jwt-vc-issuer": lambda _parts, agency: jwt_vc_issuer(agency),
 }
 

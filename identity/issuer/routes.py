@@ -9,6 +9,7 @@ from identity.issuer.agency_routes import build_agency_router
 from identity.issuer.anchoring import Receipts
 from identity.issuer.authorization_routes import build_authorization_router
 from identity.issuer.authorizations import AuthorizationDesk
+from identity.issuer.client_desk import ATTESTATION_HEADER, POP_HEADER, ClientDesk
 from identity.issuer.credential_endpoint import CredentialDesk
 from identity.issuer.dpop_desk import DpopDesk
 from identity.issuer.identification import (
@@ -28,7 +29,10 @@ from identity.issuer.wallet_routes import build_wallet_router
 from identity.issuer.wire import Clock
 
 # What a browser wallet of another origin sends and reads (openid4vc.md §1, "CORS").
-CORS_ALLOW_HEADERS = ("Authorization", "DPoP", "Content-Type", "Accept", "If-None-Match")
+CORS_ALLOW_HEADERS = (
+    *("Authorization", "DPoP", "Content-Type", "Accept", "If-None-Match"),
+    *(ATTESTATION_HEADER, POP_HEADER),
+)
 CORS_EXPOSE_HEADERS = ("DPoP-Nonce", "WWW-Authenticate", "ETag", "Retry-After")
 
 
@@ -53,6 +57,7 @@ def build_router(
     """
     router = APIRouter()
     offers, dpop, codes = OfferDesk(parts), DpopDesk(parts), CodeIdentification(parts)
+    clients = ClientDesk(parts)
     router.include_router(
         build_wallet_router(
             parts=parts,
@@ -60,6 +65,7 @@ def build_router(
             tokens=TokenDesk(parts, dpop),
             credentials=CredentialDesk(parts, publisher),
             dpop=dpop,
+            clients=clients,
             clock=clock,
         )
     )
@@ -70,6 +76,7 @@ def build_router(
                 parts, dpop, IdentificationByAgency(codes, identification or {})
             ),
             dpop=dpop,
+            clients=clients,
             clock=clock,
         )
     )

@@ -12,6 +12,7 @@ from identity.core.oid4vci_errors import (
     InvalidEncryptionParameters,
     InvalidNotificationRequest,
 )
+from identity.issuer.client_desk import ClientDesk
 from identity.issuer.credential_endpoint import CredentialDesk, Delivered, Postponed
 from identity.issuer.dpop_desk import DpopDesk
 from identity.issuer.offers import OfferDesk
@@ -24,6 +25,7 @@ from identity.issuer.wire import (
     Body,
     Clock,
     Slug,
+    client_headers,
     form_body,
     in_protocol_form,
     json_body,
@@ -54,6 +56,7 @@ def build_wallet_router(
     tokens: TokenDesk,
     credentials: CredentialDesk,
     dpop: DpopDesk,
+    clients: ClientDesk,
     clock: Clock,
 ) -> APIRouter:
     """Routes below `/issuers/{agency}` that wallets call."""
@@ -110,9 +113,11 @@ def build_wallet_router(
         """Exchange a code or a pre-authorized code for an access token (form-encoded)."""
 
         def work() -> Response:
-            made = tokens.redeem(
-                agency, read_form(request, body), dpop=proof_header(request), now=clock()
+            form = read_form(request, body)
+            clients.check(
+                agency, client_headers(request), client_id=form.get("client_id"), now=clock()
             )
+            made = tokens.redeem(agency, form, dpop=proof_header(request), now=clock())
             headers = with_nonce(request, nonce_of(agency))
             return JSONResponse(made, headers={**headers, "Pragma": "no-cache"})
 

@@ -22,6 +22,7 @@ from identity.core.oid4vci_errors import (
     UseDpopNonce,
     protocol_error,
 )
+from identity.issuer.client_desk import ATTESTATION_HEADER, POP_HEADER, ClientHeaders
 from identity.issuer.parts import UnknownAgency
 from registry.core.encoding import JsonObject, parse_json_object
 from registry.core.refusals import Malformed, Refusal, Unavailable
@@ -133,6 +134,13 @@ def proof_header(request: Request) -> str | None:
     if len(proofs) > 1:
         raise InvalidDpopProof("more than one DPoP proof")
     return proofs[0] if proofs else None
+
+
+def client_headers(request: Request) -> ClientHeaders:
+    """What says which wallet this is, if anything does."""
+    return ClientHeaders(
+        request.headers.getlist(ATTESTATION_HEADER), request.headers.getlist(POP_HEADER)
+    )
 
 
 def with_nonce(request: Request, nonce: Nonce) -> dict[str, str]:

@@ -14,6 +14,7 @@ import cbor2
 
 from identity.adapters.http_register import ANSWER_TYPE
 from identity.core import (
+    client_attestation,
     dpop,
     guardians,
     jose,
@@ -23,6 +24,7 @@ from identity.core import (
     pseudonym,
     sd_jwt,
 )
+from identity.core.attesters import Attesters
 from identity.core.cose import CONTENT_TYPE, CWT_CLAIMS, KID, TYP, sign_sign1
 from identity.core.data_integrity import add_proof
 from identity.core.sd_jwt.format import digest_of
@@ -127,6 +129,8 @@ class Maker:
                 typ: self._jws(typ, self.claims, by="jwk")
                 for typ in ("openid4vci-proof+jwt", "dpop+jwt")
             },
+            client_attestation.ATTESTATION_TYP: self.client_attestation(),
+            client_attestation.POP_TYP: self.client_proof(),
             guardians.ORDER_TYP: self._jws(guardians.ORDER_TYP, self.claims),
             guardians.APPROVAL_TYP: self._jws(guardians.APPROVAL_TYP, self.claims),
             # Its reader takes its own claims and no others, so its own is bare.
@@ -140,6 +144,16 @@ class Maker:
             "JWT with vc": self._jws("JWT", {**beside, "vc": self.credential}),
             "JWT with vp": self._jws("JWT", {**beside, "vp": self.presentation}),
         }
+
+    def client_attestation(self) -> str:
+        """Its client is the one that every kind here names as issuer."""
+        claims = {**self.claims, "sub": self.did}
+        return self._jws(client_attestation.ATTESTATION_TYP, claims)
+
+    def client_proof(self) -> str:
+        """Of the key that all kinds name in `cnf`, for whatever client."""
+        claims = {name: value for name, value in self.claims.items() if name != "iss"}
+        return self._jws(client_attestation.POP_TYP, claims)
 
     def cose(self) -> dict[str, bytes]:
         """COSE_Sign1."""
@@ -271,6 +285,17 @@ def _attestation(value: Any) -> object:
     return key_attestation.verify_attestation(_text(value), demand, now=SECONDS, needs_end=True)
 
 
+def _client_attestation(attestation: str, proof: str) -> object:
+    return client_attestation.verify_client_attestation(
+        attestation,
+        proof,
+        Attesters((KEY.key,), ()),
+        issuer_url=BINDING["audience"],
+        client_id=None,
+        now=SECONDS,
+    )
+
+
 def _order(value: Any) -> object:
     return guardians.verify_order(
         _text(value), holder=KEY.key, agency=BINDING["audience"], now=SECONDS
@@ -342,6 +367,14 @@ TAKERS: dict[str, tuple[str, Taker]] = {
         ),
     ),
     "key attestation": ("key-attestation+jwt", _attestation),
+    "client attestation": (
+        client_attestation.ATTESTATION_TYP,
+        lambda value: _client_attestation(_text(value), _MAKER.client_proof()),
+    ),
+    "client attestation proof": (
+        client_attestation.POP_TYP,
+        lambda value: _client_attestation(_MAKER.client_attestation(), _text(value)),
+    ),
     "request object": (
         "oauth-authz-req+jwt",
         lambda value: jose.verify_compact(

@@ -25,6 +25,7 @@ PRESENTATIONS = (
 )
 NOTHING: tuple[str, ...] = ()
 DPOP = ("DPoP",)
+CLIENT = ("client attestation", "client attestation proof")
 TAKES: dict[str, tuple[str, ...]] = {
     "/issuers/{agency}/authorize": NOTHING,
     "/issuers/{agency}/cases/{case}/appeal": NOTHING,
@@ -50,12 +51,12 @@ TAKES: dict[str, tuple[str, ...]] = {
     "/issuers/{agency}/notification": DPOP,
     "/issuers/{agency}/offers": NOTHING,
     "/issuers/{agency}/offers/{offer}": NOTHING,
-    "/issuers/{agency}/par": DPOP,
+    "/issuers/{agency}/par": (*CLIENT, *DPOP),
     "/issuers/{agency}/record": ("SD-JWT VC", "key binding"),
     "/issuers/{agency}/recoveries": NOTHING,
     "/issuers/{agency}/sittings": NOTHING,
     "/issuers/{agency}/sittings/{ticket}/confirmation": NOTHING,
-    "/issuers/{agency}/token": DPOP,
+    "/issuers/{agency}/token": (*CLIENT, *DPOP),
     "/registry/transactions": ("transaction",),
     "/rendezvous": NOTHING,
     "/review/cases/{case}/carry-out": NOTHING,

@@ -50,7 +50,8 @@ READERS = {
     "identity.core.dpop.verify_dpop": "DPoP",
     "identity.core.guardians.verify_approval": "guardian approval",
     "identity.core.guardians.verify_order": "guardian order",
-    "identity.core.key_attestation._signer": "key attestation",
+    "identity.core.attesters.attester_key": "key attestation",
+    "identity.core.client_attestation.verify_client_attestation": "client attestation",
     "identity.core.key_attestation.verify_attestation": "key attestation",
     "identity.core.key_proof.verify_key_proof": "key proof",
     # Its type is its structure: a COSE message without typ around tagged CBOR.
