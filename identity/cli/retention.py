@@ -25,7 +25,7 @@ def retention(
     config: Annotated[Path | None, typer.Option(help="TOML file with all settings")] = None,
     data: Annotated[Path | None, typer.Option(help="Data folder, over the file's")] = None,
 ) -> None:
-    """What of people is past its term (`[retention]`); with --destroy it is destroyed."""
+    """What of people is past its term, as the settings have it; --destroy destroys it."""
     server: dict[str, object] = {} if data is None else {"data_dir": data}
     settings = load_settings(config, server=server)
     folder = DataFolder(settings.server.data_dir)

@@ -129,7 +129,7 @@ def retention(
     config: Config = None,
     data: Data = None,
 ) -> None:
-    """What of the vault is past its term (`[retention]`); with --destroy it is destroyed."""
+    """What of the vault is past its term, as the settings have it; --destroy destroys it."""
     parts = _opened(*_settings(config, data))
     now = int(time.time())
     try:

@@ -4,7 +4,7 @@ from alembic import op
 import sqlalchemy as sa
 
 revision = "b1f4c60d93ae"
-down_revision = "b6f31d08c2a7"
+down_revision = "a9d4e7f10b35"
 branch_labels = None
 depends_on = None
 
