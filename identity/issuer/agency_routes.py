@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Response
 from fastapi.responses import JSONResponse
 
 from identity.core.access import AccessDenied, AccessKeys
@@ -32,6 +32,7 @@ from identity.issuer.reviews import ReviewDesk
 from identity.issuer.status import StatusDesk
 from identity.issuer.vc_api import VcApiDesk
 from identity.issuer.wire import Body, Clock, Slug
+from identity.turns import Turns
 from registry.core.encoding import parse_json_object
 from registry.core.refusals import Malformed, NotPermitted, Refusal, Unavailable
 from registry.problems import responses
@@ -178,8 +179,10 @@ def build_agency_router(
         response.status_code = 200 if change.published else 202
         return StatusAnswer.of(change)
 
+    turns = Turns()
+
     @router.post("/credentials/issue", status_code=201)
-    def issue_credential(agency: agency_of, request: Request, body: Body) -> Response:
+    async def issue_credential(agency: agency_of, body: Body) -> Response:
         """Sign a credential that another system composed."""
 
         def work() -> Response:
@@ -192,11 +195,10 @@ def build_agency_router(
             signed = vc_api.issue(agency, unsigned, options or {}, now=clock())
             return JSONResponse({"verifiableCredential": signed}, 201)
 
-        del request
-        return _in_vc_api_form(work)
+        return await turns.run(lambda: _in_vc_api_form(work), size=len(body))
 
     @router.post("/credentials/derive", status_code=201)
-    def derive_credential(agency: agency_of, body: Body) -> Response:
+    async def derive_credential(agency: agency_of, body: Body) -> Response:
         """Derive what its holder shows from a credential with a base proof (ecdsa-sd-2023)."""
 
         def work() -> Response:
@@ -209,7 +211,7 @@ def build_agency_router(
             derived = vc_api.derive(agency, base, options or {})
             return JSONResponse({"verifiableCredential": derived}, 201)
 
-        return _in_vc_api_form(work)
+        return await turns.run(lambda: _in_vc_api_form(work), size=len(body))
 
     return router
 

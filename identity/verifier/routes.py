@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from identity.core.access import AccessKeys
 from identity.core.verification.verdict import Verdict
+from identity.turns import Turns
 from identity.verifier.messages import (
     AskedMessage,
     AskMessage,
@@ -113,48 +114,62 @@ def _asking_router(service: VerifierService, access: AccessKeys) -> APIRouter:
 def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
     router = APIRouter(prefix="/verifiers/{party}", tags=["VC API"], responses=responses(403, 404))
 
+    turns = Turns()
+
     @router.post("/credentials/verify", response_model=VerdictMessage, responses=_VC_API)
-    def verify_credential(
+    async def verify_credential(
         party: Slug, body: Body, authorization: Authorization = None
     ) -> JSONResponse:
         """Judge a credential by itself. 200 only when it is verified."""
-        access.check(f"verifier:{party}", bearer(authorization))
-        return _answer(
-            body,
-            "verifiableCredential",
-            "assertionMethod",
-            lambda value, binding: service.verify_credential(party, value, binding=binding),
-            verifier_url=service.party(party).verifier_url,
-        )
+
+        def work() -> JSONResponse:
+            access.check(f"verifier:{party}", bearer(authorization))
+            return _answer(
+                body,
+                "verifiableCredential",
+                "assertionMethod",
+                lambda value, binding: service.verify_credential(party, value, binding=binding),
+                verifier_url=service.party(party).verifier_url,
+            )
+
+        return await turns.run(work, size=len(body))
 
     @router.post("/presentations/verify", response_model=VerdictMessage, responses=_VC_API)
-    def verify_presentation(
+    async def verify_presentation(
         party: Slug, body: Body, authorization: Authorization = None
     ) -> JSONResponse:
         """Judge a presentation and every credential in it. 200 only when all are verified."""
-        access.check(f"verifier:{party}", bearer(authorization))
-        return _answer(
-            body,
-            "verifiablePresentation",
-            "authentication",
-            lambda value, binding: service.verify_presentation(party, value, binding=binding),
-            verifier_url=service.party(party).verifier_url,
-        )
+
+        def work() -> JSONResponse:
+            access.check(f"verifier:{party}", bearer(authorization))
+            return _answer(
+                body,
+                "verifiablePresentation",
+                "authentication",
+                lambda value, binding: service.verify_presentation(party, value, binding=binding),
+                verifier_url=service.party(party).verifier_url,
+            )
+
+        return await turns.run(work, size=len(body))
 
     @router.post("/credentials/derive", status_code=201, responses=_VC_API)
-    def derive_credential(
+    async def derive_credential(
         party: Slug, body: Body, authorization: Authorization = None
     ) -> JSONResponse:
         """Derive what a holder shows from a base proof. For conformance suites only."""
-        access.check(f"verifier:{party}", bearer(authorization))
-        try:
-            base, options = _read(body, "verifiableCredential")
-            if not isinstance(base, dict):
-                raise BodyMalformed("verifiableCredential is no object")
-            derived = service.derive(party, base, options)
-        except Malformed as refusal:
-            return _malformed(refusal)
-        return JSONResponse({"verifiableCredential": derived}, 201, headers=NO_STORE)
+
+        def work() -> JSONResponse:
+            access.check(f"verifier:{party}", bearer(authorization))
+            try:
+                base, options = _read(body, "verifiableCredential")
+                if not isinstance(base, dict):
+                    raise BodyMalformed("verifiableCredential is no object")
+                derived = service.derive(party, base, options)
+            except Malformed as refusal:
+                return _malformed(refusal)
+            return JSONResponse({"verifiableCredential": derived}, 201, headers=NO_STORE)
+
+        return await turns.run(work, size=len(body))
 
     return router
 

@@ -172,8 +172,12 @@ def _has(source: Any, step: str) -> bool:
 def _select(document: JsonObject, paths: Sequence[Sequence[str]]) -> JsonObject:
     selection = _start(document)
     selection["@context"] = copy.deepcopy(document.get("@context"))
-    for steps in paths:
-        _select_one(document, selection, steps)
+    asked = dict.fromkeys(tuple(steps) for steps in paths)
+    for steps in asked:
+        if any(steps[:length] in asked for length in range(len(steps))):
+            _follow_all(document, steps)  # within a part that is taken whole; copied once
+        else:
+            _select_one(document, selection, steps)
     dense: JsonObject = _dense(selection)
     return dense
 
@@ -186,6 +190,11 @@ def _start(source: Mapping[str, Any]) -> JsonObject:
     if "type" in source:
         selection["type"] = copy.deepcopy(source["type"])
     return selection
+
+
+def _follow_all(source: Any, steps: Sequence[str]) -> None:
+    for step in steps:
+        source, _ = _follow(source, step)
 
 
 def _select_one(document: JsonObject, selection: JsonObject, steps: Sequence[str]) -> None:

@@ -581,6 +581,20 @@ def test_the_suite_is_for_p_256_alone_and_needs_its_own_way_of_signing():
         )
 
 
+def test_what_is_selected_whole_is_copied_once(monkeypatch):
+    document = {"@context": [], "a": {"b": [{"c": "x"}, "y"], "d": "z"}, "e": "other"}
+    copied: list[object] = []
+    plain = copy.deepcopy
+    monkeypatch.setattr(copy, "deepcopy", lambda value: copied.append(value) or plain(value))
+
+    selected = select(document, ["/a/b/0/c", "/a", "/a", "/a/b", "/a/d"] * 50)
+
+    assert selected == {"@context": [], "a": document["a"]}
+    assert copied == [[], document["a"]]
+    with pytest.raises(PointerLeadsNowhere):
+        select(document, ["/a", "/a/nothing"])
+
+
 def test_names_kept_for_the_suite_are_refused_in_documents():
     with pytest.raises(ProofMalformed):
         base(document={**DOCUMENT, "id": "urn:bnid:n0"})
