@@ -81,6 +81,7 @@ def build_public_router(
             return Response(text, media_type="application/jwt", headers=headers)
         return JSONResponse(made, headers=headers)
 
+    @router.head("/issuers/{agency}/status/{group}/token", include_in_schema=False)
     @router.get(
         "/issuers/{agency}/status/{group}/token",
         responses={200: {"content": {_STATUS_JWT: {}, STATUS_CWT_TYP: {}}}, **_UNCHANGED},
@@ -92,6 +93,7 @@ def build_public_router(
             return _listed(request, documents.token_cwt, STATUS_CWT_TYP)
         return _listed(request, documents.token.encode("ascii"), _STATUS_JWT)
 
+    @router.head("/issuers/{agency}/status/{group}/{purpose}", include_in_schema=False)
     @router.get("/issuers/{agency}/status/{group}/{purpose}", responses=_UNCHANGED)
     def read_status_credential(
         agency: Slug, group: _Group, purpose: Literal["revocation", "suspension"], request: Request

@@ -204,12 +204,12 @@ def _read(body: bytes, member: str) -> tuple[dict[str, Any] | str, JsonObject]:
         message = parse_json_object(body)
     except Malformed as refusal:
         raise BodyNotParsed(refusal.detail) from refusal
-    value, options = message.get(member), message.get("options", {})
+    value, options = message.get(member), message.get("options")
     if not isinstance(value, dict | str):
         raise BodyMalformed(f"{member} is missing")
-    if not isinstance(options, dict):
+    if options is not None and not isinstance(options, dict):
         raise BodyMalformed("options is not an object")
-    return value, options
+    return value, options or {}
 
 
 def _malformed(refusal: Refusal) -> JSONResponse:

@@ -82,6 +82,7 @@ def build_resolver_router(
     router = APIRouter(tags=["DID resolution"])
     resolver = Resolver(read=read, height=height, web=web)
 
+    @router.head(_PATH + "{identifier:path}", include_in_schema=False)
     @router.get(
         _PATH + "{identifier:path}",
         summary="Resolve a DID, or dereference a DID URL",

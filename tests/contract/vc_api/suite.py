@@ -102,6 +102,11 @@ class Suite:
         answer = self._http.get(url.removeprefix(BASE), headers=headers)
         return Answer(answer.status_code, answer.headers["content-type"], answer.json())
 
+    def head(self, url: str) -> tuple[int, Mapping[str, str]]:
+        """HEAD of one of the installation's own URLs: status and headers."""
+        answer = self._http.head(url.removeprefix(BASE))
+        return answer.status_code, answer.headers
+
     def did(self, instance: str) -> str:
         """DID of an instance."""
         return self.instances[instance].did

@@ -115,7 +115,9 @@ def test_a_status_entry_has_no_meaning_in_data_model_1(suite: Suite):
     suite.issue(suite.older("status"), "status").must_refuse()
 
 
-@pytest.mark.parametrize("options", [ABSENT, {}, {"checks": ["proof"], "anything": {"a": [1]}}])
+@pytest.mark.parametrize(
+    "options", [ABSENT, None, {}, {"checks": ["proof"], "anything": {"a": [1]}}]
+)
 def test_section_1_unknown_options_and_absent_options_are_accepted(suite: Suite, options: Any):
     members = {} if options is ABSENT else {"options": options}
     document = suite.issue(suite.credential(), **members).credential

@@ -118,3 +118,12 @@ def test_no_list_of_that_name_is_json_too(suite: Suite):
 
     assert answer.status == 404
     assert "json" in answer.content_type
+
+
+def test_head_says_what_get_would(suite: Suite):
+    (entry, *_) = suite.issued("status")["credentialStatus"]
+    for url in (entry["statusListCredential"], f"{BASE}/1.0/identifiers/{suite.did('status')}"):
+        status, headers = suite.head(url)
+
+        assert status == 200
+        assert "json" in headers["content-type"] or "did-resolution" in headers["content-type"]
