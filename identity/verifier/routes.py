@@ -225,8 +225,14 @@ def _malformed(refusal: Refusal) -> JSONResponse:
 
 
 def _binding(options: JsonObject) -> dict[str, str]:
-    """Expected audience and nonce, as far as the caller names them; other options are ignored."""
-    named: JsonObject = {"audience": options.get("domain"), "nonce": options.get("challenge")}
+    """Expected audience and nonce, as far as the caller names them; other options are ignored.
+
+    A set of one domain is that domain (Data Integrity 1.0 §4.4); several are not taken.
+    """
+    domain = options.get("domain")
+    if isinstance(domain, list) and len(domain) == 1:
+        (domain,) = domain
+    named: JsonObject = {"audience": domain, "nonce": options.get("challenge")}
     for value in named.values():
         if value is not None and not isinstance(value, str):
             raise BodyMalformed("domain and challenge are texts")

@@ -34,9 +34,13 @@ from identity.core.data_integrity.sd_document import (
     shuffled_labels,
 )
 from identity.core.data_integrity.sd_values import HMAC_KEY_BYTES
-from identity.core.data_integrity.suite import ProofMalformed, ProofNotValid, SuiteKey
+from identity.core.data_integrity.suite import (
+    ProofMalformed,
+    ProofNotValid,
+    SelectiveSuite,
+    SuiteKey,
+)
 from identity.core.jsonld import ContextStore
-from identity.core.signing import Signer
 from registry.core.encoding import JsonObject
 
 NAME = "bbs-2023"
@@ -104,21 +108,11 @@ class HolderPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Bbs2023Suite:
+class Bbs2023Suite(SelectiveSuite):
     """The suite as `verify_proofs` sees it; base proofs are made by `create_bbs_base_proof`."""
 
     name: str = NAME
-
-    def create(
-        self,
-        document: JsonObject,  # noqa: ARG002
-        config: JsonObject,  # noqa: ARG002
-        *,
-        signer: Signer,  # noqa: ARG002
-        contexts: ContextStore,  # noqa: ARG002
-    ) -> str:
-        """Not this way: a base proof needs randomness and mandatory pointers."""
-        raise ProofMalformed("bbs-2023 proofs are made with add_bbs_base_proof")
+    made_by: str = "add_bbs_base_proof"
 
     def verify(
         self, document: JsonObject, proof: JsonObject, *, key: SuiteKey, contexts: ContextStore

@@ -28,7 +28,12 @@ from identity.core.data_integrity.sd_document import (
     part_for_verifying,
 )
 from identity.core.data_integrity.sd_values import HMAC_KEY_BYTES
-from identity.core.data_integrity.suite import ProofMalformed, ProofNotValid, SuiteKey
+from identity.core.data_integrity.suite import (
+    ProofMalformed,
+    ProofNotValid,
+    SelectiveSuite,
+    SuiteKey,
+)
 from identity.core.jsonld import ContextStore
 from identity.core.signing import Signer
 from registry.core.encoding import JsonObject
@@ -42,21 +47,11 @@ _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 @dataclass(frozen=True, slots=True)
-class EcdsaSdSuite:
+class EcdsaSdSuite(SelectiveSuite):
     """The suite as `verify_proofs` sees it; base proofs are made by `create_base_proof`."""
 
     name: str = NAME
-
-    def create(
-        self,
-        document: JsonObject,  # noqa: ARG002
-        config: JsonObject,  # noqa: ARG002
-        *,
-        signer: Signer,  # noqa: ARG002
-        contexts: ContextStore,  # noqa: ARG002
-    ) -> str:
-        """Not this way: a base proof needs randomness and mandatory pointers."""
-        raise ProofMalformed("ecdsa-sd-2023 proofs are made with add_base_proof")
+    made_by: str = "add_base_proof"
 
     def verify(
         self, document: JsonObject, proof: JsonObject, *, key: SuiteKey, contexts: ContextStore

@@ -134,6 +134,28 @@ class HashedSuite:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SelectiveSuite:
+    """What ecdsa-sd-2023 and bbs-2023 have in common as `verify_proofs` and `add_proof` see them.
+
+    `made_by` names the function that makes their base proofs.
+    """
+
+    name: str
+    made_by: str
+
+    def create(
+        self,
+        document: JsonObject,  # noqa: ARG002
+        config: JsonObject,  # noqa: ARG002
+        *,
+        signer: Signer,  # noqa: ARG002
+        contexts: ContextStore,  # noqa: ARG002
+    ) -> str:
+        """Not this way: a base proof needs randomness and mandatory pointers."""
+        raise ProofMalformed(f"{self.name} proofs are made with {self.made_by}")
+
+
 def _leading_context(document: JsonObject, signed: object) -> object:
     """The contexts that were signed, when the document's begin with them (§3.3.2 step 4)."""
     ours = signed if isinstance(signed, list) else [signed]

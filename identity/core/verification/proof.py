@@ -295,10 +295,17 @@ def stated_binding(proof: object) -> dict[str, str]:
         return {}
     stated = {}
     for name, member in (("audience", "domain"), ("nonce", "challenge")):
-        first = proofs[0].get(member)
-        if isinstance(first, str) and all(one.get(member) == first for one in proofs):
-            stated[name] = first
+        values = [
+            _sole(one.get(member)) if member == "domain" else one.get(member) for one in proofs
+        ]
+        if isinstance(values[0], str) and all(value == values[0] for value in values):
+            stated[name] = values[0]
     return stated
+
+
+def _sole(domain: Any) -> Any:
+    """A text is a set of just that text (Data Integrity 1.0 §4.4)."""
+    return domain[0] if isinstance(domain, list) and len(domain) == 1 else domain
 
 
 def _id_of(value: Any) -> str:

@@ -304,3 +304,22 @@ def test_derive_arrays_in_whole_and_in_part(suite: Suite, instance: str):
         ["/credentialSubject/marks/1/n"],
     ):
         assert suite.verify(suite.derive(base, pointers).credential).is_verified
+
+
+def test_a_set_of_one_domain_is_that_domain(suite: Suite):
+    vc = suite.issued()
+
+    def asked(stated: Any, expected: Any) -> bool:
+        signed = suite.sign(
+            suite.presentation(vc), purpose="authentication", domain=stated, challenge="1"
+        )
+        options = {"domain": expected, "challenge": "1"}
+        return suite.verify_presentation(signed, options=options).is_verified
+
+    assert asked("one.example", ["one.example"])
+    assert asked(["one.example"], "one.example")
+    assert asked(["one.example"], ["one.example"])
+    assert not asked(["one.example"], ["two.example"])
+    assert not asked(["one.example", "two.example"], "one.example")
+    assert not asked("one.example", ["one.example", "two.example"])
+    assert not asked("one.example", [])
