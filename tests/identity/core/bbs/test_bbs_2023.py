@@ -34,6 +34,7 @@ from registry.core.keys import KeyNotAdmitted
 from registry.core.refusals import Refusal
 from tests.identity.core.bbs.bbs_resolving import NOW, verify
 from tests.identity.core.contexts import bundled
+from tests.identity.core.selective import CHANGES, PARTS, check_part
 from tests.identity.core.signers import resolve_did_key, signer
 
 KEY = bbs_key_from_seed(b"the seed of an issuer of tests..")
@@ -79,28 +80,12 @@ def derive(pointers, secured=BASE, holder=None, random=secrets.token_bytes):
     )
 
 
-@pytest.mark.parametrize(
-    "pointers",
-    [
-        [],
-        ["/credentialSubject/sailNumber"],
-        ["/credentialSubject/sails/1"],
-        ["/credentialSubject/sails/0/year", "/credentialSubject/sails/2/size"],
-        ["/credentialSubject/sails"],
-        ["/credentialSubject"],
-        ["/credentialSubject/notes/0/a~1b", "/credentialSubject/notes/0/c~0d"],
-        ["/type"],
-        [""],
-    ],
-)
+@pytest.mark.parametrize("pointers", PARTS)
 def test_a_part_verifies(pointers):
     derived = derive(pointers)
 
     verify(derived)
-    assert derived["issuer"] == DOCUMENT["issuer"]
-    assert ("sailNumber" in str(derived)) == (
-        pointers in (["/credentialSubject/sailNumber"], ["/credentialSubject"], [""])
-    )
+    check_part(derived, pointers, DOCUMENT)
 
 
 def test_nothing_may_be_mandatory_as_long_as_something_is_shown():
@@ -121,14 +106,7 @@ def test_pointers_that_name_nothing_are_refused(pointer):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda d: d.update(issuer="https://vc.example/issuers/5679"),
-        lambda d: d["credentialSubject"].update(sailNumber="Earth102"),
-        lambda d: d["credentialSubject"].update(added="x"),
-        lambda d: d["credentialSubject"].pop("sailNumber"),
-        lambda d: d["type"].append("AnotherCredential"),
-        lambda d: d["proof"].update(created="2026-05-02T00:00:00Z"),
-        lambda d: d["proof"].update(nonce="added"),
-        lambda d: d.pop("issuer"),
+        *CHANGES,
         lambda d: d["proof"].update(
             verificationMethod=bbs_key_from_seed(bytes(32)).verification_method
         ),
