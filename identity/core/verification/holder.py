@@ -6,7 +6,11 @@ from datetime import datetime
 
 from identity.core import data_integrity, jose, mdoc, sd_jwt, vcdm
 from identity.core.jsonld import ContextStore
-from identity.core.verification.did_documents import key_of
+from identity.core.verification.did_documents import (
+    is_self_describing,
+    key_of,
+    sole_key_of,
+)
 from identity.core.verification.envelopes import (
     ANY_AGE_SECONDS,
     Envelope,
@@ -133,13 +137,29 @@ def _verify_presentation(
             raise CheckFailed("holder_is_not_issuer", "whoever says it itself is named as holder")
         return
     for did, made_at in zip(signed.dids, signed.made_at, strict=True):
-        if did != proven.subject:
+        if not _is_one_holder(did, proven.subject):
             raise CheckFailed("holder_is_not_subject", "the presenter is not the subject")
         if made_at is None:
             raise CheckFailed("holder_proof_undated", "the presentation's proof has no date")
         _check_age(made_at, freshness)
-    if holder not in ("", proven.subject):
+    if holder and not _is_one_holder(holder, proven.subject):
         raise CheckFailed("holder_is_not_subject", "the presentation names another holder")
+
+
+def _is_one_holder(did: str, subject: str) -> bool:
+    """Whether both DIDs are one, or say the same one key themselves.
+
+    A did:jwk of a key has as many spellings as its JSON, and a did:key beside them: what an issuer
+    made of a proven `jwk` need not be what the wallet calls itself.
+    """
+    if did == subject:
+        return True
+    if not (is_self_describing(did) and is_self_describing(subject)):
+        return False
+    try:
+        return sole_key_of(did) == sole_key_of(subject)
+    except Malformed:
+        return False
 
 
 def _verify_envelope_binding(

@@ -260,3 +260,37 @@ def test_nothing_of_the_flow_is_kept_when_it_is_over(flow: CodeFlow, bench: Work
         ]
     assert left == [0, 0, 0]
     assert challenge()
+
+
+def test_every_step_of_a_flow_may_meet_another_instance(bench: Workbench) -> None:
+    shared = {
+        "registry": bench.registry,
+        "clock": bench.clock,
+        "persons": bench.persons,
+        "vault": bench.vault,
+    }
+    other = Workbench(bench.folder, seed=b"other", **shared)
+    key, here, there = bench.key(), CodeFlow(bench), CodeFlow(other)
+
+    pushed = there.push({"DPoP": dpop_proof(bench, key, "/par")})
+    here.open(pushed.json()["request_uri"])
+    other.http.cookies = bench.http.cookies  # one browser before a load balancer
+    there.form = here.form
+    there.send(answer="identify", code=here.identification_code(), birth_date=BIRTH)
+    code = there.back()["code"]
+    token = here.token(code, {"DPoP": dpop_proof(bench, key, "/token")}).json()["access_token"]
+    nonce = bench.nonce()
+    body = {
+        "credential_configuration_id": SCOPE,
+        "proofs": {"jwt": [bench.proof(bench.key(), nonce=nonce)]},
+    }
+
+    def ask(bench: Workbench) -> Any:
+        proof = dpop_proof(bench, key, "/credential", token=token)
+        headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
+        return bench.http.post(f"{bench.issuer}/credential", headers=headers, json=body)
+
+    assert ask(other).status_code == 200
+    assert error_of(ask(bench))["error"] == "invalid_nonce"  # used there
+    assert error_of(there.token(code))["error"] == "invalid_grant"
+    assert ask(bench).status_code == 401  # revoked by that

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from identity.core.signing import NamedSigner
+from registry.core.encoding import base64url_encode
 from registry.core.keys import KeyType
 from tests.identity.verifier.stage import holder_signer
 from tests.identity.verifier.test_refused_answers import answer_encrypted
@@ -69,6 +71,21 @@ def test_the_holder_of_a_w3c_presentation_is_the_subject(bench: Workbench, form)
 
     assert answer.status_code == 400
     assert "holder_binding: holder_is_not_subject" in answer.json()["error_description"]
+
+
+@pytest.mark.parametrize("form", ["ldp_vc", "jwt_vc_json"])
+def test_a_holder_is_the_subject_under_another_did_of_the_same_key(bench: Workbench, form):
+    wanted = bench.object(bench.ask(format=form))
+    held = bench.stage.issue_in(form)
+    jwk = held.holder.key.jwk
+    spelled = json.dumps({name: jwk[name] for name in reversed(jwk)}, indent=1)  # as nobody does
+    did = f"did:jwk:{base64url_encode(spelled.encode())}"
+
+    answer = bench.answer(
+        wanted, bench.form(wanted, held, holder=NamedSigner(held.holder, f"{did}#0"))
+    )
+
+    assert answer.status_code == 200, answer.text
 
 
 def test_a_presentation_in_the_wrong_form_for_its_format_is_refused(bench: Workbench):
