@@ -5,18 +5,22 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from identity.core import mdoc, sd_jwt
 from identity.core.certificates import read_pem_chain
+from identity.core.jose import sign_compact
+from identity.core.key_proof import did_jwk
 from identity.core.signing import NamedSigner
 from identity.demo.holder import Holder
 from registry.core.encoding import JsonObject
 from registry.core.keys import KeyType, public_key
 from registry.core.refusals import Refusal
 from tests.identity.core.test_mdoc import DOCTYPE, ISSUER, issued_mdoc
+from tests.identity.issuer.wallet_side import WalletSide
 from tests.peers import PYTHON, PYTHON_FOLDER, run_python
 from tests.scenarios.installation import Held, Installation, person
 
@@ -36,6 +40,18 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 @pytest.fixture(scope="module")
 def held(here: Installation) -> Held:
     return here.issue(person(0))
+
+
+class Desk(WalletSide):
+    """An agency's counter and a wallet before a running installation."""
+
+    def __init__(self, here: Installation) -> None:
+        self.http = here.http
+        self.issuer = f"{here.base}/issuers/civil-registry"
+        self.bearer = {"Authorization": f"Bearer {here.keys['issuer:civil-registry']}"}
+        self.clock = lambda: datetime.now(UTC)
+        self.random = secrets.token_bytes
+        self.subject = here.enrol(person(1))
 
 
 def _root(here: Installation) -> str:
@@ -117,6 +133,57 @@ def test_openvc_believes_our_certificate_chain(here: Installation, held: Held):
 
     assert judged["verified"] is True
     assert "age_over_18" in judged["text"]
+
+
+def test_openvc_believes_our_jwt_by_our_did_web(here: Installation):
+    desk = Desk(here)
+    offer = here.offer(desk.subject, formats=["jwt_vc_json"], tx_code=False)
+    holder = desk.key()
+    did = did_jwk(holder.key)
+    header = {"typ": "openid4vci-proof+jwt", "kid": f"{did}#0"}
+    answer = desk.request(
+        desk.token(offer),
+        {
+            "credential_configuration_id": "resident-identity-jwt-vc",
+            "proofs": {"jwt": [desk.proof(holder, header=header)]},
+        },
+    )
+    credential = answer.json()["credentials"][0]["credential"]
+    client_id, nonce, now = "x509_san_dns:verifier.example", "n-0S6_WzA2Mj-openvc", int(time.time())
+    presented = sign_compact(
+        header={"typ": "JWT", "kid": f"{did}#0"},
+        payload={
+            "iss": did,
+            "aud": client_id,
+            "nonce": nonce,
+            "iat": now,
+            "nbf": now - 5,
+            "exp": now + 60,
+            "vp": {
+                "@context": ["https://www.w3.org/2018/credentials/v1"],
+                "type": ["VerifiablePresentation"],
+                "verifiableCredential": [credential],
+            },
+        },
+        signer=NamedSigner(holder, did),
+    )
+    document = here.http.get(f"{desk.issuer}/did.json").json()  # https in every peer: handed over
+    asked = {
+        "vp_token": {"who": [presented]},
+        # Types are not asked for: matching them takes an extra that is not installed there.
+        "query": {"credentials": [{"id": "who", "format": "jwt_vc_json"}]},
+        "nonce": nonce,
+        "client_id": client_id,
+        "root": _root(here),
+        "documents": {document["id"]: document},
+    }
+
+    judged = run_python("openvc_verifier.py", asked)
+    replayed = run_python("openvc_verifier.py", {**asked, "nonce": "another"})
+
+    assert judged["verified"] is True, judged["text"]
+    assert did in judged["text"]
+    assert replayed["verified"] is False
 
 
 def test_pymdoccbor_believes_our_mobile_document_and_we_believe_its_one():
