@@ -28,7 +28,7 @@ from registry.core.trust_anchor import TrustAnchor
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "deploy" / "demo.toml"
-START_SECONDS, STOP_SECONDS, PATIENCE_SECONDS = 60.0, 20.0, 30.0
+START_SECONDS, STOP_SECONDS, PATIENCE_SECONDS = 180.0, 60.0, 60.0
 PEOPLE = tuple(found for found in invented_people() if found.alive)
 
 
