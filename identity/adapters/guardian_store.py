@@ -44,6 +44,7 @@ class RecoveryRow(Base):
     open_until: Mapped[int]
     waiting_since: Mapped[int] = mapped_column(index=True)
     closed_at: Mapped[int]
+    claimed_until: Mapped[int] = mapped_column(server_default="0")  # by a call that ends things
     types: Mapped[str] = mapped_column(Text)  # separated by spaces
 
 
@@ -138,6 +139,7 @@ class SqlGuardianStore:
                     open_until=recovery.expires,
                     waiting_since=0,
                     closed_at=0,
+                    claimed_until=0,
                     types="",
                 )
             )
@@ -184,13 +186,7 @@ class SqlGuardianStore:
             return [(row.approval, row.came) for row in rows]
 
     def move(
-        self,
-        recovery: str,
-        *,
-        of: Collection[RecoveryState],
-        to: RecoveryState,
-        now: int,
-        types: Sequence[str] | None = None,
+        self, recovery: str, *, of: Collection[RecoveryState], to: RecoveryState, now: int
     ) -> bool:
         """As `GuardianStore.move`."""
         with transaction(self._engine) as db:
@@ -202,13 +198,57 @@ class SqlGuardianStore:
                 row.waiting_since = now
             if to in _CLOSED:
                 row.closed_at = now
-            if types is not None:
-                row.types = " ".join(types)
+        return True
+
+    def lapse(self, arrangement: str, *, waiting_before: int, now: int) -> None:
+        """As `GuardianStore.lapse`."""
+        with transaction(self._engine) as db:
+            db.execute(
+                update(RecoveryRow)
+                .where(
+                    RecoveryRow.arrangement == arrangement,
+                    RecoveryRow.state == RecoveryState.WAITING,
+                    RecoveryRow.waiting_since <= waiting_before,
+                )
+                .values(state=str(RecoveryState.STOPPED), closed_at=now)
+            )
+
+    def claim(
+        self, recovery: str, *, until: int, types: Sequence[str], now: int
+    ) -> tuple[str, ...] | None:
+        """As `GuardianStore.claim`."""
+        with transaction(self._engine) as db:
+            row = db.get(RecoveryRow, recovery, with_for_update=True)
+            if row is None or row.state not in (RecoveryState.WAITING, RecoveryState.ENDING):
+                return None
+            if row.state == RecoveryState.WAITING:
+                row.state, row.types = str(RecoveryState.ENDING), " ".join(types)
+            elif row.claimed_until > now:
+                return None
+            row.claimed_until = until
+            return tuple(row.types.split())
+
+    def release(self, recovery: str, *, claim: int) -> None:
+        """As `GuardianStore.release`."""
+        with transaction(self._engine) as db:
+            db.execute(
+                update(RecoveryRow)
+                .where(RecoveryRow.recovery == recovery, RecoveryRow.claimed_until == claim)
+                .values(claimed_until=0)
+            )
+
+    def finish(self, recovery: str, *, claim: int, now: int) -> bool:
+        """As `GuardianStore.finish`."""
+        with transaction(self._engine) as db:
+            row = db.get(RecoveryRow, recovery, with_for_update=True)
+            if row is None or row.state != RecoveryState.ENDING or row.claimed_until != claim:
+                return False
+            row.state, row.closed_at = str(RecoveryState.COMPLETED), now
         return True
 
 
 def _remove(db: Session, agency: str, subject: str, *, now: int) -> bool:
-    """Delete her arrangement and stop what is under way, except what has begun to end."""
+    """Delete her arrangement and stop what is under way, also what has begun to end."""
     row = db.scalar(
         select(ArrangementRow)
         .where(ArrangementRow.agency == agency, ArrangementRow.subject == subject)
@@ -220,7 +260,7 @@ def _remove(db: Session, agency: str, subject: str, *, now: int) -> bool:
         update(RecoveryRow)
         .where(
             RecoveryRow.arrangement == row.arrangement,
-            RecoveryRow.state.in_((str(RecoveryState.OPEN), str(RecoveryState.WAITING))),
+            RecoveryRow.state.in_(_UNDER_WAY),
         )
         .values(state=str(RecoveryState.STOPPED), closed_at=now)
     )

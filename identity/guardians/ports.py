@@ -53,7 +53,7 @@ class GuardianStore(Protocol):
         ...
 
     def withdraw(self, agency: str, subject: str, *, now: int) -> bool:
-        """Delete it and stop its recoveries; False when there was none."""
+        """Delete it and stop its recoveries, also one that is ending; False when there was none."""
         ...
 
     def arrangement(self, agency: str, arrangement: str) -> KeptArrangement | None:
@@ -77,15 +77,31 @@ class GuardianStore(Protocol):
         ...
 
     def move(
-        self,
-        recovery: str,
-        *,
-        of: Collection[RecoveryState],
-        to: RecoveryState,
-        now: int,
-        types: Sequence[str] | None = None,
+        self, recovery: str, *, of: Collection[RecoveryState], to: RecoveryState, now: int
     ) -> bool:
         """Move on from one of the states `of`; False when it is in another."""
+        ...
+
+    def lapse(self, arrangement: str, *, waiting_before: int, now: int) -> None:
+        """Stop those that began to wait at `waiting_before` or earlier and wait still."""
+        ...
+
+    def claim(
+        self, recovery: str, *, until: int, types: Sequence[str], now: int
+    ) -> tuple[str, ...] | None:
+        """Take it to end and offer what is hers: by one call at a time, which has until `until`.
+
+        The types to be offered: `types` of the first call that took it. None when it neither waits
+        nor is ending, or while another call has it.
+        """
+        ...
+
+    def release(self, recovery: str, *, claim: int) -> None:
+        """Let the next call take it at once, if the call that has it until `claim` has it still."""
+        ...
+
+    def finish(self, recovery: str, *, claim: int, now: int) -> bool:
+        """It is completed; False when it was stopped, or the call until `claim` lost it."""
         ...
 
 
@@ -105,7 +121,7 @@ class People(Protocol):
         ...
 
     def offerable(self, agency: str, subject: str) -> list[str]:
-        """Types she holds validly that her registration alone is enough for."""
+        """Types she holds validly that her registration alone is enough for: no mandates."""
         ...
 
     def end_everywhere(self, subject: str) -> int:
@@ -120,6 +136,10 @@ class People(Protocol):
 
     def offer_again(self, agency: str, subject: str, *, key: str, now: int) -> list[JsonObject]:
         """What was offered to this key and was not issued yet, offered anew in its place."""
+        ...
+
+    def take_back(self, agency: str, offers: Sequence[JsonObject]) -> None:
+        """End offers that `offer` or `offer_again` made. Repeatable."""
         ...
 
     def issuer_url(self, agency: str) -> str:

@@ -21,6 +21,8 @@ from registry.core.refusals import Conflict, Malformed, NotFound, NotPermitted, 
 
 MAX_UNDER_WAY = 16  # of one arrangement: whoever knows its name may begin one
 OPEN_SECONDS = 7 * rules.DAY
+READY_SECONDS = 14 * rules.DAY  # after the wait: approvals are for now, not for some other year
+CLAIM_SECONDS = 600  # to end and to offer; then another call may go on in place of a dead process
 ANSWER_AGAIN_SECONDS = rules.DAY  # a phone that lost the answer asks once more
 _STOPPABLE = (RecoveryState.OPEN, RecoveryState.WAITING)
 
@@ -145,8 +147,10 @@ class GuardianDesk:
         agency = self._people.issuer_url(slug)
         kept = self._kept(slug, arrangement)
         key = self._proven(slug, agency, key_proof, now=now)
-        if key in self._arranged(kept, agency).guardians:
+        arranged = self._arranged(kept, agency)
+        if key in arranged.guardians:
             raise Malformed("a guardian's key is not the key of the new wallet")
+        self._lapse(arrangement, arranged, now=now)
         recovery = KeptRecovery(
             recovery=base64url_encode(self._random(16)),
             arrangement=arrangement,
@@ -200,8 +204,10 @@ class GuardianDesk:
         1. The wait is over; her registration is active.
         2. The new key that the guardians named signs a nonce of ours.
         3. The stored signatures, hers and the guardians', verify anew; enough guardians signed.
-        4. It is taken; from here on it cannot be stopped, and can be tried again.
+        4. It is taken, by one call at a time; from here on only the end of the arrangement stops
+           it, and it can be tried again.
         5. Everything ends, at every agency; then her types are offered, to the new key alone.
+        6. Her arrangement still stands and the call still has it, or its offers are taken back.
 
         For `ANSWER_AGAIN_SECONDS` it may be asked again: then nothing ends, and what was offered
         and not yet taken is offered anew.
@@ -229,26 +235,41 @@ class GuardianDesk:
         ):
             raise RecoveryNotReady("fewer guardians approved than she asked for")
         if done:
-            again = self._people.offer_again(slug, kept.subject, key=case.new_key, now=now)
-            return Completed(ended=0, offers=tuple(again))
-        types = found.types
-        if found.state is RecoveryState.WAITING:  # 4
-            types = tuple(self._people.offerable(slug, kept.subject))
-            if not self._store.move(
-                recovery,
-                of={RecoveryState.WAITING},
-                to=RecoveryState.ENDING,
-                now=now,
-                types=types,
-            ):
-                raise RecoveryNotReady("this recovery was stopped, or is being completed")
-        ended = self._people.end_everywhere(kept.subject)  # 5
-        offers = tuple(
-            self._people.offer(slug, kept.subject, kind, key=case.new_key, now=now)
-            for kind in types
+            return self._again(slug, kept, case, now=now)
+        claim = now + CLAIM_SECONDS  # 4
+        types = self._store.claim(
+            recovery,
+            until=claim,
+            types=self._people.offerable(slug, kept.subject),
+            now=now,
         )
-        self._store.move(recovery, of={RecoveryState.ENDING}, to=RecoveryState.COMPLETED, now=now)
-        return Completed(ended=ended, offers=offers)
+        if types is None:
+            raise RecoveryNotReady("this recovery was stopped, or is being completed")
+        offers: list[JsonObject] = []
+        try:
+            ended = self._people.end_everywhere(kept.subject)  # 5
+            offers.extend(  # one by one: those before a failure are there to be taken back
+                self._people.offer(slug, kept.subject, kind, key=case.new_key, now=now)
+                for kind in types
+            )
+        except Exception:
+            self._people.take_back(slug, offers)
+            self._store.release(recovery, claim=claim)
+            raise
+        if not self._store.finish(recovery, claim=claim, now=now):  # 6
+            self._people.take_back(slug, offers)
+            raise RecoveryNotReady("this recovery was stopped, or another call completes it")
+        return Completed(ended=ended, offers=tuple(offers))
+
+    def _again(
+        self, slug: str, kept: KeptArrangement, case: RecoveryCase, *, now: int
+    ) -> Completed:
+        """What was not yet taken, anew; unless her guardians are withdrawn in this moment."""
+        offers = self._people.offer_again(slug, kept.subject, key=case.new_key, now=now)
+        if self._store.arrangement(slug, kept.arrangement) is None:
+            self._people.take_back(slug, offers)
+            raise NoSuchRecovery("there is no such recovery")
+        return Completed(ended=0, offers=tuple(offers))
 
     def _stop(self, slug: str, subject: str, recovery: str, *, now: int) -> None:
         found = self._store.recovery(recovery)
@@ -299,7 +320,15 @@ class GuardianDesk:
             raise NoSuchRecovery("there is no such recovery")
         if found.state is RecoveryState.OPEN and found.expires <= now:
             raise NoSuchRecovery("there is no such recovery")
+        if found.state is RecoveryState.WAITING:
+            arranged = self._arranged(kept, agency)
+            if found.waiting_since <= _lapsed(arranged, now):
+                self._lapse(kept.arrangement, arranged, now=now)
+                raise NoSuchRecovery("there is no such recovery")
         return agency, found, kept
+
+    def _lapse(self, arrangement: str, arranged: Arrangement, *, now: int) -> None:
+        self._store.lapse(arrangement, waiting_before=_lapsed(arranged, now), now=now)
 
     def _arranged(self, kept: KeptArrangement, agency: str) -> Arrangement:
         """What she signed, verified anew: a changed row is no arrangement of hers."""
@@ -313,6 +342,11 @@ class GuardianDesk:
         if order.arrangement is None:
             raise NoSuchArrangement("there is no such arrangement")
         return order.arrangement
+
+
+def _lapsed(arranged: Arrangement, now: int) -> int:
+    """Nobody came for what has waited since then, or longer."""
+    return now - arranged.wait_seconds - READY_SECONDS
 
 
 def _case(agency: str, found: KeptRecovery) -> RecoveryCase:

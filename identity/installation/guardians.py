@@ -1,6 +1,6 @@
 """Joins recovery by guardians to the issuer and to the registrations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from fastapi import APIRouter
@@ -10,6 +10,7 @@ from identity.adapters.guardian_store import SqlGuardianStore
 from identity.adapters.person_record_store import SqlRecordStore
 from identity.adapters.realname_store import SqlBindingStore
 from identity.core.claim_rules import missing_from_agency
+from identity.core.mandate import is_mandate
 from identity.core.offers import SecretMalformed, secret_digest
 from identity.guardians.routes import build_router
 from identity.guardians.service import GuardianDesk
@@ -60,10 +61,11 @@ class IssuersPeople:
             if item.status is Status.VALID
         )
         issued = self._parts.agency(agency).credential_types
+        kinds = [self._parts.catalogue.by_name(name) for name in names if name in issued]
         return [
-            name
-            for name in names
-            if name in issued and not missing_from_agency(self._parts.catalogue.by_name(name), {})
+            kind.name
+            for kind in kinds
+            if not is_mandate(kind.name, kind.claims) and not missing_from_agency(kind, {})
         ]
 
     def end_everywhere(self, subject: str) -> int:
@@ -103,6 +105,11 @@ class IssuersPeople:
             made.append(self.offer(agency, subject, old.credential_type, key=key, now=now))
             self._offers.withdraw(agency, old.offer)
         return made
+
+    def take_back(self, agency: str, offers: Sequence[JsonObject]) -> None:
+        """As `People.take_back`."""
+        for offer in offers:
+            self._parts.offers.withdraw(agency, str(offer["credential_id"]))
 
 
 def build_guardians(

@@ -70,9 +70,11 @@ def test_of_a_stop_and_a_completion_one_wins(rivals: list[GuardianStore]) -> Non
     assert rivals[0].move("lost", of={OPEN}, to=WAITING, now=NOW + 1)
 
     def move(number: int) -> bool:
-        to = ENDING if number % 2 else STOPPED
-        types = ["degree"] if number % 2 else None
-        return rivals[number % 2].move("lost", of={WAITING}, to=to, now=NOW + 2, types=types)
+        store = rivals[number % 2]
+        if number % 2:
+            claimed = store.claim("lost", until=NOW + 9, types=["degree"], now=NOW + 2)
+            return claimed == ("degree",)
+        return store.move("lost", of={WAITING}, to=STOPPED, now=NOW + 2)
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(move, range(6))) == 1
@@ -81,6 +83,54 @@ def test_of_a_stop_and_a_completion_one_wins(rivals: list[GuardianStore]) -> Non
     assert found.waiting_since == NOW + 1
     assert (found.state, found.types) in ((ENDING, ("degree",)), (STOPPED, ()))
     assert not rivals[0].approve("lost", "key", "a", now=NOW)
+
+
+def test_one_call_at_a_time_ends_and_only_that_one_finishes(rivals: list[GuardianStore]) -> None:
+    assert rivals[0].claim("lost", until=NOW + 9, types=["degree"], now=NOW) is None  # still open
+    assert rivals[0].move("lost", of={OPEN}, to=WAITING, now=NOW)
+
+    def claim(number: int) -> tuple[str, ...] | None:
+        return rivals[number % 2].claim("lost", until=NOW + 9, types=[f"t{number}"], now=NOW)
+
+    with ThreadPoolExecutor(6) as pool:
+        (types,) = [found for found in pool.map(claim, range(6)) if found is not None]
+    # Its process died; the next call goes on with what the first one saw.
+    assert rivals[0].claim("lost", until=NOW + 18, types=[], now=NOW + 9) == types
+    assert not rivals[1].finish("lost", claim=NOW + 9, now=NOW + 10)
+    rivals[1].release("lost", claim=NOW + 9)
+    assert rivals[1].claim("lost", until=NOW + 19, types=[], now=NOW + 10) is None
+    rivals[0].release("lost", claim=NOW + 18)
+    assert rivals[1].claim("lost", until=NOW + 20, types=[], now=NOW + 11) == types
+    assert rivals[1].finish("lost", claim=NOW + 20, now=NOW + 12)
+    assert not rivals[1].finish("lost", claim=NOW + 20, now=NOW + 13)
+    found = rivals[0].recovery("lost")
+    assert found is not None
+    assert (found.state, found.closed_at) == (RecoveryState.COMPLETED, NOW + 12)
+
+
+def test_what_has_begun_to_end_stops_with_its_arrangement(rivals: list[GuardianStore]) -> None:
+    assert rivals[0].move("lost", of={OPEN}, to=WAITING, now=NOW)
+    assert rivals[0].claim("lost", until=NOW + 9, types=[], now=NOW) == ()
+    assert rivals[1].withdraw("registrar", "prs_alice", now=NOW + 1)
+    assert not rivals[0].finish("lost", claim=NOW + 9, now=NOW + 2)
+    found = rivals[0].recovery("lost")
+    assert found is not None
+    assert (found.state, found.closed_at) == (STOPPED, NOW + 1)
+
+
+def test_only_what_has_waited_so_long_lapses(rivals: list[GuardianStore]) -> None:
+    assert rivals[0].begin(recovery("later"), most=3, now=NOW)
+    assert rivals[0].begin(recovery("open"), most=3, now=NOW)
+    rivals[0].move("lost", of={OPEN}, to=WAITING, now=NOW)
+    rivals[0].move("later", of={OPEN}, to=WAITING, now=NOW + 1)
+    rivals[1].lapse("another", waiting_before=NOW + 5, now=NOW + 6)
+    rivals[1].lapse("arranged", waiting_before=NOW, now=NOW + 6)
+    states = {name: rivals[0].recovery(name) for name in ("lost", "later", "open")}
+    assert {name: (row.state, row.closed_at) for name, row in states.items() if row} == {
+        "lost": (STOPPED, NOW + 6),
+        "later": (WAITING, 0),
+        "open": (OPEN, 0),
+    }
 
 
 def test_a_replaced_arrangement_stops_what_was_under_way(rivals: list[GuardianStore]) -> None:

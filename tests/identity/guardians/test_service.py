@@ -1,5 +1,6 @@
 """The desk on a real store: who can recover somebody, who cannot, and who can stop it."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,9 @@ from identity.core.oid4vci_errors import InvalidProof
 from identity.guardians.ports import RecoveryState
 from identity.guardians.service import (
     ANSWER_AGAIN_SECONDS,
+    CLAIM_SECONDS,
     MAX_UNDER_WAY,
+    READY_SECONDS,
     GuardianDesk,
     NoSuchArrangement,
     NoSuchRecovery,
@@ -81,7 +84,10 @@ class MemoryPeople:
     ended: list[str] = field(default_factory=list)
     offered: list[str] = field(default_factory=list)
     open: list[str] = field(default_factory=list)  # thumbprints of the keys they are for
+    taken_back: list[str] = field(default_factory=list)
     fails: bool = False
+    refuses: str = ""  # a type that cannot be offered
+    meanwhile: Callable[[], object] = lambda: None  # what happens while things end
 
     def issuer_url(self, agency: str) -> str:
         return f"https://id.example/issuers/{agency}"
@@ -108,19 +114,28 @@ class MemoryPeople:
         self.types = []  # nothing that she holds is valid any more
         if self.fails:
             raise Unavailable("the ledger is away")
+        happens, self.meanwhile = self.meanwhile, lambda: None
+        happens()
         return 2
 
     def offer(
         self, agency: str, subject: str, credential_type: str, *, key: str, now: int
     ) -> JsonObject:
         assert (agency, now, key) > ("", 0, "")
+        if credential_type == self.refuses:
+            raise Unavailable("not now")
         self.offered.append(f"{subject} {credential_type}")
         self.open.append(key)
         return {"credential_type": credential_type}
 
     def offer_again(self, agency: str, subject: str, *, key: str, now: int) -> list[JsonObject]:
         assert (agency, subject, now) > ("", "", 0)
+        self.meanwhile()
         return [{"credential_type": "again"} for to in self.open if to == key]
+
+    def take_back(self, agency: str, offers: Sequence[JsonObject]) -> None:
+        assert agency == SLUG
+        self.taken_back.extend(str(offer["credential_type"]) for offer in offers)
 
 
 class Town:
@@ -373,6 +388,111 @@ def test_what_failed_half_way_is_tried_again_and_offers_the_same_types(town: Tow
     town.people.fails = False
 
     assert town.complete(case).offers == ({"credential_type": "resident-identity"},)
+
+
+def test_a_new_proofing_while_things_end_leaves_the_plotters_nothing(town: Town) -> None:
+    case = town.waiting()
+    town.now += DAY
+    # She is proofed anew at a desk, which withdraws whatever guardians there are.
+    store = SqlGuardianStore(town.engine)
+    town.people.meanwhile = lambda: store.withdraw(SLUG, "prs_alice", now=town.now)
+
+    with pytest.raises(RecoveryNotReady):
+        town.complete(case)
+
+    assert town.people.taken_back == ["resident-identity"]
+    row = store.recovery(case.recovery)
+    assert row is not None
+    assert row.state is RecoveryState.STOPPED
+    with pytest.raises(NoSuchRecovery):
+        town.complete(case)
+
+
+def test_a_new_proofing_while_the_answer_is_given_again_leaves_nothing_either(town: Town) -> None:
+    case = town.waiting()
+    town.now += DAY
+    town.complete(case)
+    store = SqlGuardianStore(town.engine)
+    town.people.meanwhile = lambda: store.withdraw(SLUG, "prs_alice", now=town.now)
+    with pytest.raises(NoSuchRecovery):
+        town.complete(case)
+    assert town.people.taken_back == ["again"]
+
+
+def test_a_second_completion_ends_nothing_of_what_the_first_one_offers(town: Town) -> None:
+    case = town.waiting()
+    town.now += DAY
+    refused: list[type[Exception]] = []
+
+    def second() -> None:
+        try:
+            town.complete(case)
+        except RecoveryNotReady as refusal:
+            refused.append(type(refusal))
+
+    town.people.meanwhile = second
+
+    assert town.complete(case).offers == ({"credential_type": "resident-identity"},)
+
+    assert refused == [RecoveryNotReady]
+    assert town.people.ended == ["prs_alice"]
+    assert town.people.taken_back == []
+
+
+def test_a_call_that_hangs_is_overtaken_and_offers_nothing_then(town: Town) -> None:
+    case = town.waiting()
+    town.now += DAY
+    done: list[Any] = []
+
+    def overtake() -> None:
+        town.now += CLAIM_SECONDS
+        done.append(town.complete(case))
+
+    town.people.meanwhile = overtake
+
+    with pytest.raises(RecoveryNotReady):
+        town.complete(case)
+
+    assert done[0].offers == ({"credential_type": "resident-identity"},)
+    assert town.people.taken_back == ["resident-identity"]  # by the one that hung
+
+
+def test_offers_before_one_that_fails_are_taken_back(town: Town) -> None:
+    case = town.waiting()
+    town.now += DAY
+    town.people.types = ["resident-identity", "library-card"]
+    town.people.refuses = "library-card"
+    with pytest.raises(Unavailable):
+        town.complete(case)
+    assert town.people.taken_back == ["resident-identity"]
+    town.people.refuses = ""
+    assert len(town.complete(case).offers) == 2
+
+
+def test_what_nobody_completes_in_two_weeks_after_the_wait_lapses(town: Town) -> None:
+    case = town.waiting()
+    town.now += DAY + READY_SECONDS - 1
+    assert town.desk.read(SLUG, case.recovery, now=town.now).state is RecoveryState.WAITING
+    town.now += 1
+    with pytest.raises(NoSuchRecovery):
+        town.complete(case)
+    row = SqlGuardianStore(town.engine).recovery(case.recovery)
+    assert row is not None
+    assert (row.state, row.closed_at) == (RecoveryState.STOPPED, town.now)  # her record says so
+    assert town.people.ended == []
+
+
+def test_lapsed_ones_make_room_though_nobody_asks_for_them(town: Town) -> None:
+    arranged = town.arrange()
+    cases = [town.begin(arranged) for _ in range(MAX_UNDER_WAY)]
+    for case in cases:
+        for guardian in GUARDIANS[:2]:
+            town.approve(case, guardian)
+    town.now += DAY + READY_SECONDS - 1
+    with pytest.raises(TooManyRecoveries):
+        town.begin(arranged)
+    town.now += 1
+    assert town.begin(arranged).arrangement == arranged
 
 
 def test_nobody_recovers_the_dead(town: Town) -> None:
