@@ -184,11 +184,12 @@ class SqlStatusStore:
             row = db.get(StatusDocumentRow, group)
         if row is None:
             return None
+        of_this = (row.cwt_version, row.cwt_signed_at) == (row.version, row.signed_at)
         return StatusDocuments(
             group=row.group_id,
             version=row.version,
             token=row.token,
-            token_cwt=row.token_cwt or b"",
+            token_cwt=(row.token_cwt or b"") if of_this else b"",
             revocation=row.revocation,
             suspension=row.suspension,
             signed_at=row.signed_at,
@@ -201,6 +202,8 @@ class SqlStatusStore:
             "version": documents.version,
             "token": documents.token,
             "token_cwt": documents.token_cwt,
+            "cwt_version": documents.version,
+            "cwt_signed_at": documents.signed_at,
             "revocation": documents.revocation,
             "suspension": documents.suspension,
             "signed_at": documents.signed_at,

@@ -198,6 +198,9 @@ class StatusDocumentRow(Base):
     version: Mapped[int]
     token: Mapped[str]
     token_cwt: Mapped[bytes | None] = mapped_column(LargeBinary)  # null in older ones
+    # Releases that know no CWT change the rest of the row and leave that one as it was.
+    cwt_version: Mapped[int | None]
+    cwt_signed_at: Mapped[int | None]
     revocation: Mapped[bytes] = mapped_column(LargeBinary)
     suspension: Mapped[bytes] = mapped_column(LargeBinary)
     signed_at: Mapped[int]

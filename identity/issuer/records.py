@@ -162,7 +162,7 @@ class StatusDocuments:
     group: str
     version: int
     token: str
-    token_cwt: bytes  # the same list as COSE_Sign1; empty where an older version stored them
+    token_cwt: bytes  # the same list as COSE_Sign1; empty where an older release stored the others
     revocation: bytes  # JSON
     suspension: bytes
     expires_at: int

@@ -5,12 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pytest
+from sqlalchemy import update
 
 from identity.adapters.database import create_database
 from identity.adapters.issuer_batch_store import SqlBatchStore
 from identity.adapters.issuer_issuance_store import SqlIssuanceStore
 from identity.adapters.issuer_offer_store import SqlOfferStore
 from identity.adapters.issuer_status_store import SqlStatusStore
+from identity.adapters.issuer_tables import StatusDocumentRow
 from identity.adapters.migrate import migrate
 from identity.core.issuance import STATUS_LIST_SIZE, Format
 from identity.issuer.records import (
@@ -313,6 +315,35 @@ def test_signed_lists_never_go_back_to_an_older_version(stores: Stores) -> None:
     stores.statuses.put_documents(replace(new, token="older", signed_at=NOW - 5))
 
     assert stores.statuses.read_documents(GROUP) == new
+
+
+@pytest.mark.parametrize("later", [{"version": 3}, {"signed_at": NOW + 5}])
+def test_a_cwt_is_of_the_lists_beside_it_or_not_there(
+    stores: Stores, database_url: str, later: dict[str, int]
+) -> None:
+    kept = StatusDocuments(
+        group=GROUP,
+        version=2,
+        token="kept",
+        token_cwt=b"kept",
+        revocation=b"{}",
+        suspension=b"{}",
+        expires_at=NOW + 9,
+        signed_at=NOW,
+    )
+    stores.statuses.put_documents(kept)
+    engine = create_database(database_url)
+    with engine.begin() as db:  # as a release that knows no CWT does on the same database
+        db.execute(update(StatusDocumentRow).values(token="newer", **later))
+    engine.dispose()
+
+    read = stores.statuses.read_documents(GROUP)
+
+    assert read is not None
+    assert (read.token, read.token_cwt) == ("newer", b"")
+    again = replace(read, token_cwt=b"newer")
+    stores.statuses.put_documents(again)
+    assert stores.statuses.read_documents(GROUP) == again
 
 
 def test_a_batch_goes_one_way_and_keeps_its_first_transaction(
