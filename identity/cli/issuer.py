@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from identity.adapters.secret_files import read_passphrase
-from identity.cli.agency_keys import rotate_key
+from identity.cli.agency_keys import rotate_key, withdraw_keys
 from identity.cli.remote_registry import (
     DEFAULT_BASE,
     Base,
@@ -22,6 +22,7 @@ from identity.core.signing import NamedSigner, PrivateKey
 from identity.installation.accreditor import Accreditor, Change
 from identity.installation.folder import DataFolder, read_document
 from identity.installation.key_ring import KeyRing
+from identity.installation.key_rotation import mark_stolen
 from identity.installation.parties import AGENCY_KEYS, ROOT_KEYS
 from registry.client import RegistryClient
 from registry.core.accreditation_actions import (
@@ -35,6 +36,7 @@ from registry.core.refusals import NotFound, NotPermitted
 
 app = typer.Typer(help="Accredit agencies by their DIDs.", no_args_is_help=True)
 app.command("rotate-key")(rotate_key)
+app.command("withdraw-keys")(withdraw_keys)
 
 
 class NoRootKey(NotPermitted):
@@ -157,13 +159,16 @@ def declare_stolen(
 ) -> None:
     """What the key signed and was anchored from that height on is refused everywhere.
 
-    By whoever stands above the agency, or by the agency itself (--author with its own DID).
+    By whoever stands above the agency, or by the agency itself (--author with its own DID). Where
+    its key files are elsewhere, `withdraw-keys` there takes the key out of `jwt-vc-issuer`.
     """
     with _accreditor(config, data, author, keys, base, trust, passphrase_file) as accreditor:
         height = accreditor.declare_stolen(
             did, fragment=fragment, from_height=from_height, reason=reason
         )
     typer.echo(f"{did}#{fragment} counts for nothing from height {from_height}; said at {height}")
+    if mark_stolen(DataFolder(data), did, fragment):
+        typer.echo("start the agency's processes anew: they still tell verifiers of that key")
 
 
 def _change(

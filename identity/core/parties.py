@@ -31,6 +31,7 @@ class Agency:
     jose: Signer  # P-256, assertionMethod: SD-JWT VC, and the status tokens beside them
     certificates: CertificateChain = NO_CERTIFICATES  # for the key of `jose`
     earlier_jose: tuple[Signer, ...] = ()  # replaced keys, the newest first; for status tokens only
+    withdrawn: frozenset[str] = frozenset()  # methods of JOSE keys that nobody is told of any more
 
     def signer_of(self, method: str) -> Signer:
         """The JOSE key of that verification method; of the empty one, the first.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from identity.core.signing import PrivateKey
+from registry.core.compromise import CompromisedKeys
 from registry.core.did import (
     INVOCATION,
     RECOVERY,
@@ -66,6 +67,10 @@ class DidRegistry(Protocol):
 
     def did_record(self, did: str) -> DidRecord | None:
         """The newest version of a DID, proven, or None when its absence is proven."""
+        ...
+
+    def compromised_keys(self, did: str) -> CompromisedKeys | None:
+        """Which keys of a DID were declared stolen, proven, or None when none was."""
         ...
 
 
@@ -131,7 +136,7 @@ class DidController:
             NoSuchDid, KeyNotListed, NothingToDo: see there.
             Refusal: of the rules; `KeyNotCommitted` when `new` is not what was committed to.
         """
-        record = self._record(did)
+        record = self.record(did)
         if new["ledger"].key in record.details.invocation_keys:
             return record
         gone = frozenset(retired)
@@ -149,7 +154,7 @@ class DidController:
         )
         signers = {_fragment_of(record, signer): signer, **_by_fragment(new, number)}
         self._submit(did, UpdateDid(version=record.version, details=details), signers)
-        return self._record(did)
+        return self.record(did)
 
     def add_key(
         self,
@@ -161,6 +166,8 @@ class DidController:
         retired: Iterable[str] = (),
     ) -> str:
         """Bring in one more credential key; the ledger key stays. Safe to repeat.
+
+        When the DID lists the key already, those to be retired go all the same.
 
         Args:
             signer: a ledger key that the DID lists.
@@ -174,23 +181,25 @@ class DidController:
         Raises:
             NoSuchDid, KeyNotListed, NothingToDo: see there.
         """
-        record = self._record(did)
+        record = self.record(did)
         methods = record.details.verification_methods
-        for method in methods:
-            if method.key == new.key:
-                return method.fragment
+        known = next((method for method in methods if method.key == new.key), None)
         gone = frozenset(retired)
-        if not gone <= {item.fragment for item in methods if item.purpose != INVOCATION}:
+        others = {m.fragment for m in methods if m.purpose != INVOCATION and m != known}
+        if not gone <= others:
             raise NothingToDo("the DID has no credential key under a fragment to be retired")
-        fragment = f"{kind}-{record.version + 1}"  # as in `rotate`
-        added = VerificationMethod(fragment=fragment, key=new.key, purpose="assertionMethod")
-        details = replace(
-            record.details,
-            verification_methods=(*(item for item in methods if item.fragment not in gone), added),
-        )
-        signers = {_fragment_of(record, signer): signer, fragment: new}
+        if known is not None and not gone:
+            return known.fragment
+        kept = tuple(method for method in methods if method.fragment not in gone)
+        signers = {_fragment_of(record, signer): signer}
+        if known is None:
+            fragment = f"{kind}-{record.version + 1}"  # as in `rotate`
+            known = VerificationMethod(fragment=fragment, key=new.key, purpose="assertionMethod")
+            kept = (*kept, known)
+            signers[known.fragment] = new
+        details = replace(record.details, verification_methods=kept)
         self._submit(did, UpdateDid(version=record.version, details=details), signers)
-        return fragment
+        return known.fragment
 
     def deactivate(self, did: str, *, signer: PrivateKey) -> DidRecord:
         """Deactivate a DID, for ever.
@@ -198,12 +207,17 @@ class DidController:
         Raises:
             NoSuchDid, KeyNotListed, NothingToDo: see there.
         """
-        record = self._record(did)
+        record = self.record(did)
         signers = {_fragment_of(record, signer): signer}
         self._submit(did, DeactivateDid(version=record.version), signers)
-        return self._record(did, may_be_gone=True)
+        return self.record(did, may_be_gone=True)
 
-    def _record(self, did: str, *, may_be_gone: bool = False) -> DidRecord:
+    def record(self, did: str, *, may_be_gone: bool = False) -> DidRecord:
+        """The newest version of a DID, which is not deactivated unless it `may_be_gone`.
+
+        Raises:
+            NoSuchDid, NothingToDo: see there.
+        """
         record = self.registry.did_record(did)
         if record is None:
             raise NoSuchDid("the ledger has no such DID")

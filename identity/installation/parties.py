@@ -11,7 +11,7 @@ from identity.core.signing import NamedSigner, PrivateKey
 from identity.installation.folder import founded_dids, read_document, write_document
 from identity.installation.founding import Founder, FoundingRegistry, Method
 from identity.installation.key_ring import KeyRing
-from identity.installation.key_rotation import jose_signers
+from identity.installation.key_rotation import jose_signers, withdrawn_methods
 from registry.core.any_trust_anchor import (
     AnyTrustAnchor,
     parse_trust_anchor,
@@ -214,6 +214,7 @@ def _agency(ring: KeyRing, settings: Settings, agency: AgencySettings) -> Agency
         data_integrity=NamedSigner(keys["data-integrity"], f"{did}#di-1"),
         jose=newest,
         earlier_jose=tuple(earlier),
+        withdrawn=withdrawn_methods(ring.folder, agency.slug, did),
     )
 
 

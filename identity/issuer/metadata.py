@@ -133,7 +133,10 @@ def server_metadata(
 
 
 def jwt_vc_issuer(agency: Agency) -> JsonObject:
-    """Under which keys the SD-JWT VCs of this agency are signed."""
+    """Under which keys the SD-JWT VCs of this agency are signed.
+
+    Without those that were retired or stolen: whoever reads nothing else would believe their thief.
+    """
     keys = [
         {
             **signer.key.jwk,
@@ -142,6 +145,7 @@ def jwt_vc_issuer(agency: Agency) -> JsonObject:
             "alg": signer.key.algorithm,
         }
         for signer in (agency.jose, *agency.earlier_jose)
+        if signer.verification_method not in agency.withdrawn
     ]
     return {"issuer": agency.issuer_url, "jwks": {"keys": keys}}
 

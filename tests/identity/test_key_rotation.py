@@ -10,13 +10,21 @@ from identity.installation.did_controller import DidController, NothingToDo
 from identity.installation.folder import DataFolder
 from identity.installation.founding import Founder, Method
 from identity.installation.key_ring import KeyRing
-from identity.installation.key_rotation import KeyRotation, jose_signers
+from identity.installation.key_rotation import (
+    KeyInUse,
+    KeyRotation,
+    jose_signers,
+    mark_stolen,
+    withdrawn_methods,
+)
 from identity.installation.parties import AGENCY_KEYS
+from registry.core.compromise import CompromisedKeys, DeclareCompromise
 from registry.core.did_record import DidRecord
-from registry.core.encoding import parse_json_object
-from registry.core.records import did_key
+from registry.core.encoding import canonical_json, parse_json_object
+from registry.core.records import compromise_key, did_key
 from registry.core.refusals import Unavailable
 from registry.core.transaction_receipt import TransactionReceipt
+from registry.core.transactions import Payload, Signature, encode_signed, signing_message
 from tests.identity.issuer.ledger_in_memory import GOVERNANCE, NETWORK, MemoryRegistry
 
 SLUG = "registrar"
@@ -36,6 +44,10 @@ class Ledger:
     def did_record(self, did: str) -> DidRecord | None:
         record = self.memory.state.get(did_key(did))
         return None if record is None else DidRecord.parse(parse_json_object(record))
+
+    def compromised_keys(self, did: str) -> CompromisedKeys | None:
+        record = self.memory.state.get(compromise_key(did))
+        return None if record is None else CompromisedKeys.parse(record)
 
 
 class Desk:
@@ -64,11 +76,34 @@ class Desk:
         """As another process opens it."""
         return KeyRing(self.folder, "correct horse battery", token_bytes)
 
-    def rotate(self, *retired: str) -> str:
-        ring = self.ring()
-        ledger = ring.open(f"issuer-{SLUG}", AGENCY_KEYS)["ledger"]
-        rotation = KeyRotation(ring, DidController(self.ledger))
-        return rotation.rotate(SLUG, self.did, ledger=ledger, retired=retired)
+    def rotation(self) -> KeyRotation:
+        return KeyRotation(self.ring(), DidController(self.ledger))
+
+    def rotate(self, *retired: str, newest_too: bool = False) -> str:
+        ledger = self.ring().open(f"issuer-{SLUG}", AGENCY_KEYS)["ledger"]
+        return self.rotation().rotate(
+            SLUG, self.did, ledger=ledger, retired=retired, newest_too=newest_too
+        )
+
+    def withdrawn(self) -> set[str]:
+        methods = withdrawn_methods(self.folder, SLUG, self.did)
+        return {method.removeprefix(f"{self.did}#") for method in methods}
+
+    def declare_stolen(self, fragment: str) -> None:
+        action = DeclareCompromise(
+            subject=self.did, fragment=fragment, from_height=0, reason="key-stolen"
+        )
+        root = NamedSigner(GOVERNANCE, self.ledger.memory.root)
+        payload = Payload(
+            network=NETWORK,
+            author=root.verification_method.partition("#")[0],
+            nonce=token_bytes(16),
+            action=action,
+        )
+        signature = Signature(
+            key=root.verification_method, value=root.sign(signing_message(payload))
+        )
+        self.ledger.submit(encode_signed(payload, [signature]))
 
     def signers(self) -> tuple[NamedSigner, ...]:
         ring = self.ring()
@@ -104,10 +139,11 @@ def test_the_next_key_signs_and_those_before_stay_listed(desk: Desk) -> None:
 def test_ten_rotations_come_in_the_order_of_their_numbers(desk: Desk) -> None:
     desk.rotate()
     for number in range(3, 12):
-        desk.rotate(f"jose-{number - 1}")
+        desk.rotate(f"jose-{number - 2}")
 
     assert desk.signers()[0].verification_method == f"{desk.did}#jose-11"
-    assert set(desk.listed()) == {f"{desk.did}#jose-1", f"{desk.did}#jose-11"}
+    assert set(desk.listed()) == {f"{desk.did}#jose-10", f"{desk.did}#jose-11"}
+    assert desk.withdrawn() == {f"jose-{number}" for number in range(1, 10)}
 
 
 @pytest.mark.parametrize("fault", ["down", "mute"])
@@ -127,7 +163,78 @@ def test_what_was_interrupted_goes_on_with_the_same_key(desk: Desk, fault: str) 
 def test_a_retired_key_must_be_one_of_the_did(desk: Desk) -> None:
     with pytest.raises(NothingToDo):
         desk.rotate("jose-9")
-    with pytest.raises(NothingToDo):
-        desk.rotate("ledger-1")
+    for other in ("ledger-1", "di-1", "jose-2", "jose-01", "jose-1x"):
+        with pytest.raises(NothingToDo):
+            desk.rotate(other)
 
     assert len(desk.listed()) == 1
+
+
+def test_the_key_that_processes_sign_with_is_retired_only_when_that_is_said(desk: Desk) -> None:
+    with pytest.raises(KeyInUse):
+        desk.rotate("jose-1")
+    assert set(desk.listed()) == {f"{desk.did}#jose-1"}
+
+    desk.rotate("jose-1", newest_too=True)
+
+    assert set(desk.listed()) == {f"{desk.did}#jose-2"}
+    assert desk.withdrawn() == {"jose-1"}
+
+
+def test_an_interrupted_rotation_still_retires_what_is_named(desk: Desk) -> None:
+    desk.rotate()
+    desk.ledger.memory.mute = True
+    with pytest.raises(Unavailable):
+        desk.rotate()  # the ledger lists jose-3 now
+    desk.ledger.memory.mute = False
+    with pytest.raises(NothingToDo):
+        desk.rotate("jose-9")
+    with pytest.raises(NothingToDo):
+        desk.rotate("jose-3")  # the new one itself
+    with pytest.raises(KeyInUse):
+        desk.rotate("jose-2")
+
+    assert desk.rotate("jose-1") == f"{desk.did}#jose-3"
+
+    assert set(desk.listed()) == {f"{desk.did}#jose-2", f"{desk.did}#jose-3"}
+    assert desk.withdrawn() == {"jose-1"}
+
+
+def test_what_an_interrupted_rotation_retired_may_be_named_again(desk: Desk) -> None:
+    desk.rotate()
+    desk.ledger.memory.mute = True
+    with pytest.raises(Unavailable):
+        desk.rotate("jose-1")
+    assert desk.withdrawn() == set()
+    desk.ledger.memory.mute = False
+
+    assert desk.rotate("jose-1") == f"{desk.did}#jose-3"
+
+    assert set(desk.listed()) == {f"{desk.did}#jose-2", f"{desk.did}#jose-3"}
+    assert desk.withdrawn() == {"jose-1"}
+
+
+def test_a_key_declared_stolen_is_withdrawn_by_whoever_rotates_next(desk: Desk) -> None:
+    desk.rotate()
+    desk.declare_stolen("jose-1")
+    assert desk.withdrawn() == set()
+
+    assert desk.rotation().withdraw(SLUG, desk.did) == ("jose-1",)
+    desk.declare_stolen("jose-2")
+    desk.rotate()
+
+    assert desk.withdrawn() == {"jose-1", "jose-2"}
+    assert len(desk.signers()) == 3  # status lists of theirs are still signed
+
+
+def test_a_declaration_marks_only_keys_of_an_agency_that_is_here(desk: Desk) -> None:
+    desk.folder.parties.write_bytes(
+        canonical_json({f"issuer:{SLUG}": desk.did, "issuer:gone": "did:cairn:test:other"})
+    )
+
+    assert not mark_stolen(desk.folder, desk.did, "jose-7")
+    assert not mark_stolen(desk.folder, desk.did, "di-1")
+    assert not mark_stolen(desk.folder, "did:cairn:test:nobody", "jose-1")
+    assert desk.withdrawn() == set()
+    assert mark_stolen(desk.folder, desk.did, "jose-1")
+    assert desk.withdrawn() == {"jose-1"}

@@ -1,11 +1,15 @@
 """What wallets read first: metadata in both well-known forms, exact to the character."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from identity.core.issuance import Format
 from identity.core.offers import PRE_AUTHORIZED
+from identity.core.signing import NamedSigner
+from identity.issuer.metadata import jwt_vc_issuer
+from tests.identity.core.test_certificates import key
 from tests.identity.issuer.workbench import Workbench
 
 
@@ -74,10 +78,28 @@ def test_the_keys_of_the_issuer_are_published_under_the_kid_it_signs_with(
     document = _read(bench, "jwt-vc-issuer")
 
     assert document["issuer"] == bench.issuer
-    (key,) = document["jwks"]["keys"]
-    assert key["kid"] == bench.agency.jose.verification_method
-    assert "d" not in key
-    assert {name: key[name] for name in ("kty", "crv", "x", "y")} == bench.agency.jose.key.jwk
+    (jwk,) = document["jwks"]["keys"]
+    assert jwk["kid"] == bench.agency.jose.verification_method
+    assert "d" not in jwk
+    assert {name: jwk[name] for name in ("kty", "crv", "x", "y")} == bench.agency.jose.key.jwk
+
+
+def test_a_key_that_was_withdrawn_is_told_to_nobody(bench: Workbench) -> None:
+    agency = replace(
+        bench.agency,
+        jose=NamedSigner(key("jose 2"), f"{bench.agency.did}#jose-2"),
+        earlier_jose=(bench.agency.jose,),
+    )
+    stolen = bench.agency.jose.verification_method
+
+    assert [item["kid"] for item in jwt_vc_issuer(agency)["jwks"]["keys"]] == [
+        agency.jose.verification_method,
+        stolen,
+    ]
+    (left,) = jwt_vc_issuer(replace(agency, withdrawn=frozenset({stolen})))["jwks"]["keys"]
+    assert left["kid"] == agency.jose.verification_method
+    everything = frozenset({stolen, agency.jose.verification_method})
+    assert jwt_vc_issuer(replace(agency, withdrawn=everything))["jwks"]["keys"] == []
 
 
 @pytest.mark.parametrize(
