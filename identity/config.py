@@ -197,7 +197,7 @@ class AttestationSettings(_Section):
 
     types: tuple[Slug, ...] = Field(min_length=1)
     trusted_keys: tuple[str, ...] = ()  # Multikeys of wallet providers
-    trusted_roots: Path | None = None  # PEM: roots under which wallet providers have certificates
+    trusted_roots: Path | None = None  # PEM: roots for wallet providers alone
     key_storage: tuple[str, ...] = ()  # accepted values, as iso_18045_high; empty: any
     user_authentication: tuple[str, ...] = ()
 
@@ -206,7 +206,7 @@ class WalletSettings(_Section):
     """Wallets that their provider attests (HAIP 1.0 §4.4.1); other wallets only if not required."""
 
     trusted_keys: tuple[str, ...] = ()  # Multikeys of wallet providers
-    trusted_roots: Path | None = None  # PEM: roots under which wallet providers have certificates
+    trusted_roots: Path | None = None  # PEM: roots for wallet providers alone
     required: bool = True
 
 
