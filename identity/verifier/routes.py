@@ -114,16 +114,18 @@ def _asking_router(service: VerifierService, access: AccessKeys) -> APIRouter:
 def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
     router = APIRouter(prefix="/verifiers/{party}", tags=["VC API"], responses=responses(403, 404))
 
+    def authorised(party: Slug, authorization: Authorization = None) -> str:
+        access.check(f"verifier:{party}", bearer(authorization))
+        return party
+
+    party_of = Annotated[str, Depends(authorised)]
     turns = Turns()
 
     @router.post("/credentials/verify", response_model=VerdictMessage, responses=_VC_API)
-    async def verify_credential(
-        party: Slug, body: Body, authorization: Authorization = None
-    ) -> JSONResponse:
+    async def verify_credential(party: party_of, body: Body) -> JSONResponse:
         """Judge a credential by itself. 200 only when it is verified."""
 
         def work() -> JSONResponse:
-            access.check(f"verifier:{party}", bearer(authorization))
             return _answer(
                 body,
                 "verifiableCredential",
@@ -135,13 +137,10 @@ def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
         return await turns.run(work, size=len(body))
 
     @router.post("/presentations/verify", response_model=VerdictMessage, responses=_VC_API)
-    async def verify_presentation(
-        party: Slug, body: Body, authorization: Authorization = None
-    ) -> JSONResponse:
+    async def verify_presentation(party: party_of, body: Body) -> JSONResponse:
         """Judge a presentation and every credential in it. 200 only when all are verified."""
 
         def work() -> JSONResponse:
-            access.check(f"verifier:{party}", bearer(authorization))
             return _answer(
                 body,
                 "verifiablePresentation",
@@ -153,13 +152,10 @@ def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
         return await turns.run(work, size=len(body))
 
     @router.post("/credentials/derive", status_code=201, responses=_VC_API)
-    async def derive_credential(
-        party: Slug, body: Body, authorization: Authorization = None
-    ) -> JSONResponse:
+    async def derive_credential(party: party_of, body: Body) -> JSONResponse:
         """Derive what a holder shows from a base proof. For conformance suites only."""
 
         def work() -> JSONResponse:
-            access.check(f"verifier:{party}", bearer(authorization))
             try:
                 base, options = _read(body, "verifiableCredential")
                 if not isinstance(base, dict):
