@@ -17,6 +17,7 @@ from pyld.context_resolver import ContextResolver
 from identity.core import rdf_canon
 from identity.core.jsonld_bounds import (
     MAX_REQUEST_TEMPLATES,
+    TEMPLATE_SHARE,
     JsonLdRefused,
     Unbounded,
     Work,
@@ -99,7 +100,7 @@ class ContextStore:
         self, quads: list[Quad], *, hash_name: str = "sha256"
     ) -> CanonicalDataset:
         """The canonical form of a dataset; raises as `rdf_canon`."""
-        self._work.spend(quads=len(quads))
+        self._work.spend(quads=len(quads), steps=0)  # refuses when no step is left
         try:
             canonical = rdf_canon.canonicalise(quads, hash_name=hash_name)
         except DatasetNotCanonicalised:
@@ -205,6 +206,7 @@ class _RequestContexts(ContextStore):
         self.templates = store.templates
         self._work = Work()
         self._templates_left = MAX_REQUEST_TEMPLATES
+        self._means = _CountedMeans(store, Work(share=TEMPLATE_SHARE))
         self._lossless_documents: set[bytes] = set()
         self._canonical: dict[tuple[bytes, str], CanonicalDataset] = {}
 
@@ -222,11 +224,22 @@ class _RequestContexts(ContextStore):
         return self._canonical[key]
 
     def _templated(self, document: JsonObject) -> list[Quad] | None:
-        return self.templates.quads(document, may_make=self._may_make)
+        return self.templates.quads(document, may_make=self._may_make, means=self._means)
 
     def _may_make(self) -> bool:
         self._templates_left -= 1
         return self._templates_left >= 0
+
+
+class _CountedMeans(ContextStore):
+    """Makes templates for a request; whoever sends what costs too much gets none made."""
+
+    def __init__(self, store: ContextStore, work: Work) -> None:
+        self._documents = store._documents
+        self._published = store._published
+        self._idle = store._idle
+        self.templates = store.templates
+        self._work = work
 
 
 def _fingerprint(document: JsonObject) -> bytes:

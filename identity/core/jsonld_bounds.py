@@ -20,6 +20,9 @@ MAX_REQUEST_COPIES = 3_000_000  # of terms
 MAX_REQUEST_QUADS = 30_000
 MAX_REQUEST_STEPS = 120_000  # of telling blank nodes apart
 MAX_REQUEST_TEMPLATES = 2  # made, of up to five expansions of a thousand values each
+# What making them may cost, as a share of the above and beside it: whether somebody else made the
+# template before must change no verdict.
+TEMPLATE_SHARE = 4
 
 _MAX_SAFE_INTEGER = (1 << 53) - 1  # beyond it, processors written in JavaScript read other numbers
 
@@ -31,13 +34,14 @@ class JsonLdRefused(Malformed):
 class Work:
     """What a request has cost so far: counted and not timed, so no verdict hangs on the machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, share: int = 1) -> None:
+        """Nothing was spent yet of one part in `share` of what a request may cost."""
         self._left = {
-            "values": MAX_REQUEST_VALUES,
-            "terms": MAX_REQUEST_TERMS,
-            "copies": MAX_REQUEST_COPIES,
-            "quads": MAX_REQUEST_QUADS,
-            "steps": MAX_REQUEST_STEPS,
+            "values": MAX_REQUEST_VALUES // share,
+            "terms": MAX_REQUEST_TERMS // share,
+            "copies": MAX_REQUEST_COPIES // share,
+            "quads": MAX_REQUEST_QUADS // share,
+            "steps": MAX_REQUEST_STEPS // share,
         }
 
     def spend(self, **costs: int) -> None:

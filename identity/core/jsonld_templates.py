@@ -26,10 +26,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from identity.core import rdf_canon
-from identity.core.rdf_canon import Quad
+from identity.core.rdf_canon import CanonicalDataset, Quad
 from registry.core.encoding import MAX_JSON_DEPTH, JsonObject
 from registry.core.refusals import Malformed
 
@@ -49,6 +49,28 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://)?")
 _MARKER = re.compile(r"cairn-slot-(\d+)-end")
 
 Reference = Callable[[JsonObject], list[Quad]]
+
+
+class Means(Protocol):
+    """With what a template is made, and on whose account."""
+
+    def expanded_quads(self, document: JsonObject) -> list[Quad]:
+        """The reference; raises `Malformed` also when it would cost too much."""
+        ...
+
+    def canonicalise_quads(self, quads: list[Quad]) -> CanonicalDataset:
+        """The canonical form of a dataset; raises likewise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Uncounted:
+    """What the installation makes of its own accord."""
+
+    expanded_quads: Reference
+
+    def canonicalise_quads(self, quads: list[Quad]) -> CanonicalDataset:
+        return rdf_canon.canonicalise(quads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +128,7 @@ class TemplateCache:
             reference: the statements of any document, or a refusal.
             terms: names with a colon that some published context defines as a whole.
         """
-        self._reference = reference
+        self._means: Means = _Uncounted(reference)
         self._terms = terms
         self._lock = threading.Lock()
         self._seen: OrderedDict[bytes, int] = OrderedDict()
@@ -114,11 +136,17 @@ class TemplateCache:
         self._statements = 0  # in all templates
 
     def quads(
-        self, document: JsonObject, *, may_make: Callable[[], bool] = lambda: True
+        self,
+        document: JsonObject,
+        *,
+        may_make: Callable[[], bool] = lambda: True,
+        means: Means | None = None,
     ) -> list[Quad] | None:
         """The statements of `document`, or None when the reference has to say.
 
-        `may_make` is asked before a template is made, and so before that costs anything.
+        Args:
+            may_make: asked before a template is made, and so before that costs anything.
+            means: makes it; otherwise nothing is counted.
         """
         shape = shape_of(document)
         if shape is None:
@@ -139,7 +167,7 @@ class TemplateCache:
         if known.attempts >= MAX_ATTEMPTS or len(known.templates) >= MAX_VARIANTS or not may_make():
             return None
         known.attempts += 1
-        made = self._made(document, shape)
+        made = self._made(document, shape, means or self._means)
         if made is None:
             return None
         with self._lock:
@@ -185,12 +213,12 @@ class TemplateCache:
             for subject, predicate, value, graph in template.quads
         ]
 
-    def _made(self, document: JsonObject, shape: Shape) -> _Template | None:
+    def _made(self, document: JsonObject, shape: Shape, means: Means) -> _Template | None:
         """A template of this document, if there is one that says what the reference says."""
         fixed: set[int] = set()
         try:
             for _ in range(_ROUNDS):
-                marked = self._reference(_marked(document, shape, fixed))
+                marked = means.expanded_quads(_marked(document, shape, fixed))
                 stray = _stray(marked, len(shape.texts), fixed)
                 if not stray:
                     break
@@ -199,10 +227,10 @@ class TemplateCache:
                 return None
             template = _template(marked, {number: shape.texts[number] for number in fixed})
             filled = self._filled(template, shape)
-            truth = self._reference(document)
+            same = filled is not None and _same(filled, means.expanded_quads(document), means)
         except Malformed:
             return None
-        return template if filled is not None and _same(filled, truth) else None
+        return template if same else None
 
 
 def shape_of(document: JsonObject) -> Shape | None:
@@ -379,6 +407,6 @@ def _terms_of(quads: list[Quad]) -> Iterator[str]:
         yield from quad
 
 
-def _same(ours: list[Quad], theirs: list[Quad]) -> bool:
+def _same(ours: list[Quad], theirs: list[Quad], means: Means) -> bool:
     """The same dataset, whatever its blank nodes are called."""
-    return rdf_canon.canonicalise(ours).lines == rdf_canon.canonicalise(theirs).lines
+    return means.canonicalise_quads(ours).lines == means.canonicalise_quads(theirs).lines

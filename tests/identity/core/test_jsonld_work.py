@@ -111,6 +111,27 @@ def test_a_document_of_the_largest_size_can_still_be_judged():
     assert jsonld_bounds.MAX_REQUEST_STEPS >= rdf_canon.MAX_STEPS
 
 
+@pytest.mark.parametrize(
+    ("bound", "value", "made"),
+    [
+        ("MAX_REQUEST_VALUES", jsonld_bounds.MAX_REQUEST_VALUES, 1),
+        ("MAX_REQUEST_VALUES", 400, 0),  # a fourth of it is one expansion, and five are needed
+        ("MAX_REQUEST_QUADS", 200, 0),
+    ],
+)
+def test_making_a_template_is_counted_and_changes_no_verdict(monkeypatch, bound, value, made):
+    monkeypatch.setattr(jsonld_bounds, bound, value)
+    store = ContextStore(bundled()._documents)  # which has no templates yet
+    document = credential(0, members=20)
+    assert store.templates.quads(credential(1, members=20)) is None  # seen once
+
+    told = store.for_request().quads(document)
+
+    assert rdf_canon.canonicalise(told) == rdf_canon.canonicalise(store.expanded_quads(document))
+    (known,) = store.templates._known.values()
+    assert len(known.templates) == made
+
+
 def test_contexts_that_are_applied_again_and_again_are_bounded_over_all_documents(monkeypatch):
     monkeypatch.setattr(jsonld_bounds, "MAX_REQUEST_TERMS", 700)
     contexts = bundled().for_request()
