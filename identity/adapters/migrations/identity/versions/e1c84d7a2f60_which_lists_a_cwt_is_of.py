@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e1c84d7a2f60"
-down_revision = "c2a7d51e08bf"
+down_revision = "5e0d9a417cb2"
 branch_labels = None
 depends_on = None
 
