@@ -1,6 +1,17 @@
 """Bindings of opaque subjects, in the database of the identity services. Nothing personal."""
 
-from sqlalchemy import BigInteger, Engine, String, UniqueConstraint, func, select, update
+from collections.abc import Sequence
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Engine,
+    String,
+    UniqueConstraint,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -26,9 +37,11 @@ class RealNameBinding(Base):
     state: Mapped[str] = mapped_column(String(16))
     died_at: Mapped[int | None] = mapped_column(BigInteger)  # when the death was reported
     before_death: Mapped[str | None] = mapped_column(String(16))  # the state it had then
-    erased_at: Mapped[int | None] = mapped_column(BigInteger)  # her row went with its term
+    erased_at: Mapped[int | None] = mapped_column(BigInteger)  # her row goes, its term is over
+    forgotten_at: Mapped[int | None] = mapped_column(BigInteger)  # and is gone
     merged_from: Mapped[str | None] = mapped_column(String(32))  # whose it was before a merger
     merged_into: Mapped[str | None] = mapped_column(String(32))  # who she is, where both were known
+    before_merge: Mapped[str | None] = mapped_column(String(16))  # the state it had before that
 
 
 class SqlBindingStore:
@@ -101,7 +114,7 @@ class SqlBindingStore:
                 .values({**values, **died})
             )
 
-    def revive(self, person: str) -> bool:
+    def revive(self, person: str, *, reported_until: int) -> bool:
         """As `BindingStore.revive`."""
         row = RealNameBinding
         with transaction(self._engine) as session:
@@ -112,7 +125,11 @@ class SqlBindingStore:
                 return False
             session.execute(
                 update(row)
-                .where(row.person == person, row.state == _DEAD)
+                .where(
+                    row.person == person,
+                    row.state == _DEAD,
+                    func.coalesce(row.died_at, 0) <= reported_until,
+                )
                 .values(
                     state=func.coalesce(row.before_death, str(BindingState.ACTIVE)),
                     died_at=None,
@@ -130,10 +147,12 @@ class SqlBindingStore:
                 .where((row.merged_from == person) | (row.person == person))
                 .order_by(row.created, row.subject)
             ).all()
+            went_on = [found for found in theirs if found.merged_from == person]
             for found in theirs:
-                found.person, found.merged_from, found.merged_into = to, None, None
                 if found.state == BindingState.MERGED:
-                    found.state = str(BindingState.ACTIVE)
+                    _reopened(found, went_on)
+                found.person, found.merged_from, found.merged_into = to, None, None
+                found.before_merge = None
             session.flush()
             return [_binding(found) for found in theirs]
 
@@ -156,7 +175,7 @@ class SqlBindingStore:
             return list(
                 session.scalars(
                     select(row.person)
-                    .where(*dead)
+                    .where(*dead, row.person.not_in(select(row.person).where(_living())))
                     .group_by(row.person)
                     .having(func.max(row.died_at) < time)
                     .order_by(row.person)
@@ -164,11 +183,43 @@ class SqlBindingStore:
                 )
             )
 
-    def mark_erased(self, person: str, *, now: int) -> None:
+    def mark_erased(self, person: str, *, died_before: int, now: int) -> bool:
         """As `identity.realname.retention.DeceasedStore.mark_erased`."""
         row = RealNameBinding
         with transaction(self._engine) as session:
-            session.execute(update(row).where(row.person == person).values(erased_at=now))
+            hers = session.scalars(select(row).where(row.person == person).with_for_update()).all()
+            deaths = [found.died_at for found in hers if found.state == _DEAD]
+            if not deaths or any(found.state not in _CLOSED for found in hers):
+                return False
+            if any(died is None or died >= died_before for died in deaths):
+                return False
+            for found in hers:
+                found.erased_at = now
+        return True
+
+    def being_erased(self, *, limit: int) -> list[str]:
+        """As `identity.realname.retention.DeceasedStore.being_erased`."""
+        row = RealNameBinding
+        with transaction(self._engine) as session:
+            return list(
+                session.scalars(
+                    select(row.person)
+                    .where(row.erased_at.is_not(None), row.forgotten_at.is_(None))
+                    .group_by(row.person)
+                    .order_by(row.person)
+                    .limit(limit)
+                )
+            )
+
+    def mark_forgotten(self, person: str, *, now: int) -> None:
+        """As `identity.realname.retention.DeceasedStore.mark_forgotten`."""
+        row = RealNameBinding
+        with transaction(self._engine) as session:
+            session.execute(
+                update(row)
+                .where(row.person == person, row.erased_at.is_not(None))
+                .values(forgotten_at=now)
+            )
 
     def close(self, subject: str, state: BindingState) -> None:
         """As `BindingStore.close`."""
@@ -179,18 +230,46 @@ class SqlBindingStore:
                 .values(state=str(state))
             )
 
-    def move(self, person: str, *, to: str) -> None:
+    def move(self, person: str, *, to: str) -> bool:
         """As `BindingStore.move`."""
+        row = RealNameBinding
         with transaction(self._engine) as session:
-            theirs = select(RealNameBinding.agency).where(RealNameBinding.person == to)
-            there = set(session.scalars(theirs))
-            for row in session.scalars(
-                select(RealNameBinding).where(RealNameBinding.person == person).with_for_update()
-            ):
-                if row.agency not in there:
-                    row.person, row.merged_from = to, person
-                elif row.state != _DEAD:
-                    row.state, row.merged_into = str(BindingState.MERGED), to
+            both = session.scalars(
+                select(row).where(row.person.in_((person, to))).with_for_update()
+            ).all()
+            theirs = [found for found in both if found.person == person]
+            there = {found.agency for found in both if found.person == to}
+            begun = any(
+                (found.person, found.merged_into) == (person, to)
+                or (found.person, found.merged_from) == (to, person)
+                for found in both
+            )
+            if not begun and any(found.state == _DEAD for found in both):
+                return False
+            for found in theirs:
+                if found.agency not in there:
+                    found.person, found.merged_from = to, person
+                elif found.state not in (_DEAD, str(BindingState.MERGED)):
+                    found.before_merge = found.state
+                    found.state, found.merged_into = str(BindingState.MERGED), to
+        return True
+
+
+def _living() -> ColumnElement[bool]:
+    return RealNameBinding.state.not_in(_CLOSED)
+
+
+def _reopened(found: RealNameBinding, went_on: Sequence[RealNameBinding]) -> None:
+    """Give a binding that a merger closed its state back, and what was reported of her since."""
+    found.state = found.before_merge or str(BindingState.ACTIVE)
+    if found.state in _CLOSED:
+        return
+    dead = [other for other in went_on if other.state == _DEAD]
+    if dead:
+        found.before_death, found.state = found.state, _DEAD
+        found.died_at = max((other.died_at or 0 for other in dead), default=0) or None
+    elif any(other.state == BindingState.INCAPACITATED for other in went_on):
+        found.state = str(BindingState.INCAPACITATED)
 
 
 def _at_agency(session: Session, proposed: Binding) -> RealNameBinding | None:

@@ -28,6 +28,8 @@ class ReviewCase(Base):
     officers: Mapped[str] = mapped_column(String(256))
     barred: Mapped[str] = mapped_column(String(1024))
     decided_at: Mapped[int] = mapped_column(BigInteger)
+    touched_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    carried_out_at: Mapped[int] = mapped_column(BigInteger)
     revision: Mapped[int]
 
 
@@ -43,7 +45,7 @@ class SqlCaseStore:
             with transaction(self._engine) as session:
                 if (found := self._found(session, case.kind, case.applicant)) is not None:
                     return _case(found)
-                session.add(ReviewCase(id=case.id, revision=1, **_columns(case)))
+                session.add(ReviewCase(id=case.id, **_columns(case)))
             return case
         except IntegrityError:  # a rival was quicker
             with transaction(self._engine) as session:
@@ -69,7 +71,7 @@ class SqlCaseStore:
         with transaction(self._engine) as session:
             rows = session.scalars(
                 select(ReviewCase)
-                .where(ReviewCase.state != str(CaseState.DECIDED))
+                .where(ReviewCase.state.in_((str(CaseState.OPEN), str(CaseState.PROPOSED))))
                 .order_by(ReviewCase.opened_at, ReviewCase.id)
                 .limit(limit)
             ).all()
@@ -77,38 +79,53 @@ class SqlCaseStore:
 
     def change(self, before: Case, after: Case) -> bool:
         """As `CaseStore.change`."""
-        was = _columns(before)
         with transaction(self._engine) as session:
             changed = session.scalars(
                 update(ReviewCase)
-                .where(
-                    ReviewCase.id == before.id,
-                    *(
-                        getattr(ReviewCase, name) == was[name]
-                        for name in ("state", "target", "officers", "barred", "similar")
-                    ),
-                )
-                .values(revision=ReviewCase.revision + 1, **_columns(after))
+                .where(ReviewCase.id == before.id, ReviewCase.revision == before.revision)
+                .values({**_columns(after), "revision": before.revision + 1})
                 .returning(ReviewCase.id)
             )
             return changed.first() is not None
 
-    def untouched_since(self, time: int, *, limit: int) -> list[Case]:
+    def untouched_since(self, time: int, *, doubles: int, limit: int) -> list[Case]:
         """As `identity.realname.retention.OldCases.untouched_since`."""
         row = ReviewCase
+        old = (row.touched_at < time) & (
+            (row.kind != str(CaseKind.DOUBLE)) | (row.touched_at < doubles)
+        )
         with transaction(self._engine) as session:
             rows = session.scalars(
                 select(row)
-                .where(row.opened_at < time, row.decided_at < time)
-                .order_by(row.opened_at, row.id)
+                .where(old | (row.state == str(CaseState.ENDING)))
+                .order_by(row.touched_at, row.id)
                 .limit(limit)
             ).all()
         return [_case(found) for found in rows]
 
+    def end(self, case: Case) -> bool:
+        """As `identity.realname.retention.OldCases.end`."""
+        with transaction(self._engine) as session:
+            ended = session.scalars(
+                update(ReviewCase)
+                .where(
+                    ReviewCase.id == case.id,
+                    ReviewCase.state == str(case.state),
+                    ReviewCase.revision == case.revision,
+                )
+                .values(state=str(CaseState.ENDING), revision=case.revision + 1)
+                .returning(ReviewCase.id)
+            )
+            return ended.first() is not None
+
     def delete(self, case_id: str) -> None:
         """As `identity.realname.retention.OldCases.delete`."""
         with transaction(self._engine) as session:
-            session.execute(delete(ReviewCase).where(ReviewCase.id == case_id))
+            session.execute(
+                delete(ReviewCase).where(
+                    ReviewCase.id == case_id, ReviewCase.state == str(CaseState.ENDING)
+                )
+            )
 
     @staticmethod
     def _found(session: Session, kind: CaseKind, applicant: str) -> ReviewCase | None:
@@ -133,6 +150,9 @@ def _columns(case: Case) -> dict[str, object]:
         "officers": " ".join(case.officers),
         "barred": " ".join(case.barred),
         "decided_at": case.decided_at,
+        "touched_at": case.touched_at,
+        "carried_out_at": case.carried_out_at,
+        "revision": case.revision,
     }
 
 
@@ -151,4 +171,7 @@ def _case(row: ReviewCase) -> Case:
         officers=tuple(row.officers.split()),
         barred=tuple(row.barred.split()),
         decided_at=row.decided_at,
+        touched_at=row.touched_at,
+        carried_out_at=row.carried_out_at,
+        revision=row.revision,
     )

@@ -15,7 +15,7 @@ from identity.installation.databases import open_identity_database
 from identity.installation.folder import DataFolder
 from identity.installation.retention import build_people_retention
 from identity.installation.vault_process import open_vault, reach_vault
-from identity.vault.ports import Vault
+from identity.vault.ports import IdentityVault
 
 
 def retention(
@@ -45,7 +45,7 @@ def retention(
 
 
 @contextmanager
-def _vault(settings: Settings, folder: DataFolder) -> Iterator[Vault]:
+def _vault(settings: Settings, folder: DataFolder) -> Iterator[IdentityVault]:
     """The vault where the settings say it is."""
     if settings.vault.address is not None:
         remote, client = reach_vault(settings.vault, folder)

@@ -36,12 +36,14 @@ class PeopleTerms:
 
     Args:
         deceased: rows of dead people, counted from when their death was reported.
-        cases: cases of the review queue with their waiting applicants, from the last decision, or
-            from their beginning where nobody decided.
+        cases: cases of the review queue with their waiting applicants, from the last decision or
+            from whatever else happened last.
+        merged: as in `VaultTerms`; the case of a merger is kept for as long, if that is longer.
     """
 
     deceased: int | None = None
     cases: int | None = None
+    merged: int = MERGED_DAYS
 
 
 def cutoff(days: int | None, *, now: int) -> int | None:

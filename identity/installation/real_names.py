@@ -21,6 +21,7 @@ from identity.config import RegisterSettings, Settings
 from identity.core.access import AccessKeys
 from identity.core.proofing import claimed_evidence
 from identity.issuer.identification import CitizenIdentification, NotIdentified
+from identity.realname.decisions import Decisions
 from identity.realname.in_person import InPersonDesk
 from identity.realname.life_events import LifeEventHook, LifeEvents
 from identity.realname.life_routes import build_router as build_life_router
@@ -199,7 +200,12 @@ def build_life_events(
         sealing=sealing,
     )
     return build_life_router(
-        life=life, review=review, bindings=bindings, access=access, officer_of=officer_of
+        life=life,
+        review=review,
+        decisions=Decisions(life=life, review=review, bindings=bindings, vault=vault),
+        bindings=bindings,
+        access=access,
+        officer_of=officer_of,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from identity.core.life_event import LifeEvent, LifeEventKind
 from identity.core.national_id import SchemeRegistry
+from identity.realname.erasure import Erasure
 from identity.realname.person_json import parse_person
 from identity.realname.ports import (
     Binding,
@@ -44,8 +45,16 @@ _CHANGED = {
 }
 
 
+class OneIsDead(Conflict):
+    """One of two registrations was reported dead; whether that is true is decided first."""
+
+
 class RegistrationErased(Conflict):
     """What would be taken up again is destroyed: its term was over."""
+
+
+class RemainsGone(Conflict):
+    """What was merged is kept no more, so it cannot be taken apart or merged again."""
 
 
 class LifeEventHook(Protocol):
@@ -82,6 +91,11 @@ class LifeEvents:
         self._now = now
         self._hooks = tuple(hooks)
         self._sealing = sealing
+        self._erasure = Erasure(
+            bindings=bindings,
+            vault=vault,
+            forget_seals=None if sealing is None else sealing.forget,
+        )
 
     def report(self, kind: LifeEventKind, subject: str) -> None:
         """Record death, loss of capacity or its return, at every agency, and tell the hooks.
@@ -163,7 +177,7 @@ class LifeEvents:
         self.tell(LifeEventKind.WITHDRAWN, [binding])
         rest = self._bindings.of_person(binding.person)
         if all(other.state is BindingState.WITHDRAWN for other in rest):
-            self._forget(binding.person)
+            self._erasure.forget(binding.person)
 
     def merge(self, person: str, *, into: str) -> None:
         """Make one registration of two that people decided to be one person's. Repeatable.
@@ -172,13 +186,20 @@ class LifeEvents:
         the one that ends are revoked, and elsewhere its subject goes on.
 
         Raises:
+            OneIsDead: one of them was reported dead; nothing was changed.
+            RemainsGone: nothing is registered under one of the references any more.
             Unavailable: vault, audit or a hook does not answer; call it again.
         """
+        if not self._bindings.of_person(into) or not (
+            self._bindings.of_person(person) or person in self._bindings.absorbed_by(into)
+        ):
+            raise RemainsGone("one of the two registrations is not there any more")
         doubled = {binding.agency for binding in self._bindings.of_person(into)}
         ending = [
             binding for binding in self._bindings.of_person(person) if binding.agency in doubled
         ]
-        self._bindings.move(person, to=into)
+        if not self._bindings.move(person, to=into):
+            raise OneIsDead("one of the two was reported dead; have that decided first")
         self._vault.merge(person, into=into)
         if self._sealing is not None:
             self._sealing.forget(person)
@@ -189,14 +210,27 @@ class LifeEvents:
         ]
         self.tell(LifeEventKind.MERGED, {b.subject: b for b in (*ending, *merged)}.values())
 
-    def revive(self, person: str) -> None:
+    def restore_death(self, person: str) -> None:
+        """On appeal two officers found that it was not she who came: she is dead as reported.
+
+        Her credentials that were issued meanwhile end. Nothing happens when she is dead already.
+
+        Raises:
+            Unavailable: a hook did not answer; call it again.
+        """
+        hers = self._bindings.of_person(person)
+        self._bindings.set_state(person, BindingState.DECEASED, now=self._now())
+        self.tell(LifeEventKind.DECEASED, hers)
+
+    def revive(self, person: str, *, decided_at: int) -> None:
         """Two officers found that a person who was reported dead lives. Safe to repeat.
 
         The register must say so as well. Her bindings are as they were before the report; nothing
-        that was revoked comes back, and new credentials are offered as ever.
+        that was revoked comes back, and new credentials are offered as ever. A death that was
+        reported after `decided_at` (unix seconds) is another one, of which they said nothing.
 
         Raises:
-            NotAlive: the register still has her as dead.
+            NotAlive: the register still has her as dead, or she was reported dead since.
             NoMatch: it does not know her by what is registered here.
             RegistrationErased: her row went with its term; she registers anew.
             Unavailable: register, vault or audit does not answer; nothing was changed.
@@ -210,20 +244,32 @@ class LifeEvents:
         number = self._schemes.parse(stored["country"], stored["number"], today=self._today())
         known = parse_person(stored["person"])
         looked_up(self._register, number, known.family_name, known.given_name, known.birth_date)
-        if not self._bindings.revive(person):
+        if not self._bindings.revive(person, reported_until=decided_at):
             raise RegistrationErased("the registration was erased; register anew")
+        if any(found.deceased for found in self._bindings.of_person(person)):
+            raise NotAlive("she was reported dead after the decision; ask about that report")
 
-    def separate(self, person: str, *, merged_into: str) -> None:
+    def separate(
+        self, person: str, *, merged_into: str, known_as: Callable[[str], None] = lambda _ref: None
+    ) -> None:
         """Undo `merge`: two officers found that they are two people. Safe to repeat.
 
-        Every number that was the one's leads to her again, and her bindings are active. What was
-        revoked stays revoked. Nothing happens where nothing was merged, or all is undone already.
+        Every number that was the one's leads to her again, and her bindings are as they were. What
+        was revoked stays revoked. A merger that was cut short before the vault did its part is
+        undone, too. Nothing happens where nothing was merged, or all is undone already.
+
+        Args:
+            person: the registration that ended.
+            merged_into: the one that went on.
+            known_as: is told her new reference before what was kept of her under the old one goes.
 
         Raises:
+            RemainsGone: she was merged, and what she held is kept no more.
             Unavailable: vault or audit does not answer; call it again.
         """
         kept = self._vault.find(remains_of(person))
         if kept is None:
+            self._bound_again(person, merged_into)
             return
         ref = self._vault.separate(person, merged_into=merged_into)
         self._bindings.separate(person, to=ref)
@@ -235,7 +281,18 @@ class LifeEvents:
             self._sealing.seal(
                 ref, identity_of(number, parse_person(stored["person"])), renew=False
             )
+        known_as(ref)
         self._vault.forget(kept)
+
+    def _bound_again(self, person: str, merged_into: str) -> None:
+        """Give a person whose row the vault never merged her bindings back."""
+        if person not in self._bindings.absorbed_by(merged_into):
+            return
+        try:
+            self._vault.open(person, purpose="separation", actor="officers:review")
+        except NothingSealed as error:
+            raise RemainsGone("the remains of the merger are gone; it cannot be undone") from error
+        self._bindings.separate(person, to=person)
 
     def keys_lost(self, person: str, *, agency: str | None = None) -> None:
         """Tell that a person's wallet is lost: at every agency, or at one. The binding stays.
@@ -276,15 +333,6 @@ class LifeEvents:
                     failed = failed or error
         if failed is not None:
             raise failed
-
-    def _forget(self, person: str) -> None:
-        """Erase: what institutions could open, what mergers left, and her row with its keys."""
-        if self._sealing is not None:
-            self._sealing.forget(person)
-        for absorbed in self._bindings.absorbed_by(person):
-            if (kept := self._vault.find(remains_of(absorbed))) is not None:
-                self._vault.forget(kept)
-        self._vault.forget(person)
 
     def _taken_over(
         self,

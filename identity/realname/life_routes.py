@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from identity.core.access import AccessKeys
 from identity.core.life_event import LifeEventKind
+from identity.realname.decisions import Decisions
 from identity.realname.life_events import LifeEvents
 from identity.realname.messages import Name
 from identity.realname.person_json import parse_date
@@ -81,30 +82,44 @@ class DecisionRequest(_Strict):
     reason: Code
 
 
-class CaseAnswer(_Strict):
-    """A case, by references and codes."""
+class CaseStateAnswer(_Strict):
+    """Where a case stands, for agencies: nothing by which two of them could compare people."""
 
     id: str
     kind: str
-    agency: str
-    applicant: str
-    similar: list[str]
     state: str
     verdict: str | None
     opened_at: int
 
     @classmethod
-    def of(cls, case: Case) -> "CaseAnswer":
-        """From the case; nothing personal is in either."""
+    def about(cls, case: Case) -> "CaseStateAnswer":
+        """From the case."""
         return cls(
             id=case.id,
             kind=str(case.kind),
-            agency=case.agency,
-            applicant=case.applicant,
-            similar=list(case.similar),
             state=str(case.state),
             verdict=None if case.verdict is None else str(case.verdict),
             opened_at=case.opened_at,
+        )
+
+
+class CaseAnswer(CaseStateAnswer):
+    """A case, by references and codes, for officers."""
+
+    agency: str
+    applicant: str
+    similar: list[str]
+    carried_out: bool
+
+    @classmethod
+    def of(cls, case: Case) -> "CaseAnswer":
+        """From the case; nothing personal is in either."""
+        return cls(
+            **CaseStateAnswer.about(case).model_dump(),
+            agency=case.agency,
+            applicant=case.applicant,
+            similar=list(case.similar),
+            carried_out=case.carried_out_at > 0,
         )
 
 
@@ -112,6 +127,7 @@ def build_router(
     *,
     life: LifeEvents,
     review: ReviewDesk,
+    decisions: Decisions,
     bindings: BindingStore,
     access: AccessKeys,
     officer_of: Callable[[str | None], str],
@@ -121,6 +137,7 @@ def build_router(
     Args:
         life: records events.
         review: the queue.
+        decisions: does what the queue decides.
         bindings: whose subject is whose.
         access: opens the scope `issuer:<agency>`.
         officer_of: name of the officer whose access key is presented; raises `AccessDenied`.
@@ -169,12 +186,13 @@ def build_router(
             life.report(kind, body.subject)
 
     @router.post("/issuers/{agency}/doubles", status_code=201, responses=refused)
-    def report_double(agency: agency_dep, body: DoubleRequest) -> CaseAnswer:
+    def report_double(agency: agency_dep, body: DoubleRequest) -> CaseStateAnswer:
         """Two subjects are one person, the agency believes; two officers decide."""
         ending, staying = hers(body.subject, agency), bindings.read(body.other)
         if staying is None or staying.person == ending.person:
             raise UnknownSubject("the other subject is unknown, or the same person already")
-        return CaseAnswer.of(
+        decisions.check_mergeable(ending.person, staying.person)
+        return CaseStateAnswer.about(
             review.open(
                 CaseKind.DOUBLE,
                 agency=agency,
@@ -184,12 +202,12 @@ def build_router(
         )
 
     @router.post("/issuers/{agency}/false-deaths", status_code=201, responses=refused)
-    def report_false_death(agency: agency_dep, body: FalseDeathRequest) -> CaseAnswer:
+    def report_false_death(agency: agency_dep, body: FalseDeathRequest) -> CaseStateAnswer:
         """She lives, the agency says; two officers decide whether it is she (`same`)."""
         binding = hers(body.subject, agency)
         if not binding.deceased:
             raise NotReportedDead("this person was not reported dead")
-        return CaseAnswer.of(
+        return CaseStateAnswer.about(
             review.open_again(
                 CaseKind.FALSE_DEATH,
                 agency=agency,
@@ -199,14 +217,15 @@ def build_router(
         )
 
     @router.get("/issuers/{agency}/cases/{case}", responses=refused)
-    def read_case(agency: agency_dep, case: CaseId) -> CaseAnswer:
+    def read_case(agency: agency_dep, case: CaseId) -> CaseStateAnswer:
         """Where a case of this agency stands."""
-        return CaseAnswer.of(review.of_agency(case, agency=agency))
+        return CaseStateAnswer.about(review.of_agency(case, agency=agency))
 
     @router.post("/issuers/{agency}/cases/{case}/appeal", responses=refused)
-    def appeal(agency: agency_dep, case: CaseId) -> CaseAnswer:
+    def appeal(agency: agency_dep, case: CaseId) -> CaseStateAnswer:
         """Have it decided again, by two officers who had no part in it."""
-        return CaseAnswer.of(review.appeal(case, agency=agency))
+        decisions.check_appealable(review.of_agency(case, agency=agency))
+        return CaseStateAnswer.about(review.appeal(case, agency=agency))
 
     @router.get("/review/cases", responses=refused)
     def waiting(_who: officer_dep) -> list[CaseAnswer]:
@@ -219,32 +238,16 @@ def build_router(
         decided = review.decide(
             case, Verdict(body.verdict), target=body.target, reason=body.reason, officer=who
         )
-        _carry_out(decided, life)
+        if decided.state is CaseState.DECIDED:
+            decided = decisions.carry_out(decided.id)
         return CaseAnswer.of(decided)
 
     @router.post("/review/cases/{case}/carry-out", responses=refused)
     def carry_out(case: CaseId, _who: officer_dep) -> CaseAnswer:
-        """Do again what a decision asks for, after a failure in the middle of it."""
-        found = review.read(case)
-        _carry_out(found, life)
-        return CaseAnswer.of(found)
+        """Do what a decision asks for, after a failure in the middle of it; never a second time."""
+        return CaseAnswer.of(decisions.carry_out(case))
 
     return router
-
-
-def _carry_out(case: Case, life: LifeEvents) -> None:
-    """What was decided is done at once, or undone; somebody similar registers when she comes again.
-
-    On appeal a double that was merged may turn out to be two people.
-    """
-    if case.state is not CaseState.DECIDED:
-        return
-    if case.kind is CaseKind.DOUBLE and case.verdict is Verdict.SAME:
-        life.merge(case.applicant, into=case.target)
-    elif case.kind is CaseKind.DOUBLE:
-        life.separate(case.applicant, merged_into=case.similar[0])
-    elif case.kind is CaseKind.FALSE_DEATH and case.verdict is Verdict.SAME:
-        life.revive(case.applicant)
 
 
 def _date(text: str | None) -> date:

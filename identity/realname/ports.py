@@ -141,17 +141,20 @@ class BindingStore(Protocol):
         """Change every binding of a person that is not closed; of a death, note when it came."""
         ...
 
-    def revive(self, person: str) -> bool:
+    def revive(self, person: str, *, reported_until: int) -> bool:
         """She was reported dead and lives: each binding is as it was before the report.
 
-        False when her row was erased since, and nothing changed. Safe to repeat.
+        A death that was reported after `reported_until` stays. False when her row was erased since,
+        or will be, and nothing changed. Safe to repeat.
         """
         ...
 
     def separate(self, person: str, *, to: str) -> list[Binding]:
-        """Undo `move` of `person`, whose row is now `to`: her bindings are hers again and active.
+        """Undo `move` of `person`, whose row is now `to`: her bindings are hers again.
 
-        Safe to repeat: what has been separated already is not found any more.
+        One that was closed is as it was before; what was reported of her since, at an agency where
+        her subject went on, holds there too. Safe to repeat: what has been separated already is not
+        found any more.
         """
         ...
 
@@ -163,10 +166,11 @@ class BindingStore(Protocol):
         """Close one binding, unless the person is dead."""
         ...
 
-    def move(self, person: str, *, to: str) -> None:
+    def move(self, person: str, *, to: str) -> bool:
         """Two registrations were one person: bindings of `person` become those of `to`.
 
         Where an agency knows `to` already, its subject of `person` is closed as `MERGED` instead.
+        Safe to repeat. False when one of the two was reported dead before, and nothing changed.
         """
         ...
 

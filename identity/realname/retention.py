@@ -1,32 +1,41 @@
 """The retention clock for people: the dead, and those about whom nobody decided.
 
 A living person's row has no clock: she is erased when she withdraws. What is destroyed is in the
-vault, whose audit has it on record before it happens.
+vault, whose audit has it on record before it happens. Everything is marked before it is destroyed,
+and only where it still is as it was found: who is brought back in the meantime stays, and who is
+marked cannot be brought back any more.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from identity.core.retention import PeopleTerms, cutoff
+from identity.core.retention import DAY_SECONDS, PeopleTerms, cutoff
 from identity.realname.review import Case, CaseKind
 from identity.vault.ports import Vault
 
 AT_ONCE = 500  # in one round; the next round goes on
-_T = TypeVar("_T")
 
 
 class DeceasedStore(Protocol):
     """What the clock asks of the bindings."""
 
     def deceased_before(self, time: int, *, now: int, limit: int) -> list[str]:
-        """People whose death was reported before `time` and who are not erased yet.
+        """People whose death was reported before `time`, who live nowhere and are not marked yet.
 
         A death of which nobody noted the time begins its term now.
         """
         ...
 
-    def mark_erased(self, person: str, *, now: int) -> None:
+    def mark_erased(self, person: str, *, died_before: int, now: int) -> bool:
+        """Let nobody bring her back from now on; False when she lives or died later after all."""
+        ...
+
+    def being_erased(self, *, limit: int) -> list[str]:
+        """People who are marked and whose row may still be there."""
+        ...
+
+    def mark_forgotten(self, person: str, *, now: int) -> None:
         """Her row is destroyed; her bindings stay, dead, and name nobody. Repeatable."""
         ...
 
@@ -34,12 +43,19 @@ class DeceasedStore(Protocol):
 class OldCases(Protocol):
     """What the clock asks of the review queue."""
 
-    def untouched_since(self, time: int, *, limit: int) -> list[Case]:
-        """Cases that nobody opened, decided or appealed since `time`, oldest first."""
+    def untouched_since(self, time: int, *, doubles: int, limit: int) -> list[Case]:
+        """Cases with which nothing happened since `time`, and those that `end` ended; oldest first.
+
+        A `DOUBLE` is among them when nothing happened since `doubles` either.
+        """
+        ...
+
+    def end(self, case: Case) -> bool:
+        """Let nobody speak about it any more; False when it is not as `case` any more."""
         ...
 
     def delete(self, case_id: str) -> None:
-        """Delete a case. Repeatable."""
+        """Delete a case that is ended. Repeatable."""
         ...
 
 
@@ -61,14 +77,14 @@ class PeopleRetention:
         cases: OldCases,
         vault: Vault,
         terms: PeopleTerms,
-        forget_seals: Callable[[str], None],
+        forget: Callable[[str], None],
     ) -> None:
-        """Join the parts; `forget_seals` destroys what institutions could open of a person."""
+        """Join the parts; `forget` erases a person, as `Erasure.forget`."""
         self._bindings = bindings
         self._cases = cases
         self._vault = vault
         self._terms = terms
-        self._forget_seals = forget_seals
+        self._forget = forget
 
     def due(self, *, now: int) -> PeoplePastTerm:
         """What `destroy` would destroy now, one round of it."""
@@ -77,37 +93,52 @@ class PeopleRetention:
     def destroy(self, *, now: int) -> PeoplePastTerm:
         """Destroy what is past its term; safe to repeat after a failure at any point.
 
-        1. Of the dead: what institutions could open, then the row with its keys, then the mark.
-        2. Of a case: the applicant who waited sealed, then the case. Of a double no row goes: it is
-           a registration.
+        1. Of the dead: whoever is still dead is marked, then erased. Whom an earlier round marked
+           and did not erase is erased first.
+        2. Of a case: it is ended, then the applicant who waited sealed goes, then the case. Of a
+           double no row goes: it is a registration.
 
         Raises:
             Unavailable: vault or audit does not answer; the rest is destroyed the next time.
         """
-        deceased, cases = self._deceased(now), self._old_cases(now)
-        for person in deceased:  # 1
-            self._forget_seals(person)
-            self._vault.forget(person)
-            self._bindings.mark_erased(person, now=now)
-        for case in cases:  # 2
-            if case.kind is CaseKind.SIMILAR:
-                self._vault.forget(case.applicant)
-            self._cases.delete(case.id)
-        return PeoplePastTerm(deceased=len(deceased), cases=len(cases))
+        deceased = 0
+        for person in self._bindings.being_erased(limit=AT_ONCE):  # 1
+            deceased += self._erased(person, now)
+        if (time := cutoff(self._terms.deceased, now=now)) is not None:
+            for person in self._bindings.deceased_before(time, now=now, limit=AT_ONCE):
+                if self._bindings.mark_erased(person, died_before=time, now=now):
+                    deceased += self._erased(person, now)
+        cases = sum(self._ended(case) for case in self._old_cases(now))  # 2
+        return PeoplePastTerm(deceased=deceased, cases=cases)
+
+    def _erased(self, person: str, now: int) -> int:
+        self._forget(person)
+        self._bindings.mark_forgotten(person, now=now)
+        return 1
+
+    def _ended(self, case: Case) -> bool:
+        if not self._cases.end(case):
+            return False
+        if case.kind is CaseKind.SIMILAR:
+            self._vault.forget(case.applicant)
+        self._cases.delete(case.id)
+        return True
 
     def _deceased(self, now: int) -> list[str]:
-        return _before(
-            self._terms.deceased,
-            now,
-            lambda time: self._bindings.deceased_before(time, now=now, limit=AT_ONCE),
-        )
+        time = cutoff(self._terms.deceased, now=now)
+        if time is None:
+            return self._bindings.being_erased(limit=AT_ONCE)
+        return [
+            *self._bindings.being_erased(limit=AT_ONCE),
+            *self._bindings.deceased_before(time, now=now, limit=AT_ONCE),
+        ]
 
     def _old_cases(self, now: int) -> list[Case]:
-        return _before(
-            self._terms.cases, now, lambda time: self._cases.untouched_since(time, limit=AT_ONCE)
+        """A merger can be appealed against while its remains are kept, so its case stays, too."""
+        if (days := self._terms.cases) is None:
+            return []
+        return self._cases.untouched_since(
+            now - days * DAY_SECONDS,
+            doubles=now - max(days, self._terms.merged) * DAY_SECONDS,
+            limit=AT_ONCE,
         )
-
-
-def _before(days: int | None, now: int, read: Callable[[int], list[_T]]) -> list[_T]:
-    time = cutoff(days, now=now)
-    return [] if time is None else read(time)

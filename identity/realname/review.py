@@ -36,6 +36,10 @@ class NotToDecide(Conflict):
     """The case is decided, or somebody decided in the meantime."""
 
 
+class CarriedOut(Conflict):
+    """What a case decided is done, and is not done again."""
+
+
 class CaseKind(StrEnum):
     """Why a case was opened."""
 
@@ -50,6 +54,7 @@ class CaseState(StrEnum):
     OPEN = "open"
     PROPOSED = "proposed"  # one officer has spoken
     DECIDED = "decided"
+    ENDING = "ending"  # past its term: nobody can speak any more, and it is being destroyed
 
 
 class Verdict(StrEnum):
@@ -76,6 +81,9 @@ class Case:
     officers: tuple[str, ...] = ()  # who has spoken in this round
     barred: tuple[str, ...] = ()  # who spoke in an earlier one
     decided_at: int = 0
+    touched_at: int = 0  # opened, spoken about, decided, appealed or carried out, whatever was last
+    carried_out_at: int = 0  # when what the decision asks for was done; 0: not, or not yet
+    revision: int = 1
 
 
 class CaseStore(Protocol):
@@ -98,7 +106,7 @@ class CaseStore(Protocol):
         ...
 
     def change(self, before: Case, after: Case) -> bool:
-        """Put `after` in place of `before`; False when it is not as `before` any more."""
+        """Put `after` in place of `before`; False when another revision is there by now."""
         ...
 
 
@@ -121,6 +129,7 @@ class ReviewDesk:
         self, kind: CaseKind, *, agency: str, applicant: str, similar: tuple[str, ...]
     ) -> Case:
         """The case of this applicant, opened now or before."""
+        now = self._now()
         return self._cases.open(
             Case(
                 id="cas_" + base64url_encode(self._random(16)),
@@ -129,7 +138,8 @@ class ReviewDesk:
                 applicant=applicant,
                 similar=similar[:MAX_SIMILAR],
                 state=CaseState.OPEN,
-                opened_at=self._now(),
+                opened_at=now,
+                touched_at=now,
             )
         )
 
@@ -201,8 +211,8 @@ class ReviewDesk:
             raise Malformed("one of the similar people is the target of `same`, nobody of others")
         if officer in (*case.officers, *case.barred):
             raise SameOfficer("this officer has spoken already; another one is needed")
-        if case.state is CaseState.DECIDED:
-            raise NotToDecide("the case is decided")
+        if case.state not in (CaseState.OPEN, CaseState.PROPOSED):
+            raise NotToDecide("the case is decided, or past its term")
         if case.state is CaseState.PROPOSED and (case.verdict, case.target) != (verdict, target):
             return self._changed(case, _again(case, bar=(*case.officers, officer)))
         return self._changed(
@@ -234,7 +244,39 @@ class ReviewDesk:
             raise NotToDecide("there is no decision to appeal against, or it is too old")
         return self._changed(case, _again(case, bar=case.officers))
 
+    def to_carry_out(self, case_id: str) -> Case:
+        """A decided case of which nobody has done yet what was decided.
+
+        Raises:
+            NoSuchCase: there is none.
+            CarriedOut: it is done. What was right then may be wrong now, so it is not done again.
+            NotToDecide: nobody decided.
+        """
+        case = self.read(case_id)
+        if case.state is not CaseState.DECIDED:
+            raise NotToDecide("there is no decision to carry out")
+        if case.carried_out_at:
+            raise CarriedOut("the decision was carried out; it is not done a second time")
+        return case
+
+    def known_as(self, case: Case, applicant: str) -> Case:
+        """What the case is about has another reference from now on.
+
+        Raises:
+            NotToDecide: the case changed in the meantime.
+        """
+        return self._changed(case, _with(case, applicant=applicant))
+
+    def carried_out(self, case: Case) -> Case:
+        """Note that what was decided is done.
+
+        Raises:
+            NotToDecide: the case changed in the meantime.
+        """
+        return self._changed(case, _with(case, carried_out_at=self._now()))
+
     def _changed(self, before: Case, after: Case) -> Case:
+        after = _with(after, touched_at=self._now(), revision=before.revision + 1)
         if not self._cases.change(before, after):
             raise NotToDecide("the case changed in the meantime")
         return after
@@ -251,6 +293,7 @@ def _again(case: Case, *, bar: tuple[str, ...] = (), similar: tuple[str, ...] = 
         barred=tuple(dict.fromkeys((*case.barred, *bar))),
         similar=similar or case.similar,
         decided_at=0,
+        carried_out_at=0,
     )
 
 

@@ -221,7 +221,8 @@ def live(told: Played, provider: OidcServer) -> None:
         officer(told, name, "POST", f"/review/cases/{case['id']}/decision", body)
     subject = here.enrol(as_told(twin), agency="university")
     other = here.enrol(as_told(second), agency="university")
-    double = here.post("issuer:university", "/doubles", {"subject": subject, "other": other}).json()
+    here.post("issuer:university", "/doubles", {"subject": subject, "other": other})
+    (double,) = officer(told, "eve", "GET", "/review/cases").json()
     for name in ("eve", "kim"):
         body = {"verdict": "same", "target": double["similar"][0], "reason": "one-woman"}
         officer(told, name, "POST", f"/review/cases/{double['id']}/decision", body)

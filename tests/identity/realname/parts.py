@@ -1,7 +1,7 @@
 """Real-name services for tests, over the real vault and stores."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from identity.adapters.embedded_register import (
 from identity.adapters.realname_store import SqlBindingStore
 from identity.adapters.review_store import SqlCaseStore
 from identity.adapters.stdnum_schemes import standard_schemes
+from identity.realname.decisions import Decisions
 from identity.realname.life_events import LifeEventHook, LifeEvents
-from identity.realname.ports import PopulationRegister
+from identity.realname.ports import IdentitySealing, PopulationRegister
 from identity.realname.proofing import RegisterSource
 from identity.realname.review import ReviewDesk
 from identity.realname.service import Enrolment, RealNames
@@ -38,6 +39,7 @@ class Installation:
     bindings: SqlBindingStore
     review: ReviewDesk
     life: LifeEvents
+    decisions: Decisions
 
 
 def identity_engine(path: Path) -> Engine:
@@ -53,13 +55,24 @@ def installation(
     register: PopulationRegister | None = None,
     keys: MemoryVaultKeys | None = None,
     hooks: Sequence[LifeEventHook] = (),
-    now: int = NOW,
+    sealing: IdentitySealing | None = None,
+    now: int | Callable[[], int] = NOW,
 ) -> Installation:
     """The service as an installation has it, in `directory`."""
-    vault = real_vault(directory, keys=keys, now=lambda: now)
+    clock = now if callable(now) else lambda: now
+    vault = real_vault(directory, keys=keys, now=clock)
     bindings = SqlBindingStore(identity_engine(directory / "identity.db"))
-    review = ReviewDesk(SqlCaseStore(bindings._engine), random=secrets.token_bytes, now=lambda: now)
+    review = ReviewDesk(SqlCaseStore(bindings._engine), random=secrets.token_bytes, now=clock)
     asked = register or EmbeddedRegister(PEOPLE)
+    life = LifeEvents(
+        schemes=SCHEMES,
+        register=asked,
+        vault=vault,
+        bindings=bindings,
+        now=clock,
+        hooks=hooks,
+        sealing=sealing,
+    )
     return Installation(
         real_names=RealNames(
             schemes=SCHEMES,
@@ -67,20 +80,14 @@ def installation(
             vault=vault,
             bindings=bindings,
             random=secrets.token_bytes,
-            now=lambda: now,
+            now=clock,
             review=review,
         ),
         vault=vault,
         bindings=bindings,
         review=review,
-        life=LifeEvents(
-            schemes=SCHEMES,
-            register=asked,
-            vault=vault,
-            bindings=bindings,
-            now=lambda: now,
-            hooks=hooks,
-        ),
+        life=life,
+        decisions=Decisions(life=life, review=review, bindings=bindings, vault=vault),
     )
 
 

@@ -33,6 +33,7 @@ def http(place: Installation) -> Iterator[TestClient]:
         build_router(
             life=place.life,
             review=place.review,
+            decisions=place.decisions,
             bindings=place.bindings,
             access=DigestAccessKeys(DIGESTS),
             officer_of=Officers(("eve", "kim", "no-key-yet"), DIGESTS),

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from identity.adapters.database import transaction
+from identity.adapters.realname_store import RealNameBinding
 from identity.adapters.review_store import SqlCaseStore
 from identity.core.life_event import LifeEventKind
 from identity.core.retention import DAY_SECONDS, PeopleTerms
+from identity.realname.erasure import Erasure
 from identity.realname.life_events import RegistrationErased
-from identity.realname.ports import NotAlive
+from identity.realname.ports import BindingState, NotAlive
 from identity.realname.retention import PeoplePastTerm, PeopleRetention
-from identity.realname.review import Verdict
-from identity.vault.ports import NothingSealed, VaultRowNotOpened
+from identity.realname.review import Case, CaseKind, NotToDecide, Verdict
+from identity.vault.ports import NothingSealed, VaultRowNotOpened, remains_of
 from tests.identity.realname.parts import Installation, installation
 from tests.identity.realname.test_review import (
     AUSTRIAN,
@@ -38,7 +41,9 @@ def clock(place: Installation, forgotten: list[str], terms: PeopleTerms = TERMS)
         cases=SqlCaseStore(place.bindings._engine),
         vault=place.vault,
         terms=terms,
-        forget_seals=forgotten.append,
+        forget=Erasure(
+            bindings=place.bindings, vault=place.vault, forget_seals=forgotten.append
+        ).forget,
     )
 
 
@@ -66,7 +71,7 @@ def test_a_dead_persons_row_goes_with_its_term_and_nobody_elses(place: Installat
         place.real_names.claims(dead, names=["sex"], purpose="issue", actor=OFFICER)
     assert retention.destroy(now=days(12)) == PeoplePastTerm()  # safe to repeat
     with pytest.raises(RegistrationErased):
-        place.life.revive(people[0])
+        place.life.revive(people[0], decided_at=days(12))
 
 
 def test_without_a_term_nobody_is_erased_by_a_clock(place: Installation) -> None:
@@ -91,16 +96,144 @@ def test_a_case_that_nobody_decides_ends_with_its_applicant(place: Installation)
     assert enrol(place, AUSTRIAN)
 
 
-def test_a_vault_that_does_not_answer_keeps_the_case(
+def test_what_a_vault_did_not_forget_goes_the_next_time(
     place: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enrol(place, GERMAN)
-    held(place, AUSTRIAN)
+    case = held(place, AUSTRIAN)
 
     def down(_ref: str) -> None:
         raise OSError("down")
 
-    monkeypatch.setattr(place.vault, "forget", down)
-    with pytest.raises(OSError, match="down"):
-        clock(place, []).destroy(now=days(41))
-    assert len(place.review.waiting()) == 1
+    with monkeypatch.context() as broken:
+        broken.setattr(place.vault, "forget", down)
+        with pytest.raises(OSError, match="down"):
+            clock(place, []).destroy(now=days(41))
+    with pytest.raises(NotToDecide):  # nobody speaks about what is being destroyed
+        decide(place, case, Verdict.DISTINCT)
+
+    assert clock(place, []).destroy(now=days(41)) == PeoplePastTerm(cases=1)
+    with pytest.raises((NothingSealed, VaultRowNotOpened)):
+        place.vault.open(case.applicant, purpose="p", actor="a")
+
+
+def test_who_lives_anywhere_is_not_erased(place: Installation) -> None:
+    subject = enrol(place, GERMAN)
+    person = place.real_names.binding(subject).person
+    place.life.report(LifeEventKind.DECEASED, subject)
+    elsewhere = enrol_living(place, person)
+    assert clock(place, []).destroy(now=days(11)) == PeoplePastTerm()
+    place.vault.open(person, purpose="p", actor="a")
+    place.bindings.close(elsewhere, BindingState.WITHDRAWN)
+    assert clock(place, []).destroy(now=days(11)) == PeoplePastTerm(deceased=1)
+
+
+def enrol_living(place: Installation, person: str) -> str:
+    """A second binding that is active, as mergers made them before they looked for the dead."""
+    subject = enrol(place, AUSTRIAN, given_name="Berta", agency="university")
+    with transaction(place.bindings._engine) as session:
+        row = session.get(RealNameBinding, subject)
+        assert row
+        row.person = person
+    return subject
+
+
+def test_who_is_brought_back_while_the_clock_runs_stays(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = enrol(place, GERMAN)
+    person = place.real_names.binding(subject).person
+    place.life.report(LifeEventKind.DECEASED, subject)
+    listed = place.bindings.deceased_before
+
+    def slow(time: int, *, now: int, limit: int) -> list[str]:
+        found = listed(time, now=now, limit=limit)
+        place.life.revive(person, decided_at=days(11))
+        return found
+
+    monkeypatch.setattr(place.bindings, "deceased_before", slow)
+    assert clock(place, []).destroy(now=days(11)) == PeoplePastTerm()
+    assert place.real_names.claims(subject, names=["given_name"], purpose="p", actor=OFFICER)
+
+
+def test_who_is_marked_is_not_brought_back_and_is_erased_the_next_time(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = enrol(place, GERMAN)
+    person = place.real_names.binding(subject).person
+    place.life.report(LifeEventKind.DECEASED, subject)
+
+    def down(_ref: str) -> None:
+        raise OSError("down")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(place.vault, "forget", down)
+        with pytest.raises(OSError, match="down"):
+            clock(place, []).destroy(now=days(11))
+    with pytest.raises(RegistrationErased):
+        place.life.revive(person, decided_at=days(11))
+    place.vault.open(person, purpose="p", actor="a")
+
+    assert clock(place, []).due(now=days(11)) == PeoplePastTerm(deceased=1)
+    assert clock(place, []).destroy(now=days(11)) == PeoplePastTerm(deceased=1)
+    with pytest.raises((NothingSealed, VaultRowNotOpened)):
+        place.vault.open(person, purpose="p", actor="a")
+
+
+def test_what_was_merged_into_somebody_dead_goes_with_her(place: Installation) -> None:
+    kept = enrol(place, GERMAN)
+    decide(place, held(place, AUSTRIAN), Verdict.DISTINCT)
+    lost = place.real_names.binding(enrol(place, AUSTRIAN)).person
+    place.life.merge(lost, into=place.real_names.binding(kept).person)
+    place.life.report(LifeEventKind.DECEASED, kept)
+    assert place.vault.find(remains_of(lost)) is not None
+
+    assert clock(place, []).destroy(now=days(11)).deceased == 1
+
+    assert place.vault.find(remains_of(lost)) is None
+
+
+@pytest.mark.parametrize("last", ["appeal", "word"])
+def test_a_case_that_somebody_touched_is_kept(place: Installation, last: str) -> None:
+    enrol(place, GERMAN)
+    case = held(place, AUSTRIAN)
+    if last == "appeal":
+        decide(place, case, Verdict.DISTINCT)
+        place.review._now = lambda: days(25)
+        place.review.appeal(case.id, agency="civil-registry")
+    else:
+        place.review._now = lambda: days(25)
+        decide(place, case, Verdict.SAME, "ada")
+
+    assert clock(place, []).destroy(now=days(64)) == PeoplePastTerm()
+    place.vault.open(case.applicant, purpose="p", actor="a")
+    assert clock(place, []).destroy(now=days(66)) == PeoplePastTerm(cases=1)
+
+
+def test_a_decision_while_the_clock_runs_is_not_lost(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol(place, GERMAN)
+    case = held(place, AUSTRIAN)
+    retention = clock(place, [])
+    listed = retention._cases.untouched_since
+
+    def slow(time: int, *, doubles: int, limit: int) -> list[Case]:
+        found = listed(time, doubles=doubles, limit=limit)
+        decide(place, case, Verdict.DISTINCT)
+        return found
+
+    monkeypatch.setattr(retention._cases, "untouched_since", slow)
+    assert retention.destroy(now=days(41)) == PeoplePastTerm()
+    assert place.review.read(case.id).verdict is Verdict.DISTINCT
+    place.vault.open(case.applicant, purpose="p", actor="a")
+
+
+def test_a_merger_can_be_appealed_against_while_its_remains_are_kept(place: Installation) -> None:
+    case = place.review.open(
+        CaseKind.DOUBLE, agency="civil-registry", applicant="vlt_a", similar=("vlt_b",)
+    )
+    decide(place, case, Verdict.SAME)
+    assert clock(place, []).destroy(now=days(365)) == PeoplePastTerm()
+    place.review.read(case.id)
+    assert clock(place, []).destroy(now=days(366)) == PeoplePastTerm(cases=1)

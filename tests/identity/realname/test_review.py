@@ -348,7 +348,7 @@ def test_nothing_of_an_applicant_is_left_after_her_case(place: Installation) -> 
             place.vault.open(case.applicant, purpose="p", actor="a")
 
 
-def test_who_is_erased_can_be_opened_by_nobody(place: Installation) -> None:
+def test_who_is_erased_can_be_opened_by_nobody(tmp_path: Path) -> None:
     class Sealing:
         def __init__(self) -> None:
             self.forgotten: list[str] = []
@@ -360,7 +360,7 @@ def test_who_is_erased_can_be_opened_by_nobody(place: Installation) -> None:
             self.forgotten.append(person)
 
     sealing = Sealing()
-    place.life._sealing = sealing
+    place = installation(tmp_path, register=Obliging(), sealing=sealing)
     subject = enrol(place, GERMAN)
     person = place.real_names.binding(subject).person
     place.life.withdraw(subject)

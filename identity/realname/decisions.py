@@ -1,0 +1,85 @@
+"""What two officers decided is done, once; and what could not be done is not asked about."""
+
+from identity.realname.life_events import LifeEvents, OneIsDead, RemainsGone
+from identity.realname.ports import BindingState, BindingStore
+from identity.realname.review import Case, CaseKind, ReviewDesk, Verdict
+from identity.vault.ports import IdentityVault, remains_of
+
+
+class Decisions:
+    """Carries out what cases decide, over the review queue and the life events."""
+
+    def __init__(
+        self,
+        *,
+        life: LifeEvents,
+        review: ReviewDesk,
+        bindings: BindingStore,
+        vault: IdentityVault,
+    ) -> None:
+        """Join the parts."""
+        self._life = life
+        self._review = review
+        self._bindings = bindings
+        self._vault = vault
+
+    def carry_out(self, case_id: str) -> Case:
+        """Do what was decided: a double is merged or taken apart, a death taken back or restored.
+
+        Somebody who is similar registers when she comes again. It is noted when all is done: a
+        decision is repeated after a failure in the middle of it, and never afterwards.
+
+        Raises:
+            CarriedOut: it is done already.
+            NoSuchCase, NotToDecide: there is none, or nobody decided, or it changed meanwhile.
+            NotAlive, RemainsGone, RegistrationErased: as `LifeEvents` has them; it is not done.
+            Unavailable: call it again.
+        """
+        case = self._review.to_carry_out(case_id)
+        if case.kind is CaseKind.DOUBLE and case.verdict is Verdict.SAME:
+            self._life.merge(case.applicant, into=case.target)
+        elif case.kind is CaseKind.DOUBLE:
+            case = self._separated(case)
+        elif case.kind is CaseKind.FALSE_DEATH and case.verdict is Verdict.SAME:
+            self._life.revive(case.applicant, decided_at=case.decided_at)
+        elif case.kind is CaseKind.FALSE_DEATH:
+            self._life.restore_death(case.applicant)
+        return self._review.carried_out(case)
+
+    def check_mergeable(self, *people: str) -> None:
+        """Refuse a case about merging somebody who was reported dead, before people look at it.
+
+        Raises:
+            OneIsDead: one of them was.
+        """
+        if any(found.deceased for person in people for found in self._bindings.of_person(person)):
+            raise OneIsDead("one of the two was reported dead; have that decided first")
+
+    def check_appealable(self, case: Case) -> None:
+        """Refuse to hear again about a double when the other answer could not be carried out.
+
+        Raises:
+            RemainsGone: what was merged is kept no more, or who was not merged is not there.
+        """
+        if case.kind is not CaseKind.DOUBLE:
+            return
+        if case.verdict is Verdict.SAME:
+            gone = case.carried_out_at and self._vault.find(remains_of(case.applicant)) is None
+        else:
+            gone = all(
+                found.state is BindingState.WITHDRAWN
+                for found in self._bindings.of_person(case.applicant)
+            )
+        if gone:
+            raise RemainsGone("what the decision was about is not kept any more")
+
+    def _separated(self, case: Case) -> Case:
+        """Take apart, and call her in the case as the vault calls her from then on."""
+
+        def known_as(ref: str) -> None:
+            nonlocal case
+            if ref != case.applicant:
+                case = self._review.known_as(case, ref)
+
+        self._life.separate(case.applicant, merged_into=case.similar[0], known_as=known_as)
+        return case
