@@ -17,7 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from identity.core.retention import MERGED_DAYS, MIN_LEFTOVER_DAYS
+from identity.core.retention import MERGED_DAYS, MIN_LEFTOVER_DAYS, MIN_RECORD_DAYS
 from registry.core.refusals import Malformed, NotPermitted
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -475,6 +475,12 @@ def refuse_dangerous(settings: Settings) -> None:
             )
         if settings.keys.passphrase is None and settings.keys.passphrase_file is None:
             raise DangerousSetting("keys: production needs a passphrase of its own")
+        for name in ("looks", "audit"):
+            days = getattr(settings.retention, name)
+            if days is not None and days < MIN_RECORD_DAYS:
+                raise DangerousSetting(
+                    f"retention.{name}: production keeps these for {MIN_RECORD_DAYS} days"
+                )
     if settings.population_register.kind == "http" and not (
         settings.population_register.url and settings.population_register.public_key
     ):

@@ -173,6 +173,8 @@ def _entry(members: JsonObject) -> AuditRecord:
 def _without(path: Path, before: int) -> list[bytes] | None:
     """The lines of a whole file without its oldest records; None when none is that old."""
     lines = list(_lines(path))
+    if not lines:  # a crash came between making the file and its first record
+        return None
     dropped, first = 0, 0
     if (cut := _cut_of(lines[0])) is not None:
         dropped, first = int(cut["cut"]), 1

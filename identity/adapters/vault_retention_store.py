@@ -7,6 +7,8 @@ from sqlalchemy import Engine, delete, func, select
 from identity.adapters.database import transaction
 from identity.adapters.vault_tables import VaultAudit, VaultException, VaultRow
 
+_PARAMETERS = 500  # in one statement; databases have limits, and audits grow
+
 
 class SqlRetentionStore:
     """Keeps the promises of `identity.vault.retention.RetentionStore`."""
@@ -49,6 +51,10 @@ class SqlRetentionStore:
 
     def delete_audit(self, time: int, *, but: Collection[str]) -> None:
         """As `RetentionStore.delete_audit`."""
-        old = (VaultAudit.time < time, VaultAudit.id.not_in(but))
         with transaction(self._engine) as session:
-            session.execute(delete(VaultAudit).where(*old))
+            old = session.scalars(select(VaultAudit.id).where(VaultAudit.time < time)).all()
+            going = [record for record in old if record not in but]
+            for at in range(0, len(going), _PARAMETERS):
+                session.execute(
+                    delete(VaultAudit).where(VaultAudit.id.in_(going[at : at + _PARAMETERS]))
+                )

@@ -38,6 +38,10 @@ _T = TypeVar("_T")
 _TRIES = 4  # a rival who was quicker is seen at the second look; keys may be announced meanwhile
 
 
+class _MovedError(Exception):
+    """A row is not in the version that was read; rolls back."""
+
+
 class SqlVaultStore:
     """Keeps the promises of `VaultStore` in SQLite or PostgreSQL."""
 
@@ -95,7 +99,7 @@ class SqlVaultStore:
         *,
         indices: Sequence[BlindIndex] = (),
         likeness: Sequence[BlindIndex] | None = None,
-        absorbed: str | None = None,
+        absorbed: SealedRow | None = None,
         dropped: Sequence[BlindIndex] = (),
     ) -> bool:
         """As `VaultStore.replace`."""
@@ -103,9 +107,9 @@ class SqlVaultStore:
         def write(session: Session) -> bool:
             live = _check_keys(session, row, indices)
             if not _next_version(session, row):
-                return False
+                raise _MovedError
             if absorbed is not None:
-                _shred(session, absorbed, now=row.sealed_at)
+                _shred(session, absorbed.ref, now=row.sealed_at, version=absorbed.version)
             session.execute(
                 delete(VaultIndex).where(
                     VaultIndex.ref == row.ref,
@@ -128,7 +132,10 @@ class SqlVaultStore:
                 _add_likeness(session, row.ref, likeness, live)
             return True
 
-        return self._retried(write)
+        try:
+            return self._retried(write)
+        except _MovedError:
+            return False
 
     def shred(self, ref: str, *, now: int) -> None:
         """As `VaultStore.shred`; SQLite overwrites what it frees (`secure_delete`)."""
@@ -324,12 +331,16 @@ def _next_version(session: Session, row: SealedRow) -> bool:
     return changed.first() is not None
 
 
-def _shred(session: Session, ref: str, *, now: int) -> None:
-    session.execute(delete(VaultIndex).where(VaultIndex.ref == ref))
-    session.execute(delete(VaultLikeness).where(VaultLikeness.ref == ref))
-    session.execute(
+def _shred(session: Session, ref: str, *, now: int, version: int | None = None) -> None:
+    """Destroy what a row holds; with `version`, only when that one is there.
+
+    Raises:
+        _MovedError: it is not.
+    """
+    there = (VaultRow.ref == ref, VaultRow.forgotten_at.is_(None))
+    shredded = session.scalars(
         update(VaultRow)
-        .where(VaultRow.ref == ref, VaultRow.forgotten_at.is_(None))
+        .where(*there, *(() if version is None else (VaultRow.version == version,)))
         .values(
             key_id=None,
             wrapped_key=None,
@@ -337,7 +348,12 @@ def _shred(session: Session, ref: str, *, now: int) -> None:
             ciphertext=None,
             forgotten_at=now,
         )
-    )
+        .returning(VaultRow.ref)
+    ).first()
+    if version is not None and shredded is None:
+        raise _MovedError
+    session.execute(delete(VaultIndex).where(VaultIndex.ref == ref))
+    session.execute(delete(VaultLikeness).where(VaultLikeness.ref == ref))
 
 
 def _stored(row: SealedRow) -> VaultRow:

@@ -10,6 +10,7 @@ DAY_SECONDS = 86_400
 # Longer than anything lives that waits sealed: an offer's day and a deferred token's fortnight.
 MIN_LEFTOVER_DAYS = 30
 MERGED_DAYS = 365
+MIN_RECORD_DAYS = 30  # in production: who was looked at has this long to find out and to ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,10 +131,13 @@ class VaultStore(Protocol):
         *,
         indices: Sequence[BlindIndex] = (),
         likeness: Sequence[BlindIndex] | None = None,
-        absorbed: str | None = None,
+        absorbed: SealedRow | None = None,
         dropped: Sequence[BlindIndex] = (),
     ) -> bool:
         """Put `row` in place of the version before it; False when another version is there.
+
+        False as well when another version of `absorbed` is there than the one given; in both cases
+        nothing was written.
 
         In the same transaction: `indices` are added, `likeness` replaces what was there, and the
         row `absorbed` loses its indices, its likenesses and what it held. The row itself loses

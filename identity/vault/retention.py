@@ -107,10 +107,10 @@ class VaultRetention:
                 self._vault.forget(ref, purpose="retention")
         looks, audit = cutoff(self._terms.looks, now=now), cutoff(self._terms.audit, now=now)
         if looks is not None and past.looks:  # 2
-            self._noted("looks", now)
+            self._noted("looks", before=looks, count=past.looks, now=now)
             self._store.delete_looks(looks)
         if audit is not None and past.audit:
-            self._noted("audit", now)
+            self._noted("audit", before=audit, count=past.audit, now=now)
             self._store.delete_audit(audit, but=self._trail.staying(audit))
         if audit is not None:
             self._trail.cut(audit)
@@ -122,7 +122,8 @@ class VaultRetention:
             return []
         return self._store.rows_before(before, kinds=kinds, limit=AT_ONCE)
 
-    def _noted(self, what: str, now: int) -> None:
+    def _noted(self, what: str, *, before: int, count: int, now: int) -> None:
+        """On record: what was older than which second, and how much of it there was."""
         self._vault.note(
             AuditRecord(
                 id=base64url_encode(self._random(16)),
@@ -130,6 +131,6 @@ class VaultRetention:
                 action="retention",
                 ref=what,
                 actor="vault",
-                purpose="retention",
+                purpose=f"retention:before-{before}:count-{count}",
             )
         )

@@ -166,15 +166,17 @@ class SealedVault:
             self._secrets.destroy(ref)  # an earlier call was cut short here
             return
         row, lost = self.opened("merge", ref, purpose="merge", actor="vault")
-        self.seal_once(
+        remains = self.seal_once(
             identifier=remains_of(ref),
             owner=row.owner,
             kind=_REMAINS + row.kind,
             data=lost.encoded(),
         )
+        if not remains.new:  # an earlier call was cut short; the row may have changed since
+            self.replace(remains.ref, data=lost.encoded())
         old, envelope = self.opened("merge", into, purpose="merge", actor="vault")
         union = tuple(dict.fromkeys((*envelope.identifiers, *lost.identifiers)))
-        self._put(old, replace(envelope, identifiers=union), absorbed=ref)
+        self._put(old, replace(envelope, identifiers=union), absorbed=row)
         self._secrets.destroy(ref)
 
     def separate(self, ref: str, *, merged_into: str) -> str:
@@ -290,7 +292,7 @@ class SealedVault:
         envelope: Envelope,
         *,
         relike: bool = False,
-        absorbed: str | None = None,
+        absorbed: SealedRow | None = None,
         dropped: Sequence[bytes] = (),
     ) -> None:
         """The next version of a row."""

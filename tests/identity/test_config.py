@@ -148,3 +148,11 @@ def test_the_vaults_own_process_wants_a_token_and_two_officers_in_production(tmp
             refuse_weak_vault(settings)
     fine = 'keys = "pkcs11"\nofficers = ["ada", "bob"]\n'
     refuse_weak_vault(load(tmp_path, PRODUCTION.replace(vault, vault + fine)))
+
+
+@pytest.mark.parametrize("name", ["looks", "audit"])
+def test_production_keeps_what_was_looked_at_for_a_month(tmp_path: Path, name: str):
+    term = f"\n[retention]\n{name} = "
+    with pytest.raises(DangerousSetting, match=f"retention.{name}"):
+        load(tmp_path, f"{PRODUCTION}{term}29\n")
+    load(tmp_path, f"{PRODUCTION}{term}30\n")

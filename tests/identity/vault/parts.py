@@ -127,19 +127,26 @@ class MemoryVaultStore:
         *,
         indices: Sequence[BlindIndex] = (),
         likeness: Sequence[BlindIndex] | None = None,
-        absorbed: str | None = None,
+        absorbed: SealedRow | None = None,
         dropped: Sequence[BlindIndex] = (),
     ) -> bool:
         self._check(indices)
         old = self.rows.get(row.ref)
         if old is None or old.version != row.version - 1:
             return False
+        if absorbed is not None:
+            beside = self.rows.get(absorbed.ref)
+            if beside is None or beside.version != absorbed.version:
+                return False
         for index in indices:
-            if self.index.get(index.digest, (row.ref, ""))[0] not in (row.ref, absorbed):
+            if self.index.get(index.digest, (row.ref, ""))[0] not in (
+                row.ref,
+                None if absorbed is None else absorbed.ref,
+            ):
                 raise IdentifierTaken("another row's")
         self.rows[row.ref] = row
         if absorbed is not None:
-            self.shred(absorbed, now=NOW)
+            self.shred(absorbed.ref, now=NOW)
         for index in dropped:
             if self.index.get(index.digest, ("", ""))[0] == row.ref:
                 del self.index[index.digest]

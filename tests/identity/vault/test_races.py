@@ -6,14 +6,16 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from identity.adapters.database import transaction
 from identity.adapters.row_secrets import SqliteRowSecrets
 from identity.adapters.vault_keys import FileVaultKeys
 from identity.adapters.vault_store import SqlVaultStore, VaultIndex, VaultRow
-from identity.vault.ports import Registration
+from identity.vault.ports import Registration, VaultRowChanged
 from identity.vault.service import SealedVault
 from tests.identity.vault.parts import NOW, MemorySink, real_vault, vault_engine
 
@@ -82,3 +84,36 @@ def assert_rows(path: Path, expected: int) -> None:
     with transaction(vault_engine(path)) as session:
         assert session.scalar(select(func.count()).select_from(VaultRow)) == expected
         assert session.scalar(select(func.count()).select_from(VaultIndex)) == expected
+
+
+def registered(vault: SealedVault, *numbers: bytes) -> str:
+    ref = vault.seal_once(identifier=numbers[0], owner="r", kind="p", data=numbers[0]).ref
+    for number in numbers[1:]:
+        vault.attach(ref, identifier=number)
+    return ref
+
+
+def test_a_number_that_comes_during_a_merger_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = real_vault(tmp_path)
+    kept, lost = registered(vault, b"cn|1"), registered(vault, b"cn|2")
+    seal_once = vault.seal_once
+
+    def slow(**what: Any) -> Registration:
+        vault.attach(lost, identifier=b"cn|3")
+        return seal_once(**what)
+
+    with monkeypatch.context() as slowed:
+        slowed.setattr(vault, "seal_once", slow)
+        with pytest.raises(VaultRowChanged):
+            vault.merge(lost, into=kept)
+    assert vault.find(b"cn|2") == vault.find(b"cn|3") == lost
+    assert vault.find(b"cn|1") == kept
+    vault.open(kept, purpose="p", actor="a")
+
+    vault.merge(lost, into=kept)  # and once more, now that it stands still
+
+    assert {vault.find(number) for number in (b"cn|1", b"cn|2", b"cn|3")} == {kept}
+    back = vault.separate(lost, merged_into=kept)  # what is kept of her is the newest
+    assert vault.find(b"cn|2") == vault.find(b"cn|3") == back != kept

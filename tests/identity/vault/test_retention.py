@@ -208,3 +208,30 @@ def test_a_cut_that_is_not_ours_breaks_the_chain(place: Place) -> None:
         verify_audit_file(place.path)
     with pytest.raises(AuditFileBroken):
         place.file.cut(NOW + 1)
+
+
+def test_an_audit_file_that_a_crash_left_empty_is_cut_of_nothing(place: Place) -> None:
+    place.path.touch()
+    place.file.cut(NOW)
+    assert place.path.read_bytes() == b""
+    place.opens(place.vault.seal(owner="realname", kind="person", data=b"anna"))
+    verify_audit_file(place.path)
+
+
+def test_the_record_says_what_was_destroyed(place: Place) -> None:
+    ref = place.vault.seal(owner="realname", kind="person", data=b"anna")
+    for _ in range(2):
+        place.opens(ref)
+    place.later(701)
+    place.clock.destroy(now=place.now)
+    (noted,) = [entry for entry in place.third.records if entry.action == "retention"]
+    assert noted.purpose == f"retention:before-{place.now - 700 * DAY_SECONDS}:count-2"
+
+
+def test_however_many_records_stay_the_others_go(place: Place) -> None:
+    for _ in range(3):
+        place.opens(place.vault.seal(owner="realname", kind="person", data=b"anna"))
+    store, kept = place.clock._store, place.third.records[0].id
+    many = {kept, *(f"r{number}" for number in range(40_000))}  # SQLite takes 32,766 parameters
+    store.delete_audit(NOW + 1, but=many)
+    assert place.database.ids() == {kept}
