@@ -7,7 +7,7 @@ import { anchorPatiently, isAnchored } from './anchoring'
 import { beginAuthorization, finishAuthorization, isAnswer } from './authorizing'
 import type { Card, HistoryEntry } from './cards'
 import type { Ask } from './guardians/codes'
-import { complete } from './guardians/desk'
+import { complete, type View } from './guardians/desk'
 import { Guardians } from './guardians/guardians.svelte'
 import type { Recovery } from './guardians/memory'
 import { linkOfPage, parseLink, type Link } from './links'
@@ -191,7 +191,7 @@ export class Wallet {
   }
 
   /** After the wait: end what the old phone held, and receive it anew with the approved key. */
-  async completeRecovery(recovery: Recovery, threshold: number): Promise<void> {
+  async completeRecovery(recovery: Recovery, { state, threshold }: View): Promise<void> {
     this.go({ name: 'working', what: 'receiving' })
     try {
       const cards: Card[] = []
@@ -205,7 +205,10 @@ export class Wallet {
       else this.go({ name: 'received', cards })
     } catch (error) {
       this.cards = await this.store.cards()
-      this.go({ name: 'problem', problem: asProblem(error) })
+      const problem = asProblem(error)
+      // Only then is it the day that is over, and not another call that completes it in this moment.
+      this.guardians.notReady = problem.detail === 'recovery-not-ready' && state === 'completed'
+      this.go({ name: 'problem', problem })
     }
   }
 

@@ -5,16 +5,15 @@ import { requestJson } from '../../shared/http'
 import { thumbprint } from '../../shared/keys'
 import type { Localized } from '../../shared/language.svelte'
 import { asProblem, Problem } from '../../shared/problem'
-import type { Registry } from '../../shared/registry'
 import type { Card } from '../cards'
 import { makeHolderKey } from '../holder_keys'
 import { wellKnown } from '../offers'
-import { agenciesOf, readOwnRecord } from '../own_record'
-import type { Store } from '../store'
+import { agenciesOf } from '../own_record'
 import type { Ask, GuardianLink, RecoveryCard } from './codes'
 import * as desk from './desk'
-import type { Arrangement, Guarded, Guardian, Recovery, UnderWay } from './memory'
-import { dueAfter, underWay } from './watching'
+import { findUnderWay, waysIn, type Host } from './looking'
+import type { Arrangement, Guarded, Guardian, Look, Recovery } from './memory'
+import { isBlind, nextLook } from './watching'
 
 const TICK_MS = 5000
 
@@ -25,15 +24,6 @@ export interface Notice {
   readonly recovery: string
   readonly since: number // unix seconds
   readonly endsAt: number | null // not known for an arrangement of another phone
-}
-
-/** What the wallet lends: its cards, and how it learns that one has ended. */
-export interface Host {
-  readonly store: Store
-  readonly registry: Registry
-  readonly now: () => number
-  readonly cards: readonly Card[]
-  readonly refreshStatus: (card: Card) => Promise<void>
 }
 
 /** What an agency calls itself. */
@@ -48,6 +38,8 @@ export class Guardians {
   guarded = $state.raw<readonly Guarded[]>([])
   recovery = $state.raw<Recovery | null>(null)
   notices = $state.raw<readonly Notice[]>([])
+  blind = $state.raw<readonly Arrangement[]>([]) // where looks failed, so that nothing is known
+  notReady = $state(false) // the agency refused to complete the recovery of this phone
   draft = $state.raw<readonly Guardian[]>([]) // chosen, not signed yet; survives a look elsewhere
   card = $state.raw<RecoveryCard | null>(null) // scanned, not begun yet
   ask = $state.raw<Ask | null>(null) // scanned, not approved yet
@@ -155,7 +147,7 @@ export class Guardians {
     }
     await this.host.store.guardians.keepArrangement(arrangement)
     this.draft = []
-    await this.note(arrangement, []) // a new arrangement stops the recoveries of the old one
+    await this.note(arrangement, { at: this.host.now(), found: [] }) // a new arrangement stops the recoveries of the old one
     await this.reload()
     return arrangement
   }
@@ -168,7 +160,7 @@ export class Guardians {
       if (asProblem(error).detail !== 'no-such-arrangement') throw error
     }
     await this.host.store.guardians.forgetArrangement(arrangement.agency)
-    await this.note(arrangement, [])
+    await this.note(arrangement, { at: this.host.now(), found: [] })
     await this.reload()
   }
 
@@ -180,7 +172,7 @@ export class Guardians {
 
   /** Stop a recovery; afterwards it can never complete. */
   async stop(notice: Notice): Promise<void> {
-    await desk.order(this.cardOf(notice.agency), 'stop', { recovery: notice.recovery }, this.host)
+    await this.orderStop(notice)
     const { guardians } = this.host.store
     const { found } = await guardians.lastLook(notice.agency)
     const left = found.filter(({ recovery }) => recovery !== notice.recovery)
@@ -203,6 +195,7 @@ export class Guardians {
 
   async giveUp(): Promise<void> {
     await this.host.store.guardians.forgetRecovery()
+    this.notReady = false
     await this.reload()
   }
 
@@ -227,38 +220,34 @@ export class Guardians {
     this.looking = true
     try {
       for (const arrangement of this.arrangements) {
-        const { at, found } = await this.host.store.guardians.lastLook(arrangement.agency)
-        const since = this.host.now() - at
-        if (since >= dueAfter(arrangement.waitSeconds, found) || since < 0) await this.lookAt(arrangement)
-        else this.show(arrangement, found) // also what another tab saw
+        const last = await this.host.store.guardians.lastLook(arrangement.agency)
+        const now = this.host.now()
+        const turnedBack = now < Math.max(last.at, last.failedAt ?? 0) // the phone's clock
+        if (now >= nextLook(last, arrangement.waitSeconds) || turnedBack) await this.lookAt(arrangement, last)
+        else this.show(arrangement, last) // also what another tab saw
       }
     } finally {
       this.looking = false
     }
   }
 
-  private async lookAt(arrangement: Arrangement): Promise<void> {
-    const card = this.usable.find(({ issuer }) => issuer === arrangement.agency)
-    if (!card) return
-    try {
-      const { lines } = await readOwnRecord(card, this.host.cards, this.host)
-      await this.note(arrangement, underWay(lines))
-    } catch (error) {
-      if (asProblem(error).code !== 'refused') return // no answer, or none that is proven: again soon
-      // A card that opens her record no longer may have ended.
-      await this.note(arrangement, [])
-      const hers = this.host.cards.filter(({ issuer }) => issuer === arrangement.agency)
-      for (const one of hers) await this.host.refreshStatus(one).catch(() => undefined)
-    }
+  private async lookAt(arrangement: Arrangement, last: Look): Promise<void> {
+    const { agency } = arrangement
+    if (!this.host.cards.some(({ issuer }) => issuer === agency)) return // nothing to look with
+    const found = await findUnderWay(agency, this.host)
+    const now = this.host.now()
+    if (found !== null) await this.note(arrangement, { at: now, found })
+    else await this.note(arrangement, { ...last, failures: (last.failures ?? 0) + 1, failedAt: now })
   }
 
-  private async note(arrangement: Arrangement, found: readonly UnderWay[]): Promise<void> {
-    await this.host.store.guardians.noteLook(arrangement.agency, { at: this.host.now(), found })
-    this.show(arrangement, found)
+  private async note(arrangement: Arrangement, look: Look): Promise<void> {
+    await this.host.store.guardians.noteLook(arrangement.agency, look)
+    this.show(arrangement, look)
   }
 
-  private show({ agency, agencyName, waitSeconds }: Arrangement, found: readonly UnderWay[]): void {
-    const fresh = found.map(({ recovery, since }): Notice => ({
+  private show(arrangement: Arrangement, look: Look): void {
+    const { agency, agencyName, waitSeconds } = arrangement
+    const fresh = look.found.map(({ recovery, since }): Notice => ({
       agency,
       agencyName,
       recovery,
@@ -266,6 +255,23 @@ export class Guardians {
       endsAt: waitSeconds > 0 ? since + waitSeconds : null,
     }))
     this.notices = [...this.notices.filter((notice) => notice.agency !== agency), ...fresh]
+    const others = this.blind.filter((one) => one.agency !== agency)
+    this.blind = isBlind(look) ? [...others, arrangement] : others
+  }
+
+  /** With the first card whose word the agency takes: one may be suspended, a copy superseded. */
+  private async orderStop({ agency, recovery }: Notice): Promise<void> {
+    let problem = new Problem('card-dead', agency)
+    for (const card of waysIn(this.host.cards.filter(({ issuer }) => issuer === agency))) {
+      try {
+        await desk.order(card, 'stop', { recovery }, this.host)
+        return
+      } catch (error) {
+        problem = asProblem(error)
+        if (problem.detail !== 'not-her-order') break
+      }
+    }
+    throw problem
   }
 
   private cardOf(agency: string): Card {

@@ -43,10 +43,12 @@ export interface Recovery {
   readonly begunAt: number
 }
 
-/** Which recoveries waited, when the record was last looked at. */
+/** Which recoveries waited, when the record was last read; and the looks that failed since then. */
 export interface Look {
   readonly at: number // unix seconds
   readonly found: readonly UnderWay[]
+  readonly failures?: number
+  readonly failedAt?: number // the last of them, unix seconds
 }
 
 export interface UnderWay {
