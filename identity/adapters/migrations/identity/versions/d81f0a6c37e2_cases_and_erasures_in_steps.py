@@ -6,7 +6,7 @@ from alembic import op
 import sqlalchemy as sa
 
 revision = "d81f0a6c37e2"
-down_revision = "c2a7d51e08bf"
+down_revision = "e1c84d7a2f60"
 branch_labels = None
 depends_on = None
 
