@@ -52,36 +52,43 @@ class Attesters:
 def attester_key(jws: UnverifiedJws, trusted: Attesters, *, typ: str, now: int) -> PublicKey:
     """The trusted key that `jws` has to verify under; the caller verifies.
 
-    One of the trusted keys, whatever the header carries; otherwise, with `x5c`, that of the leaf,
-    if the chain leads to a trusted root and is valid now.
+    One of the trusted keys, wherever a chain beside it leads; otherwise, with `x5c`, that of the
+    leaf, if the chain leads to a trusted root and is valid now. The leaf has the key that signed
+    in either case (RFC 7515 §4.1.6).
 
     Raises:
         AttesterNotTrusted: there is none.
         CertificateMalformed: something in the chain is no certificate.
     """
+    chain = _chain(jws.header["x5c"]) if "x5c" in jws.header else []
     for key in trusted.keys:
+        if chain and _leaf_key(chain[0]) != key:
+            continue
         try:
             verify_compact(jws, key=key, typ=typ)
         except Refusal:
             continue
         return key
-    if "x5c" in jws.header:
-        return _certified(jws.header["x5c"], trusted.roots, now=now)
+    if chain:
+        return _certified(chain, trusted.roots, now=now)
     raise AttesterNotTrusted("not signed by a provider that is trusted here")
 
 
-def _certified(header: object, roots: Sequence[bytes], *, now: int) -> PublicKey:
+def _chain(header: object) -> list[x509.Certificate]:
+    if not isinstance(header, list) or not 1 <= len(header) <= MAX_CHAIN:
+        raise AttesterNotTrusted("x5c is no list of certificates")
+    try:
+        return [read_certificate(b64decode(item, validate=True)) for item in header]
+    except (Base64Error, TypeError, ValueError) as error:
+        raise AttesterNotTrusted("x5c is not base64") from error
+
+
+def _certified(chain: list[x509.Certificate], roots: Sequence[bytes], *, now: int) -> PublicKey:
     """Key of the leaf of a chain that ends under one of `roots`.
 
     The library's own verifier is made for servers of the web: it wants a host name and knows no
     Ed25519. So these are the parts of RFC 5280 §6.1 that apply.
     """
-    if not isinstance(header, list) or not 1 <= len(header) <= MAX_CHAIN:
-        raise AttesterNotTrusted("x5c is no list of certificates")
-    try:
-        chain = [read_certificate(b64decode(item, validate=True)) for item in header]
-    except (Base64Error, TypeError, ValueError) as error:
-        raise AttesterNotTrusted("x5c is not base64") from error
     trusted = [read_certificate(root) for root in roots]
     if len(chain) > 1 and chain[-1] in trusted:
         chain.pop()  # some send the root too

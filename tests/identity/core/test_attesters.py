@@ -128,7 +128,12 @@ def test_a_chain_with_one_fault_makes_nobody_a_provider(changes: dict[str, Any])
         believed(**changes)
 
 
-def test_a_trusted_key_counts_whatever_chain_it_sends_along() -> None:
+def test_a_trusted_key_with_a_chain_of_another_key_does_not_count() -> None:
+    with pytest.raises(AttesterNotTrusted):
+        believed(("root",), keys=(PROVIDER.key,))
+
+
+def test_a_trusted_key_counts_wherever_its_chain_leads() -> None:
     assert believed(keys=(PROVIDER.key,), root={"days": (-9, -1)}) == PROVIDER.key
     with pytest.raises(AttesterNotTrusted):
         believed(keys=(key("other").key,), root={"days": (-9, -1)})
