@@ -43,6 +43,7 @@ class SqlAuthorizationStore:
                     with_identifiers=authorization.with_identifiers,
                     offer=authorization.offer,
                     dpop_thumbprint=authorization.dpop_thumbprint,
+                    attested=authorization.attested,
                     browser_digest=None,
                     stage=authorization.stage,
                     tries=0,
@@ -339,6 +340,20 @@ class SqlDeferredStore:
             )
         return decided == 1
 
+    def reopen(self, agency: str, offer: str) -> None:
+        """As `DeferredStore.reopen`."""
+        with transaction(self._engine) as db:
+            db.execute(
+                update(OfferRow)
+                .where(
+                    OfferRow.agency == agency,
+                    OfferRow.offer == offer,
+                    OfferRow.review == Review.READY,
+                    OfferRow.principal.is_(None),
+                )
+                .values(review=Review.WAITING)
+            )
+
     def delete_expired(self, *, now: int) -> None:
         """As `DeferredStore.delete_expired`."""
         with transaction(self._engine) as db:
@@ -359,6 +374,7 @@ def _authorization(row: AuthorizationRow) -> Authorization:
         with_identifiers=row.with_identifiers,
         offer=row.offer,
         dpop_thumbprint=row.dpop_thumbprint,
+        attested=row.attested,
         browser_digest=row.browser_digest,
         stage=Stage(row.stage),
         tries=row.tries,

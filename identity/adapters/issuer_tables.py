@@ -78,6 +78,7 @@ class AuthorizationRow(Base):
     with_identifiers: Mapped[bool]
     offer: Mapped[str | None] = mapped_column(_ID)
     dpop_thumbprint: Mapped[str | None] = mapped_column(_ID)
+    attested: Mapped[bool] = mapped_column(server_default=false())
     browser_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     stage: Mapped[str] = mapped_column(String(16))
     tries: Mapped[int]

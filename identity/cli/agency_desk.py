@@ -58,6 +58,12 @@ def decide(
     offer: Annotated[str, typer.Argument(help="As `cairn waiting` lists it")],
     decision: Annotated[str, typer.Argument(help="issue or deny")],
     claims: Annotated[Path | None, typer.Option(help="JSON: what the agency adds")] = None,
+    principal: Annotated[
+        str | None, typer.Option(help="Of a mandate: subject of whom the holder acts for")
+    ] = None,
+    durable: Annotated[
+        bool, typer.Option(help="Of a power of attorney: it outlasts her capacity")
+    ] = False,
     agency: Agency = "civil-registry",
     base: Base = "http://127.0.0.1:8000",
     data: Data = Path("data"),
@@ -66,6 +72,10 @@ def decide(
     body: JsonObject = {"decision": decision}
     if claims is not None:
         body["claims"] = parse_json_object(claims.read_bytes())
+    if principal is not None:
+        body["principal"] = principal
+    if durable:
+        body["durable"] = True
     _call("POST", base, agency, data, f"/deferred/{offer}", body)
     typer.echo(f"{offer}: {decision}")
 

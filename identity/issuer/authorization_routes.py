@@ -88,10 +88,12 @@ def build_authorization_router(
 
         def work() -> Response:
             form = read_form(request, body)
-            clients.check(
+            attested = clients.check(
                 agency, client_headers(request), client_id=form.get("client_id"), now=clock()
             )
-            made = desk.push(agency, form, dpop=proof_header(request), now=clock())
+            made = desk.push(
+                agency, form, dpop=proof_header(request), attested=attested, now=clock()
+            )
             return JSONResponse(made, 201, headers=with_nonce(request, nonce))
 
         return in_protocol_form(

@@ -57,9 +57,18 @@ class AuthorizationDesk:
         self._identification = identification
 
     def push(
-        self, slug: str, form: Mapping[str, str], *, dpop: str | None, now: datetime
+        self,
+        slug: str,
+        form: Mapping[str, str],
+        *,
+        dpop: str | None,
+        attested: bool = False,
+        now: datetime,
     ) -> JsonObject:
         """Keep a request (RFC 9126 §2.1); the answer names it.
+
+        Args:
+            attested: whether the wallet proved itself by an attestation of its provider.
 
         Raises:
             InvalidRequest, UnsupportedResponseType, InvalidTarget: as `parse_request`.
@@ -85,6 +94,7 @@ class AuthorizationDesk:
                 with_identifiers=request.authorization_details is not None,
                 offer=None if offer is None else offer.offer,
                 dpop_thumbprint=self._bound(slug, request, dpop, now=now),
+                attested=attested,
                 browser_digest=None,
                 stage=Stage.PUSHED,
                 tries=0,

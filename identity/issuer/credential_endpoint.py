@@ -34,6 +34,7 @@ from identity.core.issuance import (
     sign_copy,
 )
 from identity.core.key_proof import ProvenKey
+from identity.core.mandate import needs_principal
 from identity.core.offers import SecretMalformed, new_secret, secret_digest
 from identity.core.oid4vci_errors import (
     CredentialRequestDenied,
@@ -119,10 +120,11 @@ class CredentialDesk:
             holder.key.type is not KeyType.P256 for holder in proven.keys
         ):
             raise InvalidProof("an mdoc is bound to P-256 keys alone")
-        if token.offer.review is Review.DENIED:
+        review = self._review(slug, token)
+        if review is Review.DENIED:
             raise CredentialRequestDenied("the agency decided not to issue this credential")
         self._use_nonces(slug, proven.nonces, now=now)  # 2
-        if token.offer.review is Review.WAITING:
+        if review is Review.WAITING:
             return self._postpone(slug, token, form, proven)
         return self._deliver(slug, token, form, proven.keys, now=now)
 
@@ -148,9 +150,10 @@ class CredentialDesk:
         )
         if waiting is None:
             raise InvalidTransactionId("this token has no such transaction, or it was fetched")
-        if token.offer.review is Review.WAITING:
+        review = self._review(slug, token)
+        if review is Review.WAITING:
             return Postponed(transaction_id=identifier)
-        if token.offer.review is Review.DENIED:
+        if review is Review.DENIED:
             raise CredentialRequestDenied("the agency decided not to issue this credential")
         if not parts.deferred.take(digest):
             raise InvalidTransactionId("this token has no such transaction, or it was fetched")
@@ -160,6 +163,21 @@ class CredentialDesk:
         except Refusal:
             parts.deferred.put_back(digest)
             raise
+
+    def _review(self, slug: str, token: AccessToken) -> Review:
+        """What the agency decided.
+
+        A mandate that an older release let it grant without naming the principal waits again:
+        nothing but another decision can name her.
+        """
+        offer = token.offer
+        if offer.review is Review.READY and offer.mandate is None:
+            parts = self._parts
+            kind = parts.issued_type(parts.agency(slug), offer.credential_type)
+            if needs_principal(kind.claims):
+                parts.deferred.reopen(slug, offer.offer)
+                return Review.WAITING
+        return offer.review
 
     def _postpone(
         self, slug: str, token: AccessToken, form: Format, proven: ProvenKeys

@@ -31,6 +31,7 @@ class Authorization:
     with_identifiers: bool  # asked by authorization_details
     offer: str | None
     dpop_thumbprint: str | None
+    attested: bool  # an attested wallet pushed it; its code is for such a one alone
     browser_digest: bytes | None
     stage: Stage
     tries: int

@@ -105,6 +105,10 @@ class DeferredStore(Protocol):
         """From `WAITING` to `review`, once; claims of the agency and the mandate go with it."""
         ...
 
+    def reopen(self, agency: str, offer: str) -> None:
+        """From `READY` back to `WAITING`, if the decision named no principal."""
+        ...
+
     def delete_expired(self, *, now: int) -> None:
         """Delete transactions, requests and identification codes beyond use."""
         ...

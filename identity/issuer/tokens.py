@@ -15,6 +15,7 @@ from identity.core.offers import (
     tx_code_digest,
 )
 from identity.core.oid4vci_errors import (
+    InvalidClient,
     InvalidDpopProof,
     InvalidGrant,
     InvalidRequest,
@@ -52,13 +53,23 @@ class TokenDesk:
         self._dpop = dpop
 
     def redeem(
-        self, slug: str, form: Mapping[str, str], *, dpop: str | None, now: datetime
+        self,
+        slug: str,
+        form: Mapping[str, str],
+        *,
+        dpop: str | None,
+        attested: bool = False,
+        now: datetime,
     ) -> JsonObject:
         """Answer a token request (OpenID4VCI 1.0 §6.1); parameters we do not know are ignored.
+
+        Args:
+            attested: whether the wallet proved itself by an attestation of its provider.
 
         Raises:
             UnsupportedGrantType, InvalidRequest, InvalidGrant, InvalidDpopProof: RFC 6749 §5.2.
             InvalidAuthorizationDetails: they name what was not authorized.
+            InvalidClient: an attested wallet pushed the request, and this one is none.
             InvalidTarget: `resource` is another issuer (RFC 8707 §2).
             UseDpopNonce: RFC 9449 §8.
         """
@@ -69,7 +80,7 @@ class TokenDesk:
         if grant_type == PRE_AUTHORIZED:
             return self._redeem_pre_authorized(slug, form, dpop=dpop, now=now)
         if grant_type == AUTHORIZATION_CODE:
-            return self._redeem_code(slug, form, dpop=dpop, now=now)
+            return self._redeem_code(slug, form, dpop=dpop, attested=attested, now=now)
         raise UnsupportedGrantType("only authorization codes and pre-authorized codes are taken")
 
     def _redeem_pre_authorized(
@@ -107,7 +118,13 @@ class TokenDesk:
         return _token_answer(token, kept, details=details, seconds=seconds)
 
     def _redeem_code(
-        self, slug: str, form: Mapping[str, str], *, dpop: str | None, now: datetime
+        self,
+        slug: str,
+        form: Mapping[str, str],
+        *,
+        dpop: str | None,
+        attested: bool,
+        now: datetime,
     ) -> JsonObject:
         """Everything about the request is checked before the code is used up."""
         seconds, store = int(now.timestamp()), self._parts.authorizations
@@ -126,6 +143,8 @@ class TokenDesk:
             raise InvalidGrant("the authorization code was used before; its tokens are revoked")
         if form.get("client_id") != granted.client_id:
             raise InvalidGrant("the code belongs to another client_id")
+        if granted.attested and not attested:
+            raise InvalidClient("an attested wallet asked for this code")
         if form.get("redirect_uri") != granted.redirect_uri:
             raise InvalidGrant("redirect_uri is not the one of the authorization request")
         check_verifier(granted.code_challenge, form.get("code_verifier"))

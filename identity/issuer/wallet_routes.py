@@ -114,10 +114,12 @@ def build_wallet_router(
 
         def work() -> Response:
             form = read_form(request, body)
-            clients.check(
+            attested = clients.check(
                 agency, client_headers(request), client_id=form.get("client_id"), now=clock()
             )
-            made = tokens.redeem(agency, form, dpop=proof_header(request), now=clock())
+            made = tokens.redeem(
+                agency, form, dpop=proof_header(request), attested=attested, now=clock()
+            )
             headers = with_nonce(request, nonce_of(agency))
             return JSONResponse(made, headers={**headers, "Pragma": "no-cache"})
 

@@ -170,6 +170,18 @@ def test_where_it_is_offered_only_a_bad_one_is_refused_and_none_is_fine(tmp_path
     assert error_of(flow.push(_headers(bench, provider=OTHER)))["error"] == "invalid_client"
 
 
+def test_what_an_attested_wallet_asked_for_is_for_no_other(tmp_path: Path) -> None:
+    bench = _bench(tmp_path, required=False)
+    flow = CodeFlow(bench)
+    code = flow.code(_headers(bench))
+
+    stolen = flow.token(code)
+
+    assert (stolen.status_code, error_of(stolen)["error"]) == (400, "invalid_client")
+    assert flow.token(code, _headers(bench)).status_code == 200
+    assert flow.token(flow.code()).status_code == 200  # nobody said who asks
+
+
 @pytest.mark.parametrize("required", [True, False])
 def test_the_metadata_say_how_wallets_prove_themselves(tmp_path: Path, required: bool) -> None:
     bench = _bench(tmp_path, required=required)

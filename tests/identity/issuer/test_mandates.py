@@ -4,10 +4,13 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from identity.adapters.issuer_tables import OfferRow
 from identity.core.life_event import LifeEvent, LifeEventKind
 from identity.core.mandate import ENDED
-from tests.identity.issuer.test_deferred import _ask, _decide
+from identity.issuer.records import Review
+from tests.identity.issuer.test_deferred import _ask, _decide, _fetch
 from tests.identity.issuer.test_life_events import issued, resting, statuses
 from tests.identity.issuer.workbench import ALICE, BEARER, Workbench
 
@@ -158,6 +161,28 @@ def test_the_principal_may_be_named_with_the_decision(both: Workbench) -> None:
     happens(both, LifeEventKind.DECEASED, BOB)
     (mandate,) = both.parts.issuances.issuances_of("registrar", ALICE)
     assert mandate.reason == ENDED
+
+
+def test_a_decision_from_before_principals_is_taken_again(both: Workbench) -> None:
+    later = {name: POWER[name] for name in ("credential_type", "claims")}
+    first, second = both.offer(**later, deferred=True), both.offer(**later, deferred=True)
+    token = both.token(first)
+    postponed = _ask(both, token, [both.key()], "power-of-attorney-sd-jwt").json()
+    with both.engine.begin() as db:  # as a release did that asked for no principal
+        db.execute(update(OfferRow).values(review=Review.READY))
+
+    waiting = _fetch(both, token, postponed["transaction_id"])
+    asked = _ask(both, both.token(second), [both.key()], "power-of-attorney-sd-jwt")
+
+    assert (waiting.status_code, asked.status_code) == (202, 202)
+    url = f"{both.issuer}/deferred"
+    listed = both.http.get(url, headers=BEARER).json()["waiting"]
+    assert {item["offer"] for item in listed} == {first["offer"], second["offer"]}
+    body = {"decision": "issue", "principal": BOB}
+    for offer in (first, second):
+        answer = both.http.post(f"{url}/{offer['offer']}", headers=BEARER, json=body)
+        assert answer.status_code == 204
+    assert _fetch(both, token, postponed["transaction_id"]).status_code == 200
 
 
 def test_nobody_is_acted_for_who_is_not_known(both: Workbench) -> None:
