@@ -132,7 +132,9 @@ def test_an_attestation_that_does_not_do_is_refused_with_the_reason(
     assert reason in answer.json()["error_description"]
 
 
-def test_a_certificate_that_is_not_valid_now_counts_for_nothing(bench: Workbench) -> None:
+def test_a_certificate_that_is_not_valid_now_counts_for_nothing(tmp_path: Path) -> None:
+    demand = AttestationDemand(trusted_roots=(ROOT,), trusted_keys=())
+    bench = Workbench(tmp_path, options=AgencyOptions(attestations={"resident-identity": demand}))
     bench.clock.forward(days=900)
     holder = bench.key()
     header = {"x5c": [b64encode(LEAF).decode()]}
