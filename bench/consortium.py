@@ -49,9 +49,9 @@ from tests.registry.authors import Author, new_did
 
 NETWORK = "testnet"
 TYPE = "resident-identity"
-SUBMITTERS = 16
+SUBMITTERS = 64  # each waits until its transaction is final before it sends the next
 SECONDS = 30.0  # of transactions, at each number of validators
-PREPARED = 6_000
+PREPARED = 12_000
 BATCH_SECONDS = 1.0  # a root a second for each issuer
 ISSUERS = 2
 START_SECONDS = 120.0

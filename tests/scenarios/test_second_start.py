@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +14,9 @@ from registry.core.checkpoint import Head
 from tests.scenarios.installation import Held, Installation, person
 from tests.scenarios.showing import show
 
-START_SECONDS = 5.0
+TIMES_ITS_IMPORTS = 5  # what a second start may cost beside importing the program
 QUIET_SECONDS = 12.0  # a root of the records is published every ten
-ATTEMPTS = 3  # the machine may be busy with something else; the best of them counts
+ATTEMPTS = 3  # a busy machine counts what it did for others too; the best of them counts
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +45,27 @@ def test_sigterm_ends_in_order_and_everything_is_kept(lived_in: Held) -> None:
     assert here.enrol(person(0)) == here.enrol(person(0))
 
 
-def test_the_second_start_is_quick(lived_in: Held) -> None:
+def test_the_second_start_does_little_beside_importing_the_program(lived_in: Held) -> None:
     here = lived_in.installation
-    seconds = []
+    seen = []
     for _ in range(ATTEMPTS):
-        took = here.restart()
-        seconds.append((took, here.cpu_seconds()))
-        if min(seconds[-1]) < START_SECONDS:  # on an idle machine they are the same
+        floor = _cpu_seconds_of_imports()
+        here.restart()
+        seen.append((here.cpu_seconds(), floor))
+        if seen[-1][0] < TIMES_ITS_IMPORTS * floor:
             return
-    pytest.fail(f"starts took, and worked, {seconds} s")
+    pytest.fail(f"processor time of starts, and of the imports alone: {seen} s")
+
+
+def _cpu_seconds_of_imports() -> float:
+    before = os.times()
+    subprocess.run([sys.executable, "-c", "import identity.cli.up"], check=True)
+    after = os.times()
+    return (
+        after.children_user
+        + after.children_system
+        - (before.children_user + before.children_system)
+    )
 
 
 def test_a_second_process_on_the_same_ledger_refuses(
@@ -83,17 +97,28 @@ def _own_log(folder: Path) -> dict[str, str]:
     return {"CAIRN_SERVER__LOG_FILE": str(folder / "rival.log")}
 
 
-@pytest.fixture
-def copied(
-    lived_in: Held, make_installation: Callable[..., Installation], tmp_path: Path
-) -> Installation:
-    """The data of `lived_in` in another folder, not running. It may be damaged."""
+@pytest.fixture(scope="module")
+def snapshot(lived_in: Held, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of `lived_in`, copied while nothing ran."""
     here = lived_in.installation
     here.stop()
-    shutil.copytree(here.folder, tmp_path / "copy")
+    taken = tmp_path_factory.mktemp("snapshot") / "copy"
+    shutil.copytree(here.folder, taken)
     here.start()
+    return taken
+
+
+@pytest.fixture
+def copied(
+    lived_in: Held,
+    snapshot: Path,
+    make_installation: Callable[..., Installation],
+    tmp_path: Path,
+) -> Installation:
+    """The data of `lived_in` in another folder, not running. It may be damaged."""
+    shutil.copytree(snapshot, tmp_path / "copy")
     # Its URLs are those under which it was founded, and it listens elsewhere.
-    return make_installation(tmp_path / "copy", public_base=here.base)
+    return make_installation(tmp_path / "copy", public_base=lived_in.installation.base)
 
 
 def refused(installation: Installation, *names: str) -> str:

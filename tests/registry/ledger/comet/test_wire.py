@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,8 @@ class Engine:
         return found
 
     def close(self) -> None:
-        self.stream.close()
+        with suppress(OSError):  # what was still to be written, to somebody who went away
+            self.stream.close()
         self.socket.close()
 
 
