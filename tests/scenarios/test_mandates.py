@@ -11,7 +11,8 @@ from identity.demo.holder import HeldCopy
 from registry.core.encoding import JsonObject
 from tests.scenarios.installation import Held, Installation, Person, person
 
-WHO, OTHER, PRINCIPAL = 3, 4, 6
+# Nobody else's in the shared installation: one of them dies here, one loses her capacity.
+WHO, OTHER, PRINCIPAL, DYING, FAILING = 17, 18, 19, 20, 24
 
 
 @dataclass
@@ -159,7 +160,7 @@ def refused(here: Installation, held: dict[str, Held]) -> dict[str, str]:
 def test_a_mandate_ends_with_the_death_of_the_principal_and_nothing_else_does(
     shared: Installation,
 ) -> None:
-    who, principal = person(WHO), 7
+    who, principal = person(WHO), DYING
     held = {
         "power-of-attorney": given(shared, who, by=principal),
         "resident-identity": shared.issue(who),
@@ -182,7 +183,7 @@ def test_a_mandate_ends_with_the_death_of_the_principal_and_nothing_else_does(
 
 
 def test_only_a_durable_power_outlives_the_capacity_of_who_gave_it(shared: Installation) -> None:
-    who, principal = person(WHO), 8
+    who, principal = person(WHO), FAILING
     subject = shared.enrol(person(principal))
     identity = shared.issue(who)
     plain = {"power-of-attorney": given(shared, who, by=principal), "resident-identity": identity}
