@@ -1,6 +1,7 @@
 """Makes the application that one process serves: routers, pages, and what surrounds them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -12,6 +13,24 @@ from identity.publishing.page_routes import mount_pages
 from identity.publishing.schema_routes import build_router as build_schema_router
 from identity.web import install_edge
 from registry import problems
+from registry.routers import join_routers
+
+
+class Application(FastAPI):
+    """Its document also names the answers of whatever stands before each route."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Made when it is first asked for: this takes every route apart once more."""
+        if self.openapi_schema is None:
+            described = FastAPI(
+                title=self.title,
+                description=self.description,
+                version=self.version,
+                responses=problems.responses(413, 422, 429, 503),
+            )
+            described.include_router(APIRouter(routes=self.routes))
+            self.openapi_schema = described.openapi()
+        return self.openapi_schema
 
 
 def create_app(
@@ -24,14 +43,14 @@ def create_app(
         catalogue: credential types to publish.
         routers: of the services that this process serves.
     """
-    app = FastAPI(
+    app = Application(
         title="Cairn",
         description="Digital identity and credential registry on a permissioned chain.",
         version="1",
         docs_url=None,
         redoc_url=None,
-        responses=problems.responses(413, 422, 429, 503),  # of whatever stands before each route
         redirect_slashes=False,  # Starlette would redirect to whatever the Host header says
+        routes=join_routers(*routers, build_schema_router(catalogue)).routes,
     )
     problems.install(app, max_body_bytes=settings.server.max_body_bytes)
     # Browser wallets of any origin call us; access is by bearer keys and proofs, never by cookies.
@@ -48,9 +67,6 @@ def create_app(
         requests_per_minute=settings.server.requests_per_minute,
         https=settings.server.public_base_url.startswith("https:"),
     )
-    for router in routers:
-        app.include_router(router)
-    app.include_router(build_schema_router(catalogue))
     if "wallet" in settings.server.services:
         mount_pages(app)
     return app

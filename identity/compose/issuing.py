@@ -44,6 +44,7 @@ from registry import problems
 from registry.client import AsgiTransport, RegistryClient
 from registry.core.did_web import web_did
 from registry.core.refusals import Refusal
+from registry.routers import join_routers
 
 _log = logging.getLogger("identity.compose")
 
@@ -227,10 +228,8 @@ def _lives(
 
 def _own_documents(site: Site, *routers: APIRouter) -> LocalRead:
     """Our own documents, read without leaving the process."""
-    app = FastAPI()
+    app = FastAPI(routes=join_routers(*routers).routes)
     problems.install(app)
-    for router in routers:
-        app.include_router(router)
     own = AsgiTransport(app)
     site.closers.append(own.close)
     return OwnDocuments(own, public_base_url=site.settings.server.public_base_url)

@@ -31,6 +31,7 @@ from identity.issuer.worker import IssuerWorker
 from identity.realname.service import RealNames
 from identity.vault.ports import IdentityVault
 from registry.client import RegistryClient
+from registry.routers import join_routers
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,8 @@ def build_issuer(
         identification=identification,
     )
     own_records = OwnRecordDesk(parts, records, limit=MAX_ENTRIES)
-    router.include_router(build_record_router(own_records, clock=clock))
     return IssuerService(
-        router=router,
+        router=join_routers(router, build_record_router(own_records, clock=clock)),
         worker=IssuerWorker(parts, Sealer(parts), publisher),
         resting=RestingCredentials(parts, StatusDesk(parts, publisher), clock=clock),
         keeper=RecordKeeper(parts, records, looks),

@@ -132,18 +132,22 @@ def open_vault(
 def build_vault_app(settings: Settings, folder: DataFolder, parts: VaultParts) -> FastAPI:
     """What the vault's process serves on its socket, and nothing else."""
     digests = read_access_digests(folder.secrets)
-    app = FastAPI(title="Cairn vault", docs_url=None, redoc_url=None, openapi_url=None)
+    router = build_router(
+        vault=parts.vault,
+        looks=parts.looks,
+        access=DigestAccessKeys(digests),
+        officer_of=Officers(settings.vault.officers, digests),
+        opened_since=parts.opened_since,
+    )
+    app = FastAPI(
+        title="Cairn vault",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        routes=router.routes,
+    )
     problems.install(app, max_body_bytes=MAX_CALL_BYTES)
     install_edge(app, requests_per_minute=0, https=False)
-    app.include_router(
-        build_router(
-            vault=parts.vault,
-            looks=parts.looks,
-            access=DigestAccessKeys(digests),
-            officer_of=Officers(settings.vault.officers, digests),
-            opened_since=parts.opened_since,
-        )
-    )
     return app
 
 

@@ -31,6 +31,7 @@ from registry.client import RegistryClient
 from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.core.did_web import MAX_DOCUMENT_BYTES
 from registry.core.encoding import JsonObject
+from registry.routers import join_routers
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,7 @@ def build_verifier(
         random=random,
         trust=lambda: registry.trust,
     )
-    router = APIRouter()
-    router.include_router(build_router(service, access))
-    router.include_router(build_rendezvous_router(waits))
+    router = join_routers(build_router(service, access), build_rendezvous_router(waits))
 
     def purge() -> None:
         requests.purge(now=int(clock().timestamp()))

@@ -40,6 +40,7 @@ from identity.issuer.wire import (
 from registry.core.encoding import base64url_encode
 from registry.core.refusals import Refusal, Unavailable
 from registry.problems import responses
+from registry.routers import join_routers
 
 COOKIE = "cairn-authorize"
 AWAY_COOKIE = "cairn-authorize-away"  # agency and request, while the browser is elsewhere
@@ -223,10 +224,7 @@ def build_authorization_router(
         text = render_gone(parts.agency(agency), language=language)
         return HTMLResponse(text, 400, headers=page_headers(None))
 
-    both = APIRouter()
-    both.include_router(router)
-    both.include_router(returning)
-    return both
+    return join_routers(router, returning)
 
 
 def _back(answer: Answer, found: Authorization) -> Response:

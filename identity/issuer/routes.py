@@ -27,6 +27,7 @@ from identity.issuer.tokens import TokenDesk
 from identity.issuer.vc_api import VcApiDesk, VcApiProfile
 from identity.issuer.wallet_routes import build_wallet_router
 from identity.issuer.wire import Clock
+from registry.routers import join_routers
 
 # What a browser wallet of another origin sends and reads (openid4vc.md §1, "CORS").
 CORS_ALLOW_HEADERS = (
@@ -55,10 +56,9 @@ def build_router(
         profiles: how VC API instances sign; an agency without one signs its own types.
         identification: how citizens identify themselves, by agency; by a code of it otherwise.
     """
-    router = APIRouter()
     offers, dpop, codes = OfferDesk(parts), DpopDesk(parts), CodeIdentification(parts)
     clients = ClientDesk(parts)
-    router.include_router(
+    return join_routers(
         build_wallet_router(
             parts=parts,
             offers=offers,
@@ -67,9 +67,7 @@ def build_router(
             dpop=dpop,
             clients=clients,
             clock=clock,
-        )
-    )
-    router.include_router(
+        ),
         build_authorization_router(
             parts=parts,
             desk=AuthorizationDesk(
@@ -78,9 +76,7 @@ def build_router(
             dpop=dpop,
             clients=clients,
             clock=clock,
-        )
-    )
-    router.include_router(
+        ),
         build_agency_router(
             offers=offers,
             codes=codes,
@@ -90,9 +86,8 @@ def build_router(
             vc_api=VcApiDesk(parts, publisher, profiles=profiles),
             access=access,
             clock=clock,
-        )
+        ),
+        build_public_router(
+            parts=parts, publisher=publisher, receipts=Receipts(parts), clock=clock
+        ),
     )
-    router.include_router(
-        build_public_router(parts=parts, publisher=publisher, receipts=Receipts(parts), clock=clock)
-    )
-    return router

@@ -35,6 +35,7 @@ from identity.vault.ports import IdentityVault
 from identity.vault.records import AuditRecord
 from registry.core.encoding import base64url_decode, base64url_encode
 from registry.problems import responses
+from registry.routers import join_routers
 
 SERVICE_SCOPE = "vault:service"
 _Bearer = Annotated[str | None, Header(alias="Authorization", max_length=512)]
@@ -66,7 +67,7 @@ def build_router(
         return officer_of(_bearer(authorization))
 
     router = APIRouter(prefix="/vault", tags=["vault"])
-    calls = APIRouter(dependencies=[Depends(service)])
+    calls = APIRouter(prefix="/vault", tags=["vault"], dependencies=[Depends(service)])
     refused = responses(400, 403, 404, 409, 503)
 
     @calls.post("/seal", responses=refused)
@@ -159,8 +160,7 @@ def build_router(
         response.headers["Cache-Control"] = "no-store"
         return DataAnswer(data=base64url_encode(looks.look(look, officer=who)))
 
-    router.include_router(calls)
-    return router
+    return join_routers(router, calls)
 
 
 def _bearer(authorization: str | None) -> str | None:

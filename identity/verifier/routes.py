@@ -23,6 +23,7 @@ from identity.verifier.wallet_routes import NO_STORE, RequestId, Slug, build_wal
 from registry.core.encoding import MAX_JSON_BYTES, JsonObject, parse_json_object
 from registry.core.refusals import Malformed, Refusal, Unavailable
 from registry.problems import responses, status_of
+from registry.routers import join_routers
 
 # What a page or wallet of another origin sends; its own answers need nothing exposed.
 CORS_ALLOW_HEADERS = ("Authorization", "Content-Type", "Accept")
@@ -56,11 +57,11 @@ Body = Annotated[bytes, Depends(read_body)]
 
 def build_router(service: VerifierService, access: AccessKeys) -> APIRouter:
     """Everything below `/verifiers/{party}`."""
-    router = APIRouter()
-    router.include_router(build_wallet_router(service))
-    router.include_router(_asking_router(service, access))
-    router.include_router(_vc_api_router(service, access))
-    return router
+    return join_routers(
+        build_wallet_router(service),
+        _asking_router(service, access),
+        _vc_api_router(service, access),
+    )
 
 
 def bearer(authorization: str | None) -> str | None:

@@ -12,6 +12,7 @@ from registry.api.resolution_routes import build_resolution_router
 from registry.api.routes import build_router
 from registry.core.any_trust_anchor import AnyTrustAnchor
 from registry.ledger.port import Ledger
+from registry.routers import join_routers
 from registry.witness.cosigned import CosignedHeads
 
 
@@ -25,18 +26,21 @@ def create_app(
     new_dids: SubmissionLimit | None = None,
 ) -> FastAPI:
     """Registry, DID resolution and a page that describes both."""
+    router = join_routers(
+        build_engine_rpc_router(engine_rpc),
+        build_router(
+            ledger, trust, new_dids=new_dids, cosigned=cosigned, light_blocks=light_blocks
+        ),
+        build_resolution_router(ledger),
+    )
     app = FastAPI(
         title="Cairn registry",
         description="Records of the consortium's ledger with their proofs. No personal data.",
         version="1",
         docs_url=None,
         redoc_url=None,
+        routes=router.routes,
     )
     problems.install(app)
-    app.include_router(build_engine_rpc_router(engine_rpc))
-    app.include_router(
-        build_router(ledger, trust, new_dids=new_dids, cosigned=cosigned, light_blocks=light_blocks)
-    )
-    app.include_router(build_resolution_router(ledger))
     install_docs(app)
     return app

@@ -52,8 +52,8 @@ class NoSuchRecord(NotFound):
 
 
 def build_governance_router(ledger: Ledger) -> APIRouter:
-    """The routes; to be included below `/registry`."""
-    router = APIRouter(tags=["governance"])
+    """Routes below `/registry` for what the consortium decides."""
+    router = APIRouter(prefix="/registry", tags=["governance"])
     documented = responses(400, 404, 422, 503)
 
     def read(key: str, *, proof: bool, height: int | None) -> RecordAnswer:

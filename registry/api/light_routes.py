@@ -28,7 +28,7 @@ def build_light_router(light_blocks: LightBlocks | None) -> APIRouter:
     Args:
         light_blocks: of the consortium's engine; None on any other, where each answer is a 404.
     """
-    router = APIRouter(prefix="/light-blocks", tags=["log"])
+    router = APIRouter(prefix="/registry/light-blocks", tags=["log"])
     documented = {
         200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
         **responses(404, 422, 503),

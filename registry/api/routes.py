@@ -40,6 +40,7 @@ from registry.core.refusals import NotFound
 from registry.core.sparse_map import MAX_KEY_BYTES
 from registry.ledger.port import MAX_ENTRIES, Ledger
 from registry.problems import responses
+from registry.routers import join_routers
 from registry.witness.cosigned import CosignedHeads, NotWitnessed
 
 MAX_ANSWER_BYTES = 1 << 20  # of log entries in one answer; at least one is always sent
@@ -93,8 +94,6 @@ def build_router(
     _add_records(router, ledger)
     _add_log(router, ledger)
     _add_transactions(router, ledger, new_dids)
-    router.include_router(build_governance_router(ledger))
-    router.include_router(build_light_router(light_blocks))
 
     @router.get(
         "/head",
@@ -137,7 +136,7 @@ def build_router(
         health = ledger.health()
         return HealthAnswer(writable=health.writable, height=health.height, size=health.size)
 
-    return router
+    return join_routers(router, build_governance_router(ledger), build_light_router(light_blocks))
 
 
 def _add_records(router: APIRouter, ledger: Ledger) -> None:

@@ -83,7 +83,7 @@ def create_app(witness: Witness) -> FastAPI:
         version="1",
         docs_url=None,
         redoc_url=None,
+        routes=build_router(witness).routes,
     )
     problems.install(app, max_body_bytes=MAX_REQUEST_BYTES)
-    app.include_router(build_router(witness))
     return app

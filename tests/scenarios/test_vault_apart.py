@@ -340,7 +340,7 @@ def test_a_vault_that_lost_rows_starts_after_two_officers_said_so(process: Vault
 
 def test_the_log_of_the_vault_tells_calls_and_no_content(process: VaultProcess) -> None:
     log = Path(process.folder / "vault.log").read_text("utf-8")
-    assert '"route": "/seal-once"' in log
+    assert '"route": "/vault/seal-once"' in log
     assert '"status": 500' not in log
     process.stop()
     scan = CanaryScan(["sealed thing", "lin|1991", "sinks|both", "lost|1"])
