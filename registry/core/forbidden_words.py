@@ -1,12 +1,13 @@
 """What no credential may say about a person, as a table of the words that would name it.
 
 A tripwire and not a judge: a schema is public and immutable, its author is accountable for it, and
-this table stops what names itself. Words are English and Chinese. `*` stands for any ending; a
-space separates words that follow each other.
+this table stops what names itself. Words are English and Chinese. `*`, at the end, stands for any
+ending; a space separates words that follow each other.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     "genetic data": (
@@ -176,16 +177,15 @@ def forbidden_category(text: str, *, is_name: bool) -> str | None:
         folded = allowed.sub(" ", folded)
     words = re.findall("[a-z]+", folded)
     han = "".join(_HAN.findall(folded))
+    line = f" {' '.join(words)} "
     run_together = "".join(words) if is_name else ""
-    for category, entries in _ENTRIES.items():
-        for entry, pattern, letters in entries:
-            if pattern is None:
-                if entry in han:
-                    return category
-            elif _follows(words, pattern) or (
-                len(letters) >= _RUN_TOGETHER and letters in run_together
-            ):
-                return category
+    for category, marks in _MARKS.items():
+        if (
+            any(mark in line for mark in marks.words)
+            or any(mark in run_together for mark in marks.letters)
+            or any(mark in han for mark in marks.han)
+        ):
+            return category
     return None
 
 
@@ -194,23 +194,25 @@ def mixes_scripts(text: str) -> bool:
     return _MIXED_SCRIPT.search(text) is not None
 
 
-def _follows(words: Sequence[str], pattern: Sequence[tuple[str, bool]]) -> bool:
-    return any(
-        all(
-            word.startswith(stem) if open_ended else word == stem
-            for word, (stem, open_ended) in zip(words[start:], pattern, strict=False)
-        )
-        for start in range(len(words) - len(pattern) + 1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Marks:
+    """What to look for, each as a plain text: every name of every schema is held to all of them."""
+
+    words: tuple[str, ...]  # in words between single spaces, with one at either end
+    letters: tuple[str, ...]  # in words that run together
+    han: tuple[str, ...]  # in Chinese characters
+
+
+def _marks(entries: Sequence[str]) -> _Marks:
+    latin = [entry for entry in entries if not _HAN.match(entry)]
+    if any("*" in entry[:-1] for entry in latin):
+        raise ValueError("a star stands at the end of an entry only")
+    letters = [entry.removesuffix("*").replace(" ", "") for entry in latin]
+    return _Marks(
+        words=tuple(f" {entry[:-1]}" if entry.endswith("*") else f" {entry} " for entry in latin),
+        letters=tuple(item for item in letters if len(item) >= _RUN_TOGETHER),
+        han=tuple(entry for entry in entries if _HAN.match(entry)),
     )
 
 
-def _entry(entry: str) -> tuple[str, list[tuple[str, bool]] | None, str]:
-    if _HAN.match(entry):
-        return entry, None, ""
-    pattern = [(word.removesuffix("*"), word.endswith("*")) for word in entry.split(" ")]
-    return entry, pattern, "".join(stem for stem, _ in pattern)
-
-
-_ENTRIES = {
-    category: tuple(_entry(entry) for entry in entries) for category, entries in FORBIDDEN.items()
-}
+_MARKS = {category: _marks(entries) for category, entries in FORBIDDEN.items()}
