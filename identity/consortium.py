@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from identity.adapters.key_files import KeyFile
+from identity.adapters.passphrases import Passphrase
 from identity.adapters.secret_files import read_passphrase
 from identity.config import Environment, KeySettings
 from identity.core.signing import NamedSigner
@@ -88,7 +89,7 @@ def make_ports(count: int) -> list[int]:
 
 
 def governance_key_maker(
-    passphrase: str, random: Callable[[int], bytes]
+    passphrase: Passphrase, random: Callable[[int], bytes]
 ) -> Callable[[str, MemberFolder], tuple[PublicKey, Sign]]:
     """Makes the key file of each member of a local network."""
 
@@ -104,12 +105,14 @@ def governance_key_maker(
     return make
 
 
-def local_passphrase(network: LocalNetwork, random: Callable[[int], bytes]) -> str:
+def local_passphrase(network: LocalNetwork, random: Callable[[int], bytes]) -> Passphrase:
     """What opens the key files of a local network; made at its founding."""
     folder = network.root / "secrets"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return read_passphrase(
-        KeySettings(), environment=Environment.DEMONSTRATION, folder=folder, random=random
+    return Passphrase(
+        read_passphrase(
+            KeySettings(), environment=Environment.DEMONSTRATION, folder=folder, random=random
+        )
     )
 
 

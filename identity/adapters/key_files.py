@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argon2.exceptions import HashingError
-from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from identity.adapters.passphrases import Passphrase
 from registry.core.encoding import (
     base64url_decode,
     base64url_encode,
@@ -29,9 +29,7 @@ from registry.core.encoding import (
 from registry.core.keys import KeyType, PublicKey, public_key
 from registry.core.refusals import Conflict, Malformed, NotPermitted
 
-MIN_PASSPHRASE_CHARS = 16  # guessing one costs an attacker an Argon2id run of 64 MiB each
 _KIND = "cairn-key-file/1"
-_MEMORY_KIB, _PASSES, _LANES = 64 * 1024, 3, 4
 # Orders of the groups (SEC 2 §2.4.2, §2.5.1, §2.6.1).
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _P384_ORDER = int(
@@ -52,10 +50,6 @@ class KeyFileReadable(NotPermitted):
 
 class KeyFileNotOpened(NotPermitted):
     """The passphrase is wrong, or the key file was altered."""
-
-
-class WeakPassphrase(NotPermitted):
-    """The passphrase is too short to protect keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +158,7 @@ class KeyFile:
         cls,
         path: Path,
         *,
-        passphrase: str,
+        passphrase: str | Passphrase,
         wanted: Mapping[str, KeyType],
         random: Callable[[int], bytes],
     ) -> "KeyFile":
@@ -172,7 +166,7 @@ class KeyFile:
 
         Args:
             path: must not exist.
-            passphrase: at least `MIN_PASSPHRASE_CHARS` characters.
+            passphrase: at least `passphrases.MIN_PASSPHRASE_CHARS` characters.
             wanted: key types by name.
             random: source of random bytes.
 
@@ -187,8 +181,9 @@ class KeyFile:
                 for name, (kind, seed) in seeds.items()
             }
         )
-        salt, nonce = random(16), random(12)
-        box = AESGCM(stretch(passphrase, salt)).encrypt(nonce, inner, _KIND.encode())
+        opener = Passphrase.of(passphrase)
+        salt, nonce = opener.salt(random), random(12)
+        box = AESGCM(opener.key(salt)).encrypt(nonce, inner, _KIND.encode())
         text = canonical_json(
             {
                 "type": _KIND,
@@ -201,7 +196,9 @@ class KeyFile:
         return cls({name: key_from_seed(kind, seed) for name, (kind, seed) in seeds.items()})
 
     @classmethod
-    def open(cls, path: Path, *, passphrase: str, wanted: Mapping[str, KeyType]) -> "KeyFile":
+    def open(
+        cls, path: Path, *, passphrase: str | Passphrase, wanted: Mapping[str, KeyType]
+    ) -> "KeyFile":
         """Open the file at `path` and take the wanted keys from it.
 
         Raises:
@@ -217,7 +214,7 @@ class KeyFile:
                 base64url_decode(outer.get(part, "")) for part in ("salt", "nonce", "box")
             )
             inner = parse_json_object(
-                AESGCM(stretch(passphrase, salt)).decrypt(nonce, box, _KIND.encode())
+                AESGCM(Passphrase.of(passphrase).key(salt)).decrypt(nonce, box, _KIND.encode())
             )
             keys = {}
             for name, kind in wanted.items():
@@ -234,7 +231,7 @@ class KeyFile:
         cls,
         path: Path,
         *,
-        passphrase: str,
+        passphrase: str | Passphrase,
         wanted: Mapping[str, KeyType],
         random: Callable[[int], bytes],
     ) -> "KeyFile":
@@ -279,16 +276,3 @@ def refuse_readable(path: Path) -> None:
     """
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise KeyFileReadable(f"{path.name} can be read by others: chmod 600 it")
-
-
-def stretch(passphrase: str, salt: bytes) -> bytes:
-    """The key of 32 bytes that a passphrase makes (Argon2id).
-
-    Raises:
-        WeakPassphrase: it is too short.
-    """
-    if len(passphrase) < MIN_PASSPHRASE_CHARS:
-        raise WeakPassphrase(f"the passphrase has fewer than {MIN_PASSPHRASE_CHARS} characters")
-    return hash_secret_raw(
-        passphrase.encode("utf-8"), salt, _PASSES, _MEMORY_KIB, _LANES, 32, Type.ID
-    )

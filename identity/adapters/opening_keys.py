@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from identity.adapters.key_files import (
     KeyFileNotOpened,
     refuse_readable,
-    stretch,
     write_private_file,
 )
+from identity.adapters.passphrases import Passphrase
 from identity.core.opening.sealed_identity import KEY_BYTES
 from registry.core.encoding import (
     base64url_decode,
@@ -29,22 +29,25 @@ _KIND = "cairn-opening-key/1"
 _MAX_BYTES = 1 << 12
 
 
-def create_opening_key(path: Path, *, passphrase: str, random: Callable[[int], bytes]) -> bytes:
+def create_opening_key(
+    path: Path, *, passphrase: str | Passphrase, random: Callable[[int], bytes]
+) -> bytes:
     """Make a key and write it to `path`, durably, mode 0600; its 32 private bytes.
 
     Raises:
         Conflict: the file is already there.
         WeakPassphrase: the passphrase is too short.
     """
-    private, salt, nonce = random(KEY_BYTES), random(16), random(12)
-    box = AESGCM(stretch(passphrase, salt)).encrypt(nonce, private, _KIND.encode())
+    opener = Passphrase.of(passphrase)
+    private, salt, nonce = random(KEY_BYTES), opener.salt(random), random(12)
+    box = AESGCM(opener.key(salt)).encrypt(nonce, private, _KIND.encode())
     parts = {"salt": salt, "nonce": nonce, "box": box}
     text = {"type": _KIND, **{name: base64url_encode(value) for name, value in parts.items()}}
     write_private_file(path, canonical_json(text) + b"\n")
     return private
 
 
-def open_opening_key(path: Path, *, passphrase: str) -> bytes:
+def open_opening_key(path: Path, *, passphrase: str | Passphrase) -> bytes:
     """The 32 private bytes in the file at `path`.
 
     Raises:
@@ -59,7 +62,7 @@ def open_opening_key(path: Path, *, passphrase: str) -> bytes:
         if outer.get("type") != _KIND:
             raise Malformed("not an opening key")
         salt, nonce, box = (base64url_decode(outer.get(n, "")) for n in ("salt", "nonce", "box"))
-        private = AESGCM(stretch(passphrase, salt)).decrypt(nonce, box, _KIND.encode())
+        private = AESGCM(Passphrase.of(passphrase).key(salt)).decrypt(nonce, box, _KIND.encode())
     except (InvalidTag, HashingError, Malformed, ValueError) as error:
         raise KeyFileNotOpened(f"cannot open key file {path.name}") from error
     if len(private) != KEY_BYTES:

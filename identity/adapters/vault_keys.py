@@ -16,17 +16,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from identity.adapters.key_files import (
-    MIN_PASSPHRASE_CHARS,
     KeyFileNotOpened,
-    WeakPassphrase,
     refuse_readable,
     write_private_file,
 )
+from identity.adapters.passphrases import Passphrase
 from identity.vault.ports import KeysUnavailable, VaultRowNotOpened
 from identity.vault.records import BlindIndex, WrappedKey
 from registry.core.encoding import (
@@ -39,7 +37,6 @@ from registry.core.refusals import Conflict, Malformed, NotPermitted
 
 MAX_FILE_BYTES = 1 << 16  # some hundred rotations
 _KIND = "cairn-vault-keys/2"
-_MEMORY_KIB, _PASSES, _LANES = 64 * 1024, 3, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +61,16 @@ class FileVaultKeys:
     """Keeps the promises of `VaultKeyring` with keys in memory, read from a file at the start."""
 
     def __init__(
-        self, keyring: _Keyring, *, path: Path, passphrase: str, random: Callable[[int], bytes]
+        self,
+        keyring: _Keyring,
+        *,
+        path: Path,
+        passphrase: str | Passphrase,
+        random: Callable[[int], bytes],
     ) -> None:
         self._keyring = keyring
         self._path = path
-        self._passphrase = passphrase  # a rotation writes the file anew
+        self._passphrase = Passphrase.of(passphrase)  # a rotation writes the file anew
         self._random = random
 
     def __repr__(self) -> str:
@@ -76,7 +78,7 @@ class FileVaultKeys:
 
     @classmethod
     def create(
-        cls, path: Path, *, passphrase: str, random: Callable[[int], bytes]
+        cls, path: Path, *, passphrase: str | Passphrase, random: Callable[[int], bytes]
     ) -> "FileVaultKeys":
         """Make new keys and write them to `path`, durably, mode 0600.
 
@@ -88,12 +90,13 @@ class FileVaultKeys:
         keyring = _Keyring(
             wrapping={kek_id: random(32)}, current=kek_id, index={index_id: random(32)}
         )
-        write_private_file(path, _boxed(keyring, passphrase, random))
-        return cls(keyring, path=path, passphrase=passphrase, random=random)
+        opener = Passphrase.of(passphrase)
+        write_private_file(path, _boxed(keyring, opener, random))
+        return cls(keyring, path=path, passphrase=opener, random=random)
 
     @classmethod
     def open(
-        cls, path: Path, *, passphrase: str, random: Callable[[int], bytes]
+        cls, path: Path, *, passphrase: str | Passphrase, random: Callable[[int], bytes]
     ) -> "FileVaultKeys":
         """Open the file at `path`.
 
@@ -101,11 +104,12 @@ class FileVaultKeys:
             KeyFileReadable: others may read it.
             KeyFileNotOpened: wrong passphrase, or the file is missing, altered or of another kind.
         """
-        return cls(_read(path, passphrase), path=path, passphrase=passphrase, random=random)
+        opener = Passphrase.of(passphrase)
+        return cls(_read(path, opener), path=path, passphrase=opener, random=random)
 
     @classmethod
     def open_or_create(
-        cls, path: Path, *, passphrase: str, random: Callable[[int], bytes]
+        cls, path: Path, *, passphrase: str | Passphrase, random: Callable[[int], bytes]
     ) -> "FileVaultKeys":
         """Open the file, or make it where there is none; errors as for both."""
         if not path.exists():
@@ -209,7 +213,7 @@ class FileVaultKeys:
         )
 
 
-def _read(path: Path, passphrase: str) -> _Keyring:
+def _read(path: Path, passphrase: Passphrase) -> _Keyring:
     try:
         refuse_readable(path)
         outer = parse_json_object(path.read_bytes(), max_bytes=MAX_FILE_BYTES)
@@ -220,7 +224,7 @@ def _read(path: Path, passphrase: str) -> _Keyring:
         )
         if (len(salt), len(nonce)) != (16, 12):
             raise Malformed("vault key file has another salt or nonce")
-        opened = AESGCM(_stretch(passphrase, salt)).decrypt(nonce, box, _KIND.encode())
+        opened = AESGCM(passphrase.key(salt)).decrypt(nonce, box, _KIND.encode())
         inner = parse_json_object(opened)
         keyring = _Keyring(
             wrapping={name: base64url_decode(key) for name, key in inner["wrapping"].items()},
@@ -239,9 +243,9 @@ def _read(path: Path, passphrase: str) -> _Keyring:
     return keyring
 
 
-def _boxed(keyring: _Keyring, passphrase: str, random: Callable[[int], bytes]) -> bytes:
-    salt, nonce = random(16), random(12)
-    box = AESGCM(_stretch(passphrase, salt)).encrypt(nonce, keyring.encoded(), _KIND.encode())
+def _boxed(keyring: _Keyring, passphrase: Passphrase, random: Callable[[int], bytes]) -> bytes:
+    salt, nonce = passphrase.salt(random), random(12)
+    box = AESGCM(passphrase.key(salt)).encrypt(nonce, keyring.encoded(), _KIND.encode())
     outer = {
         "type": _KIND,
         "salt": base64url_encode(salt),
@@ -249,14 +253,6 @@ def _boxed(keyring: _Keyring, passphrase: str, random: Callable[[int], bytes]) -
         "box": base64url_encode(box),
     }
     return canonical_json(outer) + b"\n"
-
-
-def _stretch(passphrase: str, salt: bytes) -> bytes:
-    if len(passphrase) < MIN_PASSPHRASE_CHARS:
-        raise WeakPassphrase(f"the passphrase has fewer than {MIN_PASSPHRASE_CHARS} characters")
-    return hash_secret_raw(
-        passphrase.encode("utf-8"), salt, _PASSES, _MEMORY_KIB, _LANES, 32, Type.ID
-    )
 
 
 def _new_id(prefix: str, random: Callable[[int], bytes]) -> str:

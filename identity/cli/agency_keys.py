@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from identity.adapters.passphrases import Passphrase
 from identity.adapters.secret_files import read_passphrase
 from identity.cli.remote_registry import DEFAULT_BASE, Base, remote_registry
 from identity.config import load_settings
@@ -94,7 +95,7 @@ def _open(
         folder=folder.secrets,
         random=secrets.token_bytes,
     )
-    ring = KeyRing(folder, passphrase, secrets.token_bytes)
+    ring = KeyRing(folder, Passphrase(passphrase), secrets.token_bytes)
     if not ring.holds(f"issuer-{agency}"):
         raise NoAgencyKeys(f"no keys of issuer:{agency} in {data}")
     did = founded_did(ring, f"issuer:{agency}")

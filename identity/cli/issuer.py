@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from identity.adapters.passphrases import Passphrase
 from identity.adapters.secret_files import read_passphrase
 from identity.cli.agency_keys import rotate_key, withdraw_keys
 from identity.cli.remote_registry import (
@@ -226,7 +227,7 @@ def signer_of_root(config: Path | None, folder: DataFolder) -> NamedSigner:
         folder=folder.secrets,
         random=secrets.token_bytes,
     )
-    ring = KeyRing(folder, passphrase, secrets.token_bytes)
+    ring = KeyRing(folder, Passphrase(passphrase), secrets.token_bytes)
     genesis = read_document(folder.genesis)
     if genesis is None or not ring.holds("root"):
         raise NoRootKey("this data folder holds no root member's key; use --author and --keys")

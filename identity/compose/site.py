@@ -8,6 +8,7 @@ from datetime import datetime
 from fastapi import APIRouter, FastAPI
 
 from identity.adapters.bounded_fetch import AllowedPlace
+from identity.adapters.passphrases import Passphrase
 from identity.adapters.schema_files import (
     load_catalogue,
     load_context_store,
@@ -60,7 +61,7 @@ class Site:
     folder: DataFolder
     random: Callable[[int], bytes]
     clock: Callable[[], datetime]
-    passphrase: str
+    passphrase: Passphrase
     ring: KeyRing
     instances: tuple[Instance, ...]
     catalogue: Catalogue
@@ -82,11 +83,13 @@ class Site:
         """The folder and its keys, the schemas and their contexts; nothing to close yet."""
         folder = DataFolder(settings.server.data_dir)
         folder.make()
-        passphrase = read_passphrase(
-            settings.keys,
-            environment=settings.server.environment,
-            folder=folder.secrets,
-            random=random,
+        passphrase = Passphrase(
+            read_passphrase(
+                settings.keys,
+                environment=settings.server.environment,
+                folder=folder.secrets,
+                random=random,
+            )
         )
         catalogue = load_catalogue(settings.schema_base)
         return cls(

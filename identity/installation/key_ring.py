@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from identity.adapters.key_files import KeyFile
+from identity.adapters.passphrases import Passphrase
 from identity.installation.folder import DataFolder
 from registry.core.keys import KeyType
 
@@ -13,9 +14,9 @@ class KeyRing:
     """Opens key files; new ones are made on the first start."""
 
     folder: DataFolder
-    passphrase: str
+    passphrase: Passphrase
     random: Callable[[int], bytes]
-    _opened: dict[str, KeyFile] = field(default_factory=dict)  # stretching takes 0.1 s a file
+    _opened: dict[str, KeyFile] = field(default_factory=dict)
 
     def holds(self, name: str) -> bool:
         """Whether there is a key file called `name`."""

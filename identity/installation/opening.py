@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from identity.adapters.opening_keys import create_opening_key, open_opening_key
 from identity.adapters.opening_store import SqlOpeningStore
 from identity.adapters.order_evidence import LedgerOrderEvidence
+from identity.adapters.passphrases import Passphrase
 from identity.config import OpeningSettings
 from identity.core.opening.sealed_identity import KEY_BYTES, Custody, Holder, public_half
 from identity.opening.routes import build_router
@@ -35,7 +36,7 @@ def build_opening(
     *,
     engine: Engine,
     gate_file: Path,
-    passphrase: str,
+    passphrase: str | Passphrase,
     registry: RegistryClient,
     random: Callable[[int], bytes],
     now: Callable[[], int],

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from identity.adapters.access_keys import DigestAccessKeys, access_key_digest
 from identity.adapters.audit_sinks import FileAuditSink
+from identity.adapters.passphrases import Passphrase
 from identity.adapters.remote_vault import RemoteVault, vault_client
 from identity.adapters.row_secrets import SqliteRowSecrets
 from identity.adapters.secret_files import (
@@ -67,7 +68,7 @@ def open_vault(
     settings: Settings,
     folder: DataFolder,
     *,
-    passphrase: str,
+    passphrase: str | Passphrase,
     random: Callable[[int], bytes],
     now: Callable[[], int],
     check: bool = True,
@@ -223,7 +224,10 @@ def officer_at(officers: Mapping[str, Officers], agency: str, presented: str | N
 
 
 def _open_keys(
-    settings: VaultSettings, folder: DataFolder, passphrase: str, random: Callable[[int], bytes]
+    settings: VaultSettings,
+    folder: DataFolder,
+    passphrase: str | Passphrase,
+    random: Callable[[int], bytes],
 ) -> tuple[VaultKeyring, Callable[[], None]]:
     if settings.keys == "file":
         path = folder.keys / "vault.keys"

@@ -5,6 +5,7 @@ from secrets import token_bytes
 
 import pytest
 
+from identity.adapters.passphrases import Passphrase
 from identity.core.signing import NamedSigner
 from identity.installation.did_controller import DidController, NothingToDo
 from identity.installation.folder import DataFolder
@@ -27,6 +28,7 @@ from registry.core.transaction_receipt import TransactionReceipt
 from registry.core.transactions import Payload, Signature, encode_signed, signing_message
 from tests.identity.issuer.ledger_in_memory import GOVERNANCE, NETWORK, MemoryRegistry
 
+PASSPHRASE = Passphrase("correct horse battery")  # stretched once for all tests
 SLUG = "registrar"
 
 
@@ -74,7 +76,7 @@ class Desk:
 
     def ring(self) -> KeyRing:
         """As another process opens it."""
-        return KeyRing(self.folder, "correct horse battery", token_bytes)
+        return KeyRing(self.folder, PASSPHRASE, token_bytes)
 
     def rotation(self) -> KeyRotation:
         return KeyRotation(self.ring(), DidController(self.ledger))

@@ -10,9 +10,9 @@ from identity.adapters.key_files import (
     KeyFile,
     KeyFileNotOpened,
     KeyFileReadable,
-    WeakPassphrase,
     write_private_file,
 )
+from identity.adapters.passphrases import WeakPassphrase
 from registry.core.keys import KeyType, verify_signature
 from registry.core.refusals import Conflict
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from identity.adapters.database import transaction
+from identity.adapters.passphrases import Passphrase
 from identity.adapters.row_secrets import SqliteRowSecrets
 from identity.adapters.vault_keys import FileVaultKeys
 from identity.adapters.vault_store import SqlVaultStore, VaultRow
@@ -17,7 +18,7 @@ from identity.vault.reconcile import Reconciler
 from identity.vault.service import SealedVault
 from tests.identity.vault.parts import NOW, MemorySink, vault_engine
 
-PASSPHRASE = "correct horse battery"
+PASSPHRASE = Passphrase("correct horse battery")  # stretched once for all tests
 
 
 @dataclass

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from identity.adapters.database import transaction
+from identity.adapters.passphrases import Passphrase
 from identity.adapters.row_secrets import SqliteRowSecrets
 from identity.adapters.vault_keys import FileVaultKeys
 from identity.adapters.vault_rotation_store import SqlRotationStore
@@ -25,7 +26,7 @@ from tests.identity.vault.parts import (
     vault_engine_at,
 )
 
-PASSPHRASE = "correct horse battery"
+PASSPHRASE = Passphrase("correct horse battery")  # stretched once for all tests
 
 
 class Place:

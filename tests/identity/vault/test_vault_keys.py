@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from identity.adapters.key_files import KeyFileNotOpened, KeyFileReadable, WeakPassphrase
+from identity.adapters.key_files import KeyFileNotOpened, KeyFileReadable
+from identity.adapters.passphrases import WeakPassphrase
 from identity.adapters.vault_keys import FileVaultKeys
 from identity.vault.ports import KeysUnavailable
 from registry.core.refusals import Conflict
