@@ -141,6 +141,13 @@ class StageLedger:
         self.down = False
         self._random = Randomness(b"ledger")
 
+    def copy(self) -> "StageLedger":
+        """Another ledger in the same state, that goes its own way from here."""
+        other = copy.copy(self)
+        other.state = dict(self.state)
+        other._random = copy.copy(self._random)
+        return other
+
     def get(self, key: str) -> bytes | None:
         return self.state.get(key)
 
@@ -306,6 +313,14 @@ class StageAgency:
         self.version = 0
         self.publish_status()
 
+    def moved_to(self, ledger: StageLedger) -> "StageAgency":
+        """The same agency on a copy of its ledger."""
+        other = copy.copy(self)
+        other.ledger = ledger
+        other.lists = copy.deepcopy(self.lists)
+        other.bodies, other.batches = dict(self.bodies), dict(self.batches)
+        return other
+
     def rotate(self) -> None:
         """A new version of the DID, with another SD-JWT key in the place of the first."""
         key = _seeded(f"{self.name}-jose-2", KeyType.P256)
@@ -433,19 +448,13 @@ class Stage:
     """Everything together, at a clock that only moves when told."""
 
     def __init__(self) -> None:
-        self.ledger = StageLedger()
+        self.ledger = _OPENING.ledger.copy()
         self.random = Randomness()
-        self._publish_schemas()
-        self.agency = StageAgency(self.ledger)
-        self.party = self._relying_party()
+        self.agency = _OPENING.agency.moved_to(self.ledger)
+        self.party = copy.copy(_OPENING.party)  # some tests bend it
         self.fetched: list[str] = []
         self.seen: dict[str, int] = {}
-        self.world = World(
-            contexts=CONTEXTS,
-            catalogue=CATALOGUE,
-            trust=self.ledger.trust,
-            certificate_roots=(certify(_seeded("none").key, common_name="Root", is_root=True),),
-        )
+        self.world = _OPENING.world
 
     @property
     def now(self) -> datetime:
@@ -761,6 +770,25 @@ class Stage:
             head=batch.head,
         )
 
+
+class Opening:
+    """What every stage begins with: schemas, an agency and a relying party on the ledger.
+
+    The same for all, byte for byte, and so made once.
+    """
+
+    def __init__(self) -> None:
+        self.ledger = StageLedger()
+        self._publish_schemas()
+        self.agency = StageAgency(self.ledger)
+        self.party = self._relying_party()
+        self.world = World(
+            contexts=CONTEXTS,
+            catalogue=CATALOGUE,
+            trust=self.ledger.trust,
+            certificate_roots=(certify(_seeded("none").key, common_name="Root", is_root=True),),
+        )
+
     def _publish_schemas(self) -> None:
         for kind in CATALOGUE:
             self.ledger.submit(
@@ -854,3 +882,7 @@ def _time(seconds: int) -> datetime:
 
 def _text(seconds: int) -> str:
     return _time(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# When this file is read, and so never while a test has something replaced or switched off.
+_OPENING = Opening()
