@@ -19,13 +19,14 @@ from identity.core.jsonld import ContextStore
 from identity.core.parties import Agency
 from identity.core.person_record import MAX_ENTRIES
 from identity.issuer.anchoring import Sealer
+from identity.issuer.desks import Desks
 from identity.issuer.identification import CitizenIdentification
 from identity.issuer.life_events import RestingCredentials
 from identity.issuer.parts import AgencyOptions, IssuerParts
 from identity.issuer.person_record import Looks, OwnRecordDesk, RecordKeeper
 from identity.issuer.record_routes import build_record_router
 from identity.issuer.routes import build_router
-from identity.issuer.status import StatusDesk, StatusPublisher
+from identity.issuer.status import StatusPublisher
 from identity.issuer.vc_api import VcApiProfile
 from identity.issuer.worker import IssuerWorker
 from identity.realname.service import RealNames
@@ -89,19 +90,13 @@ def build_issuer(
     )
     publisher = StatusPublisher(parts)
     records = SqlRecordStore(engine)
-    router = build_router(
-        parts=parts,
-        publisher=publisher,
-        access=access,
-        clock=clock,
-        profiles=profiles,
-        identification=identification,
-    )
+    desks = Desks.open(parts, publisher, profiles=profiles, identification=identification)
+    router = build_router(desks, access=access, clock=clock)
     own_records = OwnRecordDesk(parts, records, limit=MAX_ENTRIES)
     return IssuerService(
         router=join_routers(router, build_record_router(own_records, clock=clock)),
         worker=IssuerWorker(parts, Sealer(parts), publisher),
-        resting=RestingCredentials(parts, StatusDesk(parts, publisher), clock=clock),
+        resting=RestingCredentials(parts, desks.statuses, clock=clock),
         keeper=RecordKeeper(parts, records, looks),
         parts=parts,
     )

@@ -6,6 +6,7 @@ from identity.adapters.access_keys import DigestAccessKeys, access_key_digest
 from identity.app import create_app
 from identity.config import Settings
 from identity.core.certificates import Subject, make_leaf, make_root
+from identity.issuer.desks import Desks
 from identity.issuer.routes import build_router
 from identity.publishing.did_routes import build_router as build_did_router
 from registry.core.did_web import web_did
@@ -42,8 +43,7 @@ class Whole(Workbench):
 
     def application(self) -> FastAPI:
         router = build_router(
-            parts=self.parts,
-            publisher=self.publisher,
+            Desks.open(self.parts, self.publisher),
             access=DigestAccessKeys({"issuer:registrar": access_key_digest(ACCESS_KEY)}),
             clock=self.clock,
         )

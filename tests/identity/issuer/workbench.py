@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from identity.adapters.access_keys import DigestAccessKeys, access_key_digest
-from identity.adapters.database import Base, create_database
+from identity.adapters.database import Base
 from identity.adapters.issuer_batch_store import SqlBatchStore
 from identity.adapters.issuer_flow_store import SqlAuthorizationStore, SqlDeferredStore
 from identity.adapters.issuer_issuance_store import SqlIssuanceStore
@@ -30,6 +30,7 @@ from identity.core.parties import Agency
 from identity.core.signing import NamedSigner
 from identity.installation.founding import Founder, FoundingRegistry, Method
 from identity.issuer.anchoring import Sealer
+from identity.issuer.desks import Desks
 from identity.issuer.parts import AgencyOptions, IssuerParts
 from identity.issuer.routes import build_router
 from identity.issuer.status import StatusPublisher
@@ -40,8 +41,10 @@ from registry.core.encoding import JsonObject
 from registry.core.keys import KeyType
 from registry.core.refusals import NotFound
 from registry.problems import install
+from tests.databases import database_with
 from tests.identity.issuer.ledger_in_memory import GOVERNANCE, NETWORK, MemoryRegistry
 from tests.identity.issuer.wallet_side import ALICE, WalletSide
+from tests.lent import Lent
 
 BASE = "https://id.example"
 ACCESS_KEY = "an access key that nobody else has"
@@ -185,6 +188,17 @@ class CrashPlan:
             raise Crash(self.names[-1])
 
 
+def _application(parts: Mapping[str, Any]) -> FastAPI:
+    desks = Desks(**{part.name: parts[part.name] for part in fields(Desks)})
+    access = DigestAccessKeys({"issuer:registrar": access_key_digest(ACCESS_KEY)})
+    app = FastAPI(routes=build_router(desks, access=access, clock=parts["clock"]).routes)
+    install(app)
+    return app
+
+
+_LENT = Lent(_application, (*(part.name for part in fields(Desks)), "clock"))
+
+
 class Workbench(WalletSide):
     """One issuer process. Two of them on one folder are two instances."""
 
@@ -210,8 +224,9 @@ class Workbench(WalletSide):
         self.persons = persons or MemoryPersons()
         self.vault = vault or MemoryVault()
         self.random = Randomness(seed)
-        self.engine = create_database(database or f"sqlite:///{folder / 'identity.db'}")
-        Base.metadata.create_all(self.engine)
+        self.engine = database_with(
+            Base.metadata, database or f"sqlite:///{folder / 'identity.db'}"
+        )
         self.agency = replace(
             make_agency(self.registry, "registrar", REGISTRAR_TYPES), certificates=certificates
         )
@@ -247,19 +262,10 @@ class Workbench(WalletSide):
 
     @cached_property
     def http(self) -> TestClient:
-        """The application; made when a test first speaks HTTP."""
-        app = FastAPI()
-        install(app)
-        app.include_router(
-            build_router(
-                parts=self.parts,
-                publisher=self.publisher,
-                access=DigestAccessKeys({"issuer:registrar": access_key_digest(ACCESS_KEY)}),
-                clock=self.clock,
-                profiles=self.profiles,
-            )
-        )
-        return TestClient(app, base_url=BASE, raise_server_exceptions=True)
+        """The application; borrowed when a test first speaks HTTP."""
+        desks = Desks.open(self.parts, self.publisher, profiles=self.profiles)
+        behind = {part.name: getattr(desks, part.name) for part in fields(desks)}
+        return _LENT.borrow({**behind, "clock": self.clock}, base_url=BASE)
 
     def restarted(self, *, plan: CrashPlan | None = None, seed: bytes = b"again") -> "Workbench":
         """Another process on the same database and the same neighbours."""

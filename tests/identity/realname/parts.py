@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from identity.adapters.database import Base, create_database
+from identity.adapters.database import Base
 from identity.adapters.embedded_register import (
     EmbeddedRegister,
     InventedPerson,
@@ -23,6 +23,7 @@ from identity.realname.proofing import RegisterSource
 from identity.realname.review import ReviewDesk
 from identity.realname.service import Enrolment, RealNames
 from identity.vault.service import SealedVault
+from tests.databases import database_with
 from tests.identity.vault.parts import NOW, MemoryVaultKeys, real_vault
 
 PEOPLE = invented_people()
@@ -44,9 +45,7 @@ class Installation:
 
 def identity_engine(path: Path) -> Engine:
     """An identity database in a file, with its tables."""
-    engine = create_database(f"sqlite:///{path}")
-    Base.metadata.create_all(engine)
-    return engine
+    return database_with(Base.metadata, f"sqlite:///{path}")
 
 
 def installation(

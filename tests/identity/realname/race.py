@@ -18,7 +18,7 @@ from threading import Barrier
 
 from sqlalchemy import Engine, func, select
 
-from identity.adapters.database import Base, create_database, transaction
+from identity.adapters.database import Base, transaction
 from identity.adapters.embedded_register import EmbeddedRegister, InventedPerson
 from identity.adapters.realname_store import RealNameBinding, SqlBindingStore
 from identity.adapters.review_store import SqlCaseStore
@@ -32,6 +32,7 @@ from identity.realname.review import ReviewDesk
 from identity.realname.service import Enrolment, RealNames
 from identity.vault.service import SealedVault
 from registry.core.refusals import Unavailable
+from tests.databases import database_with
 from tests.identity.vault.parts import NOW, MemorySink, MemoryVaultKeys, vault_engine_at
 from tests.postgres import cluster
 
@@ -122,8 +123,8 @@ def track(folder: Path, vault_url: str, identity_url: str, people: int) -> Itera
     engines, services = [], []
     row_secrets = SqliteRowSecrets(folder / "secrets.db")
     for _ in range(2):
-        vault_engine, engine = vault_engine_at(vault_url), create_database(identity_url)
-        Base.metadata.create_all(engine)
+        vault_engine = vault_engine_at(vault_url)
+        engine = database_with(Base.metadata, identity_url)
         engines += [vault_engine, engine]
         services.append(
             RealNames(

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Engine
 
 from identity.adapters.audit_sinks import FileAuditSink
-from identity.adapters.database import create_database
 from identity.adapters.row_secrets import SqliteRowSecrets
 from identity.adapters.vault_store import DatabaseAuditSink, SqlVaultStore, VaultBase
 from identity.vault.needs import Added, SecretState
@@ -20,6 +19,7 @@ from identity.vault.ports import IdentifierTaken, IndexKeyChanged, VaultRowNotOp
 from identity.vault.records import AuditRecord, BlindIndex, SealedRow, WrappedKey
 from identity.vault.service import SealedVault
 from registry.core.refusals import Conflict
+from tests.databases import database_with
 
 NOW = 1_790_000_000
 
@@ -257,9 +257,7 @@ def vault_engine(path: Path) -> Engine:
 
 def vault_engine_at(url: str) -> Engine:
     """A vault database of any kind, with its tables."""
-    engine = create_database(url)
-    VaultBase.metadata.create_all(engine)
-    return engine
+    return database_with(VaultBase.metadata, url)
 
 
 def real_vault(

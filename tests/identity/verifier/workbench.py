@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from identity.adapters.access_keys import DigestAccessKeys, access_key_digest
-from identity.adapters.database import Base, create_database
+from identity.adapters.database import Base
 from identity.adapters.rendezvous_store import DatabaseWaits
 from identity.adapters.trust_cache import DatabaseSeenVersions
 from identity.adapters.verifier_store import DatabaseRequests
@@ -25,10 +25,30 @@ from identity.verifier.routes import build_router
 from identity.verifier.service import Verifier, VerifierService
 from registry.core.encoding import JsonObject, base64url_decode
 from registry.problems import install
+from registry.routers import join_routers
+from tests.databases import database_with
 from tests.identity.verifier.stage import BASE, CATALOGUE, Held, Stage
+from tests.lent import Lent
 
 ACCESS_KEY = "an access key that nobody else has"
 BEARER = {"Authorization": f"Bearer {ACCESS_KEY}"}
+
+
+async def _no_sleep(_seconds: float) -> None: ...
+
+
+def _application(parts: Mapping[str, Any]) -> FastAPI:
+    keys = {f"verifier:{slug}": access_key_digest(ACCESS_KEY) for slug in ("bar", "haip", "open")}
+    router = join_routers(
+        build_router(parts["service"], DigestAccessKeys(keys)),
+        build_rendezvous_router(parts["waits"], sleep=_no_sleep),
+    )
+    app = FastAPI(routes=router.routes)
+    install(app)
+    return app
+
+
+_LENT = Lent(_application, ("service", "waits"))
 
 
 class Workbench:
@@ -38,8 +58,9 @@ class Workbench:
         self, folder: Path, *, policy: Policy | None = None, database_url: str = ""
     ) -> None:
         self.stage = Stage()
-        self.engine = create_database(database_url or f"sqlite:///{folder / 'verifier.db'}")
-        Base.metadata.create_all(self.engine)
+        self.engine = database_with(
+            Base.metadata, database_url or f"sqlite:///{folder / 'verifier.db'}"
+        )
         self.policy = policy or strict_policy("bar")
         self.client = self.instance()
 
@@ -76,13 +97,7 @@ class Workbench:
             now=lambda: self.stage.now,
             random=self.stage.random,
         )
-        slugs = ("bar", "haip", "open")
-        keys = {f"verifier:{slug}": access_key_digest(ACCESS_KEY) for slug in slugs}
-        app = FastAPI()
-        install(app)
-        app.include_router(build_router(service, DigestAccessKeys(keys)))
-        app.include_router(build_rendezvous_router(waits, sleep=_no_sleep))
-        return TestClient(app, base_url=BASE)
+        return _LENT.borrow({"service": service, "waits": waits}, base_url=BASE)
 
     def ask(self, **body: Any) -> JsonObject:
         answer = self.try_ask(**body)
@@ -157,6 +172,3 @@ def link_parameters(link: str) -> dict[str, str]:
 def _path(url: str) -> str:
     assert url.startswith(BASE)
     return url.removeprefix(BASE)
-
-
-async def _no_sleep(_seconds: float) -> None: ...
