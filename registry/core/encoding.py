@@ -34,6 +34,7 @@ _PLAIN = json.JSONEncoder(
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_VALUE = {char: value for value, char in enumerate(_BASE58)}
+_BASE58_PAIRS = [high + low for high in _BASE58 for low in _BASE58]
 
 
 def base64url_encode(data: bytes) -> str:
@@ -74,12 +75,12 @@ def base64_decode(text: str) -> bytes:
 def base58_encode(data: bytes) -> str:
     """Encode with the Bitcoin alphabet; leading zero bytes become leading `1`."""
     value = int.from_bytes(data, "big")
-    chars = []
+    pairs = []  # two digits at a time: half of the divisions
     while value:
-        value, rest = divmod(value, 58)
-        chars.append(_BASE58[rest])
+        value, rest = divmod(value, 58 * 58)
+        pairs.append(_BASE58_PAIRS[rest])
     zeros = len(data) - len(data.lstrip(b"\0"))
-    return "1" * zeros + "".join(reversed(chars))
+    return "1" * zeros + "".join(reversed(pairs)).lstrip("1")
 
 
 def base58_decode(text: str) -> bytes:

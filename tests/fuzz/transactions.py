@@ -23,6 +23,7 @@ _KEYS: list[Pair] = [
     for name in ("root", "issuer", "issuer 2", "issuer di", "issuer safe", "authority", "bar")
 ]
 _KEYS.append(P256Pair(5))
+_MULTIKEYS = {held.key.multikey: held for held in _KEYS}
 
 _ODD: list[Any] = [
     None,
@@ -191,7 +192,6 @@ class Spoiler:
     def _sign(self, spoilt: Any, rng: random.Random) -> None:
         """Sign again under the same key ids, with the keys that the told story uses."""
         message = b"cairn-transaction/1\0" + canonical_json(spoilt["payload"])
-        multikeys = {held.key.multikey: held for held in _KEYS}
         methods = spoilt["payload"]["body"]
         named: dict[str, Pair] = {
             "governance-1": pair("root"),
@@ -205,7 +205,7 @@ class Spoiler:
         listed = methods.get("verificationMethods") if isinstance(methods, dict) else None
         for entry in listed if isinstance(listed, list) else ():
             if isinstance(entry, dict) and isinstance(entry.get("publicKeyMultibase"), str):
-                held = multikeys.get(entry["publicKeyMultibase"])
+                held = _MULTIKEYS.get(entry["publicKeyMultibase"])
                 if held and isinstance(entry.get("fragment"), str):
                     named[entry["fragment"]] = held
         for signature in spoilt["signatures"]:

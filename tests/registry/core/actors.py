@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -41,12 +42,10 @@ class Ed25519Pair:
 
     @property
     def key(self) -> PublicKey:
-        private = ed25519.Ed25519PrivateKey.from_private_bytes(self.seed)
-        data = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return public_key(KeyType.ED25519, data)
+        return _ed25519(self.seed)[1]
 
     def sign(self, message: bytes) -> bytes:
-        return ed25519.Ed25519PrivateKey.from_private_bytes(self.seed).sign(message)
+        return _ed25519(self.seed)[0].sign(message)
 
 
 @dataclass(frozen=True)
@@ -57,16 +56,28 @@ class P256Pair:
 
     @property
     def key(self) -> PublicKey:
-        private = ec.derive_private_key(self.scalar, ec.SECP256R1())
-        point = private.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-        return public_key(KeyType.P256, point)
+        return _p256(self.scalar)[1]
 
     def sign(self, message: bytes) -> bytes:
-        private = ec.derive_private_key(self.scalar, ec.SECP256R1())
+        private, _ = _p256(self.scalar)
         # Deterministic (RFC 6979), so that the same story makes the same bytes.
         der = private.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
         r, s = decode_dss_signature(der)
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+@cache
+def _ed25519(seed: bytes) -> tuple[ed25519.Ed25519PrivateKey, PublicKey]:
+    private = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
+    data = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return private, public_key(KeyType.ED25519, data)
+
+
+@cache
+def _p256(scalar: int) -> tuple[ec.EllipticCurvePrivateKey, PublicKey]:
+    private = ec.derive_private_key(scalar, ec.SECP256R1())
+    point = private.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    return private, public_key(KeyType.P256, point)
 
 
 Pair = Ed25519Pair | P256Pair
