@@ -1,37 +1,54 @@
 """Databases with their tables, for tests that look at what is in them."""
 
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Engine, MetaData, make_url
 
 from identity.adapters.database import create_database
+from identity.adapters.migrate import Tree, migrate
 
 
 def database_with(metadata: MetaData, url: str) -> Engine:
-    """The database at `url`, with all tables of `metadata`.
+    """The database at `url`, with all tables of `metadata`."""
+    return _prepared(metadata.create_all, url)
 
-    A new SQLite file is a copy of one that was made once: two dozen `CREATE TABLE` cost as much
-    as the rest of a small test.
+
+def migrated_database(tree: Tree, url: str) -> Engine:
+    """The database at `url` as all migrations of `tree` leave it."""
+    return _prepared(_migration(tree), url)
+
+
+def _prepared(prepare: Callable[[Engine], None], url: str) -> Engine:
+    """A new SQLite file is a copy of one that was prepared once.
+
+    Two dozen `CREATE TABLE` cost as much as the rest of a small test, all migrations ten times
+    that.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
         file = Path(str(parsed.database))
         if not file.exists():
-            file.write_bytes(_empty(metadata))
+            file.write_bytes(_new_file(prepare))
             return create_database(url)
     engine = create_database(url)
-    metadata.create_all(engine)
+    prepare(engine)
     return engine
 
 
 @cache
-def _empty(metadata: MetaData) -> bytes:
+def _migration(tree: Tree) -> Callable[[Engine], None]:
+    return lambda engine: migrate(engine, tree)
+
+
+@cache
+def _new_file(prepare: Callable[[Engine], None]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "empty.db"
+        file = Path(folder) / "new.db"
         engine = create_database(f"sqlite:///{file}")
-        metadata.create_all(engine)
+        prepare(engine)
         engine.dispose()  # the last connection writes the log into the file
-        assert not file.with_name("empty.db-wal").exists()
+        assert not file.with_name("new.db-wal").exists()
         return file.read_bytes()

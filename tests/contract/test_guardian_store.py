@@ -6,8 +6,8 @@ import pytest
 
 from identity.adapters.database import create_database
 from identity.adapters.guardian_store import SqlGuardianStore
-from identity.adapters.migrate import migrate
 from identity.guardians.ports import GuardianStore, KeptArrangement, KeptRecovery, RecoveryState
+from tests.databases import migrated_database
 
 NOW = 1_800_000_000
 OPEN, WAITING, ENDING = RecoveryState.OPEN, RecoveryState.WAITING, RecoveryState.ENDING
@@ -39,11 +39,10 @@ def recovery(name: str = "lost", arranged: str = "arranged") -> KeptRecovery:
 @pytest.fixture
 def rivals(database_url: str) -> list[GuardianStore]:
     """Two processes on one database."""
-    stores: list[GuardianStore] = []
-    for _ in range(2):
-        engine = create_database(database_url)
-        migrate(engine, "identity")
-        stores.append(SqlGuardianStore(engine))
+    stores: list[GuardianStore] = [
+        SqlGuardianStore(migrated_database("identity", database_url)),
+        SqlGuardianStore(create_database(database_url)),
+    ]
     stores[0].set_arrangement(arrangement())
     assert stores[0].begin(recovery(), most=3, now=NOW)
     return stores

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Engine, update
 
 from identity.adapters.database import create_database
 from identity.adapters.issuer_batch_store import SqlBatchStore
@@ -13,7 +13,6 @@ from identity.adapters.issuer_issuance_store import SqlIssuanceStore
 from identity.adapters.issuer_offer_store import SqlOfferStore
 from identity.adapters.issuer_status_store import SqlStatusStore
 from identity.adapters.issuer_tables import StatusDocumentRow
-from identity.adapters.migrate import migrate
 from identity.core.issuance import STATUS_LIST_SIZE, Format
 from identity.issuer.records import (
     BatchState,
@@ -37,6 +36,7 @@ from identity.issuer.stores import (
     StatusStore,
     TooManyDeliveries,
 )
+from tests.databases import migrated_database
 from tests.identity.issuer.workbench import Randomness
 
 NOW = 1_770_000_000
@@ -64,9 +64,7 @@ class Stores:
     batches: BatchStore
 
 
-def _sql(url: str, seed: bytes) -> Stores:
-    engine = create_database(url)
-    migrate(engine, "identity")
+def _sql(engine: Engine, seed: bytes) -> Stores:
     return Stores(
         offers=SqlOfferStore(engine),
         issuances=SqlIssuanceStore(engine, random=Randomness(seed)),
@@ -78,7 +76,8 @@ def _sql(url: str, seed: bytes) -> Stores:
 @pytest.fixture
 def rivals(database_url: str) -> tuple[Stores, Stores]:
     """Two processes on one database, with a published status group."""
-    pair = _sql(database_url, b"one"), _sql(database_url, b"two")
+    first = _sql(migrated_database("identity", database_url), b"one")
+    pair = first, _sql(create_database(database_url), b"two")
     _publish(pair[0])
     return pair
 
@@ -197,7 +196,7 @@ def test_rivals_get_places_that_nobody_else_has(rivals: tuple[Stores, Stores]) -
 
 
 def test_an_index_that_is_taken_is_never_handed_out_again(database_url: str) -> None:
-    stores = _sql(database_url, b"x")
+    stores = _sql(migrated_database("identity", database_url), b"x")
     _publish(stores)
     engine = create_database(database_url)
     places = iter([5, 5, 5, 6])  # the second copy draws the first one's place twice more
@@ -216,7 +215,7 @@ def test_an_index_that_is_taken_is_never_handed_out_again(database_url: str) -> 
 
 
 def test_a_group_that_is_unpublished_closed_or_full_gives_no_places(database_url: str) -> None:
-    stores = _sql(database_url, b"x")
+    stores = _sql(migrated_database("identity", database_url), b"x")
     stores.statuses.add_group(AGENCY, "unpublished")
     _publish(stores, "closed")
     stores.statuses.close_group("closed")

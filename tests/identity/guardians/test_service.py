@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from identity.adapters.database import create_database, transaction
+from identity.adapters.database import transaction
 from identity.adapters.guardian_store import (
     ApprovalRow,
     ArrangementRow,
     RecoveryRow,
     SqlGuardianStore,
 )
-from identity.adapters.migrate import migrate
 from identity.core.credential_digest import (
     BATCH_BYTES,
     SALT_BYTES,
@@ -49,6 +48,7 @@ from identity.guardians.service import (
 from registry.core.encoding import JsonObject, base64url_encode
 from registry.core.keys import KeyType
 from registry.core.refusals import Refusal, Unavailable
+from tests.databases import migrated_database
 from tests.identity.core.signers import KeySigner, signer
 from tests.identity.issuer.workbench import Randomness
 
@@ -142,8 +142,7 @@ class Town:
     """A desk, its store, a clock, and Alice who arranged two of three guardians."""
 
     def __init__(self, folder: Path) -> None:
-        self.engine = create_database(f"sqlite:///{folder / 'identity.db'}")
-        migrate(self.engine, "identity")
+        self.engine = migrated_database("identity", f"sqlite:///{folder / 'identity.db'}")
         self.people, self.now, self._count = MemoryPeople(), NOW, 0
         for holder, subject in ((HOLDER, "prs_alice"), (OTHER, "prs_bob")):
             payload = parse_compact(copy_of(holder).rstrip("~")).claims

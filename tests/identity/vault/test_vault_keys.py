@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from identity.adapters.key_files import KeyFileNotOpened, KeyFileReadable
-from identity.adapters.passphrases import WeakPassphrase
+from identity.adapters.passphrases import Passphrase, WeakPassphrase
 from identity.adapters.vault_keys import FileVaultKeys
 from identity.vault.ports import KeysUnavailable
 from registry.core.refusals import Conflict
 
-PASSPHRASE = "correct horse battery"
+PASSPHRASE = Passphrase("correct horse battery")  # stretched once for all tests
 
 
-def opened(path: Path, passphrase: str = PASSPHRASE) -> FileVaultKeys:
+def opened(path: Path, passphrase: str | Passphrase = PASSPHRASE) -> FileVaultKeys:
     return FileVaultKeys.open(path, passphrase=passphrase, random=secrets.token_bytes)
 
 
