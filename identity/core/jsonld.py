@@ -12,8 +12,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pyld.context_resolver import ContextResolver
-
 from identity.core import rdf_canon
 from identity.core.jsonld_bounds import (
     MAX_REQUEST_TEMPLATES,
@@ -24,7 +22,14 @@ from identity.core.jsonld_bounds import (
     count_values,
     prepare,
 )
-from identity.core.jsonld_processor import GARBAGE, Compactor, Lossless, quads_of, refusal_of
+from identity.core.jsonld_processor import (
+    GARBAGE,
+    Compactor,
+    Lossless,
+    Resolver,
+    quads_of,
+    refusal_of,
+)
 from identity.core.jsonld_templates import TemplateCache, names_with_colon
 from identity.core.rdf_canon import CanonicalDataset, DatasetNotCanonicalised, Quad
 from registry.core.encoding import JsonObject
@@ -136,7 +141,7 @@ class ContextStore:
         options = {
             "base": None,  # "" would mean http://example.org/base/ to PyLD
             "documentLoader": self._load,
-            "contextResolver": ContextResolver(known, self._load),
+            "contextResolver": Resolver(known, self._load),
             "processingMode": "json-ld-1.1",
             # Also what other implementations choose: without it `@direction` goes unsigned.
             "rdfDirection": "i18n-datatype",

@@ -1,10 +1,13 @@
 """PyLD's processor, stopped at the first thing that it would leave out of the signed RDF."""
 
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pyld import jsonld as _pyld
+from pyld.context_resolver import ContextResolver
+from pyld.resolved_context import ResolvedContext
 
 from identity.core import rdf_canon
 from identity.core.jsonld_bounds import (
@@ -85,6 +88,34 @@ class Compactor(_pyld.JsonLdProcessor):  # type: ignore[misc]  # PyLD has no typ
     def _get_inverse_context(self, active_ctx: Any) -> Any:
         with _INVERSE:
             return super()._get_inverse_context(active_ctx)
+
+
+class Resolver(ContextResolver):  # type: ignore[misc]  # PyLD has no types
+    """PyLD's resolver of contexts, with a quicker name for those that no URL names.
+
+    PyLD names each by its RFC 8785 form, written in Python: a third of a millisecond for each node
+    that has a type with a context of its own. Any name will do that equal contexts alone share.
+    """
+
+    def resolve(self, active_ctx: Any, context: Any, base: Any, cycles: Any = None) -> list[Any]:
+        cycles = set() if cycles is None else cycles  # bounds all that are fetched here together
+        if isinstance(context, dict) and "@context" in context:
+            context = context["@context"]
+        found: list[Any] = []
+        for one in context if isinstance(context, list) else [context]:
+            if isinstance(one, dict):
+                found.append(self._embedded(one))
+            else:
+                found += super().resolve(active_ctx, [one], base, cycles)
+        return found
+
+    def _embedded(self, context: JsonObject) -> Any:
+        # Refuses what PyLD's form refuses: no JSON numbers, and texts that UTF-8 does not have.
+        text = json.dumps(context, ensure_ascii=False, allow_nan=False, sort_keys=True)
+        text.encode()
+        return self._get(text) or self._cache_resolved_context(
+            text, ResolvedContext(context), "static"
+        )
 
 
 def _refuse_property(_name: str | None) -> None:

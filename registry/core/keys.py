@@ -91,7 +91,7 @@ class PublicKey:
     @property
     def multikey(self) -> str:
         """`publicKeyMultibase` of a Multikey (Controlled Identifiers 1.0 §2.2.2)."""
-        return "z" + base58_encode(_MULTICODEC[self.type] + self.data)
+        return _multikey(self.type, self.data)
 
     @property
     def did_key(self) -> str:
@@ -224,6 +224,11 @@ def verify_signature(key: PublicKey, *, message: bytes, signature: bytes) -> Non
             )
     except (InvalidSignature, ValueError) as error:
         raise SignatureNotValid("signature does not verify") from error
+
+
+@lru_cache(maxsize=4096)  # one judgement names the same few keys a dozen times
+def _multikey(key_type: KeyType, data: bytes) -> str:
+    return "z" + base58_encode(_MULTICODEC[key_type] + data)
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,8 @@ from importlib.resources import files
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyld.context_resolver import ContextResolver
+from pyld.jsonld import JsonLdError
 
 from identity.core.jsonld import (
     ContextNotKnown,
@@ -21,6 +23,7 @@ from identity.core.jsonld import (
     to_quads,
 )
 from identity.core.jsonld_bounds import MAX_CONTEXTS, MAX_VALUES
+from identity.core.jsonld_processor import Resolver
 from registry.core.refusals import Malformed
 from tests.identity.core.contexts import bundled
 
@@ -408,3 +411,21 @@ def test_garbage_is_refused_and_never_escapes_as_another_error(value):
     for attempt in (value, {**document, "name": value}, {**document, "@context": value}):
         with contextlib.suppress(Malformed):
             canonicalise(attempt, bundled())
+
+
+@pytest.mark.parametrize("kind", [Resolver, ContextResolver])
+def test_embedded_contexts_are_resolved_as_pyld_does(kind):
+    resolver = kind({}, None)
+
+    def resolve(context):
+        return resolver.resolve({}, context, None)
+
+    first, none, second = resolve([{"a": "urn:a", "b": "urn:é"}, None, {"a": "urn:b"}])
+    assert first.document == {"a": "urn:a", "b": "urn:é"}
+    assert none.document is False
+    assert second.document == {"a": "urn:b"}
+    assert resolve({"@context": {"b": "urn:é", "a": "urn:a"}}) == [first]  # names in any order
+    assert resolve({"a": {"@id": "urn:a"}}) != [first]
+    for bad in ([[{}]], 5, {"a": "\ud800"}, {"a": float("nan")}):
+        with pytest.raises((JsonLdError, ValueError)):
+            resolve(bad)
