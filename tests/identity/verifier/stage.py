@@ -4,6 +4,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256, shake_256
 from typing import Any
 
@@ -117,8 +118,15 @@ class HeadKey:
         return _seeded("head").sign(message)
 
 
+@lru_cache(maxsize=256)
 def _seeded(name: str, key_type: KeyType = KeyType.ED25519) -> Any:
     return key_from_seed(key_type, sha256(name.encode()).digest())
+
+
+@lru_cache(maxsize=256)
+def _record(kind: Any, stored: bytes) -> Any:
+    """Records are values, and the same few are read for thousands of judgements."""
+    return kind.parse(stored)
 
 
 class StageLedger:
@@ -192,30 +200,30 @@ class StageLedger:
 
     def did(self, did: str) -> DidRecord | None:
         found = self._read(did_key(did))
-        return None if found is None else DidRecord.parse(found)
+        return None if found is None else _record(DidRecord, found)
 
     def did_version(self, did: str, version: int) -> DidRecord | None:
         found = self._read(did_version_key(did, version))
-        return None if found is None else DidRecord.parse(found)
+        return None if found is None else _record(DidRecord, found)
 
     def accreditations(self, subject: str) -> Sequence[Accreditation]:
         found = self._read(accreditations_key(subject))
         if found is None:
             return ()
-        listed = AccreditationList.parse(found).accreditations
+        listed = _record(AccreditationList, found).accreditations
         return [item for item in map(self.accreditation, listed) if item is not None]
 
     def accreditation(self, accreditation_id: str) -> Accreditation | None:
         found = self._read(accreditation_key(accreditation_id))
-        return None if found is None else Accreditation.parse(found)
+        return None if found is None else _record(Accreditation, found)
 
     def schema_digest(self, name: str, version: str) -> bytes | None:
         found = self._read(schema_key(name, version))
-        return None if found is None else SchemaRecord.parse(found).digest
+        return None if found is None else _record(SchemaRecord, found).digest
 
     def status_list(self, uri: str, *, fresh: bool) -> StatusRecord | None:
         found = self._read(status_list_key(uri))
-        return None if found is None else StatusRecord.parse(found)
+        return None if found is None else _record(StatusRecord, found)
 
     def batch(self, issuer: str, batch: str) -> ProvenBatch | None:
         key = batch_key(issuer, batch)
@@ -223,7 +231,7 @@ class StageLedger:
         if found is None:
             return None
         proof, head = self.proven(key)
-        return ProvenBatch(record=BatchRecord.parse(found), proof=proof, head=head)
+        return ProvenBatch(record=_record(BatchRecord, found), proof=proof, head=head)
 
     def proven(self, key: str) -> tuple[MapProof, str]:
         """A proof about `key` in the state as it is, and the signed head it is under."""
@@ -245,12 +253,12 @@ class StageLedger:
             return None
         proof, head = self.proven(key)
         return ProvenRegistration(
-            record=Registration.parse(found), proof=map_proof_json(proof), head=head
+            record=_record(Registration, found), proof=map_proof_json(proof), head=head
         )
 
     def compromised_keys(self, did: str) -> CompromisedKeys | None:
         found = self._read(compromise_key(did))
-        return None if found is None else CompromisedKeys.parse(found)
+        return None if found is None else _record(CompromisedKeys, found)
 
     def declare_stolen(self, did: str, fragment: str, *, from_height: int) -> None:
         key = CompromisedKey(fragment=fragment, from_height=from_height, reason="lost", height=1)
@@ -438,6 +446,7 @@ def public_key_object(key: PublicKey) -> ec.EllipticCurvePublicKey:
     return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key.data)
 
 
+@lru_cache(maxsize=256)
 def holder_signer(name: str = "alice", key_type: KeyType = KeyType.P256) -> NamedSigner:
     """A holder's key under its `did:key`."""
     key = _seeded(f"holder-{name}", key_type)
