@@ -7,6 +7,7 @@ import copy
 import json
 import random
 from collections.abc import Callable
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
 _OTHER_TYPES: list[Any] = [
@@ -32,14 +33,17 @@ class Twice(dict[Any, Any]):
 
 def write(value: Any) -> str:
     """JSON in the order of the tree, repeated members and all."""
+    if isinstance(value, str):  # first, and without an encoder of its own: nearly all are texts
+        return encode_basestring(value)
     if isinstance(value, dict):
         pairs = [*value.items(), *getattr(value, "again", ())]
-        return "{" + ",".join(f"{json.dumps(str(k))}:{write(v)}" for k, v in pairs) + "}"
+        written = [f"{encode_basestring_ascii(str(k))}:{write(v)}" for k, v in pairs]
+        return "{" + ",".join(written) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ",".join(write(item) for item in value) + "]"
+        return "[" + ",".join([write(item) for item in value]) + "]"
     if isinstance(value, bytes):
-        return json.dumps(value.hex())
-    return json.dumps(value, ensure_ascii=False)
+        return f'"{value.hex()}"'
+    return json.dumps(value)
 
 
 def places(tree: Any) -> list[tuple[Any, Any]]:
