@@ -32,6 +32,7 @@ _PLAIN = json.JSONEncoder(
 )
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_VALUE = {char: value for value, char in enumerate(_BASE58)}
 _BASE58_PAIRS = [high + low for high in _BASE58 for low in _BASE58]
@@ -248,7 +249,7 @@ def _finite_float(digits: str) -> float:
 
 def _check_surrogates(value: Any) -> None:
     if isinstance(value, str):
-        if any("\ud800" <= char <= "\udfff" for char in value):
+        if _SURROGATE.search(value):
             raise Malformed("JSON string has a lone surrogate")
     elif isinstance(value, list):
         for item in value:

@@ -5,6 +5,7 @@ ignored, as the specification demands. Ed25519 only (signature type 0x01).
 """
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -27,6 +28,7 @@ MAX_NAME_CHARS = 255  # of a key name; a DNS name is no longer
 
 _ED25519 = b"\x01"
 _KEY_ID_BYTES = 4
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")  # all but the line feed
 _DASH = "— "  # em dash and space open a signature line
 
 
@@ -220,7 +222,7 @@ def _read_text(unverified: str | bytes) -> str:
         raise Malformed("note is not UTF-8") from error
     if len(data) > MAX_NOTE_BYTES:
         raise Malformed(f"note is longer than {MAX_NOTE_BYTES} bytes")
-    if any(char < " " and char != "\n" for char in text):
+    if _CONTROL.search(text):
         raise Malformed("note has a control character")
     return text
 

@@ -7,6 +7,7 @@ from outside cannot carry a byte that nothing checks.
 
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import cache
 
 from registry.core.fields import MAX_INTEGER
 from registry.core.refusals import Malformed
@@ -22,8 +23,14 @@ class Wire(IntEnum):
     BYTES = 2
 
 
+_SMALL = [bytes([value]) for value in range(0x80)]
+_VARINT = int(Wire.VARINT)
+
+
 def varint(value: int) -> bytes:
     """A number from 0 to 2^64 - 1 as a base-128 varint."""
+    if 0 <= value < 0x80:
+        return _SMALL[value]
     groups = bytearray()
     while value > 0x7F:
         groups.append(value & 0x7F | 0x80)
@@ -32,14 +39,19 @@ def varint(value: int) -> bytes:
     return bytes(groups)
 
 
+@cache  # as many as the messages of the chain have fields
+def _tag(number: int, wire: Wire) -> bytes:
+    return varint(number << 3 | wire)
+
+
 def varint_field(number: int, value: int) -> bytes:
     """A scalar field; nothing for zero, which proto3 leaves out."""
-    return varint(number << 3 | Wire.VARINT) + varint(value) if value else b""
+    return _tag(number, Wire.VARINT) + varint(value) if value else b""
 
 
 def fixed64_field(number: int, value: int) -> bytes:
     """An `sfixed64` field of a number from 0 to 2^63 - 1; nothing for zero."""
-    return varint(number << 3 | Wire.FIXED64) + value.to_bytes(8, "little") if value else b""
+    return _tag(number, Wire.FIXED64) + value.to_bytes(8, "little") if value else b""
 
 
 def bytes_field(number: int, value: bytes) -> bytes:
@@ -49,7 +61,7 @@ def bytes_field(number: int, value: bytes) -> bytes:
 
 def message_field(number: int, value: bytes) -> bytes:
     """A field that holds a message; it is written even when the message is empty."""
-    return varint(number << 3 | Wire.BYTES) + varint(len(value)) + value
+    return _tag(number, Wire.BYTES) + varint(len(value)) + value
 
 
 class Fields:
@@ -79,7 +91,7 @@ class Fields:
             if known.get(number) != wire:
                 raise Malformed("protobuf message has a field that does not belong there")
             value, at = _read_varint(data, at)
-            if wire == Wire.VARINT:
+            if wire == _VARINT:
                 self._numbers[number] = value
                 continue
             if value > len(data) - at:
@@ -102,6 +114,8 @@ class Fields:
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:
     """The number at an offset, and the offset behind it."""
+    if at < len(data) and data[at] < 0x80:  # nearly all
+        return data[at], at + 1
     value = 0
     for place in range(MAX_VARINT_BYTES):
         if at + place >= len(data):
