@@ -45,13 +45,13 @@ class Lent:
     names: tuple[str, ...]
     _free: list[tuple[FastAPI, dict[str, StandIn]]] = field(default_factory=list)
 
-    def borrow(self, behind: Mapping[str, Any], *, base_url: str) -> TestClient:
+    def borrow(self, behind: Mapping[str, Any], **options: Any) -> TestClient:
         """A client of an application with these parts; given back when nobody has the client."""
         assert set(behind) == set(self.names)
         app, stand_ins = self._free.pop() if self._free else self._built()
         for name, part in behind.items():
             stand_ins[name].put(part)
-        client = TestClient(app, base_url=base_url)
+        client = TestClient(app, **options)
         _forget_itself(client)
         weakref.finalize(client, self._return, app, stand_ins)
         return client

@@ -12,6 +12,7 @@ from registry.api.app import create_app
 from registry.core.did import DidDetails, Service, VerificationMethod
 from registry.core.did_actions import DeactivateDid, UpdateDid
 from registry.ledger.embedded import EmbeddedLedger
+from tests.lent import Lent
 from tests.registry.authors import (
     CREATED,
     Author,
@@ -24,7 +25,7 @@ from tests.registry.authors import (
 )
 
 ENDPOINT = "https://files.example/store/"
-
+_LENT = Lent(lambda parts: create_app(parts["ledger"], trust_anchor()), ("ledger",))
 
 ISSUING = UnsafeKey("issuer key")
 
@@ -78,6 +79,6 @@ def running_registry(directory: Path) -> Iterator[Registry]:
     raw, gone = new_did("gone")
     ledger.submit(raw)
     ledger.submit(gone.transaction(DeactivateDid(version=1)))
-    with TestClient(create_app(ledger, trust_anchor()), follow_redirects=False) as http:
+    with _LENT.borrow({"ledger": ledger}, follow_redirects=False) as http:
         yield Registry(http, ledger, issuer, gone)
     ledger.close()
