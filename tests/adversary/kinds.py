@@ -4,7 +4,6 @@ A tree holds everything that is signed, headers too. `unsigned` writes a changed
 old signature, `signed` signs it with any key, claiming any name.
 """
 
-import copy
 import random
 from base64 import b64encode
 from collections.abc import Callable
@@ -31,7 +30,7 @@ from registry.core.encoding import (
 from registry.core.keys import KeyType
 from registry.core.refusals import Refusal
 from tests.adversary.judging import BINDING, NOW, SECONDS, Judge
-from tests.adversary.trees import Twice, write
+from tests.adversary.trees import Twice, fresh, write
 from tests.identity.core.contexts import bundled
 from tests.identity.core.signers import KeySigner, signer
 
@@ -225,7 +224,7 @@ class Jws(Kind):
         return self.envelope(f"{text}.{base64url_encode(key.sign(text.encode()))}")
 
     def renamed(self, tree: Tree, key: KeySigner, *, also_issuer: bool) -> Tree:
-        changed = copy.deepcopy(tree)
+        changed = fresh(tree)
         if isinstance(changed.get("header"), dict):
             changed["header"]["kid"] = key.verification_method
             changed["header"]["alg"] = key.key.algorithm
@@ -358,7 +357,7 @@ class Cose(Kind):
         return self._envelope(*self._parts(tree), self._sign(tree, key))
 
     def renamed(self, tree: Tree, key: KeySigner, *, also_issuer: bool) -> Tree:
-        changed = copy.deepcopy(tree)
+        changed = fresh(tree)
         if isinstance(changed.get("protected"), dict):
             changed["protected"][4] = key.verification_method.encode()
             changed["protected"][1] = _ALG[key.key.type]
@@ -417,7 +416,7 @@ class Embedded(Kind):
         if self.party == "holder":
             proof.update(domain=BINDING["audience"], challenge=BINDING["nonce"])
         if self.cryptosuite.endswith(("-jcs-2022", "-jcs-2019")):
-            proof["@context"] = copy.deepcopy(document["@context"])
+            proof["@context"] = fresh(document["@context"])
         return {**document, "proof": {**proof, "proofValue": self._value(document, proof)}}
 
     def original(self) -> Any:
@@ -439,7 +438,7 @@ class Embedded(Kind):
         return write(tree).encode("utf-8", "surrogatepass")
 
     def spliced(self, tree: Tree) -> Any:
-        changed = copy.deepcopy(tree)
+        changed = fresh(tree)
         if isinstance(changed.get("proof"), dict):
             changed["proof"]["proofValue"] = self.donors[0]["proof"]["proofValue"]
         return self.unsigned(changed)
@@ -460,7 +459,7 @@ class Embedded(Kind):
         return self.unsigned(tree)
 
     def renamed(self, tree: Tree, key: KeySigner, *, also_issuer: bool) -> Tree:
-        changed = copy.deepcopy(tree)
+        changed = fresh(tree)
         if isinstance(changed.get("proof"), dict):
             changed["proof"]["verificationMethod"] = key.verification_method
         if also_issuer:

@@ -21,7 +21,7 @@ from registry.core.keys import KeyType
 from registry.core.refusals import Refusal
 from tests.adversary.judging import NOW
 from tests.adversary.kinds import SIGNATURE, Embedded, Kind, Tree, named, plain
-from tests.adversary.trees import Twice, write
+from tests.adversary.trees import Twice, fresh, write
 from tests.identity.core.contexts import bundled
 from tests.identity.core.signers import KeySigner
 from tests.identity.core.verification.faults import Trial
@@ -115,7 +115,7 @@ class StrictSdJwt(Kind):
         return f"{shown}{binding}.{base64url_encode(holder)}"
 
     def renamed(self, tree: Tree, key: KeySigner, *, also_issuer: bool) -> Tree:
-        changed = copy.deepcopy(tree)
+        changed = fresh(tree)
         ours = key is self.right
         named = STAGE.agency.jose if ours else key
         if isinstance(changed.get("header"), dict):
@@ -181,7 +181,7 @@ class StatusToken(Kind):
         return f"{self._input(tree)}.{self._signature(tree, one)}"
 
     def renamed(self, tree: Tree, key: KeySigner, *, also_issuer: bool) -> Tree:
-        changed = copy.deepcopy(tree)
+        changed = fresh(tree)
         named = STAGE.agency.jose if key is self.right else key
         if isinstance(changed.get("header"), dict):
             changed["header"]["kid"] = named.verification_method
@@ -252,7 +252,7 @@ class Derived(Embedded):
             return self._with(tree, 0, **({"verificationMethod": method} if method else {}))
 
     def renamed(self, tree: Tree, key: KeySigner, *, also_issuer: bool) -> Tree:
-        changed = copy.deepcopy(tree)
+        changed = fresh(tree)
         self.renames = [key.verification_method]
         if also_issuer:
             named(changed, key, self.party)

@@ -3,7 +3,6 @@
 Every change is made from a random generator that the caller seeds, so it can be made again.
 """
 
-import copy
 import json
 import random
 from collections.abc import Callable
@@ -29,6 +28,24 @@ class Twice(dict[Any, Any]):
     def __init__(self, members: dict[Any, Any], again: list[tuple[Any, Any]]) -> None:
         super().__init__(members)
         self.again = again
+
+
+_LEAVES = frozenset({str, int, bool, float, bytes, type(None)})
+
+
+def fresh(value: Any) -> Any:
+    """A copy that shares nothing with the tree, nor one part of itself with another."""
+    kind = type(value)
+    if kind in _LEAVES:
+        return value
+    if kind is dict:
+        return {key: fresh(item) for key, item in value.items()}
+    if kind is list:
+        return [fresh(item) for item in value]
+    if kind is Twice:
+        members = {key: fresh(item) for key, item in value.items()}
+        return Twice(members, [(key, fresh(item)) for key, item in value.again])
+    raise TypeError(f"no part of a tree: {kind}")
 
 
 def write(value: Any) -> str:
@@ -65,7 +82,7 @@ def places(tree: Any) -> list[tuple[Any, Any]]:
 
 def mutate(tree: Any, donors: list[Any], rng: random.Random) -> tuple[str, Any]:
     """A changed copy, and what was done to it: one of `OPERATIONS`, sometimes two."""
-    changed, done = copy.deepcopy(tree), []
+    changed, done = fresh(tree), []
     for _ in range(2 if rng.random() < 0.1 else 1):
         name = rng.choice(NAMES)
         found = places(changed)
@@ -102,7 +119,7 @@ def _null(container: Any, key: Any, *_: Any) -> None:
 def _retype(container: Any, key: Any, _f: Any, _d: Any, rng: random.Random) -> None:
     value = container[key]
     wrapped: list[Any] = [[value], {"id": value}, {"@value": value}, str(value), [value, value]]
-    container[key] = copy.deepcopy(rng.choice(_OTHER_TYPES + wrapped))
+    container[key] = fresh(rng.choice(_OTHER_TYPES + wrapped))
 
 
 def _edit(container: Any, key: Any, _f: Any, _d: Any, rng: random.Random) -> None:
@@ -126,7 +143,7 @@ def _edit(container: Any, key: Any, _f: Any, _d: Any, rng: random.Random) -> Non
 
 
 def _duplicate(container: Any, key: Any, _f: Any, _d: Any, rng: random.Random) -> Any:
-    value = copy.deepcopy(container[key])
+    value = fresh(container[key])
     if isinstance(container, list):
         container.insert(rng.randrange(len(container) + 1), value)
         return None
@@ -135,7 +152,7 @@ def _duplicate(container: Any, key: Any, _f: Any, _d: Any, rng: random.Random) -
 
 
 def _move(container: Any, key: Any, found: Any, _d: Any, rng: random.Random) -> None:
-    value = copy.deepcopy(container[key])
+    value = fresh(container[key])
     target, name = found[rng.randrange(len(found))]
     del container[key]
     if isinstance(target, dict):
@@ -146,9 +163,9 @@ def _move(container: Any, key: Any, found: Any, _d: Any, rng: random.Random) -> 
 
 def _swap(container: Any, key: Any, found: Any, _d: Any, rng: random.Random) -> None:
     target, name = found[rng.randrange(len(found))]
-    mine = copy.deepcopy(container[key])
+    mine = fresh(container[key])
     try:
-        container[key] = copy.deepcopy(target[name])
+        container[key] = fresh(target[name])
         target[name] = mine
     except (KeyError, IndexError):
         container[key] = mine
@@ -158,18 +175,18 @@ def _splice(container: Any, key: Any, _f: Any, donors: list[Any], rng: random.Ra
     theirs = places(donors[rng.randrange(len(donors))])
     same = [(c, k) for c, k in theirs if k == key and type(c) is type(container)]
     source, name = rng.choice(same if same and rng.random() < 0.8 else theirs)
-    container[key] = copy.deepcopy(source[name])
+    container[key] = fresh(source[name])
 
 
 def _add(container: Any, _key: Any, _f: Any, donors: list[Any], rng: random.Random) -> None:
-    value = copy.deepcopy(rng.choice(_OTHER_TYPES))
+    value = fresh(rng.choice(_OTHER_TYPES))
     if isinstance(container, list):
         container.append(value)
         return
     name = rng.choice(_NAMES)
     if rng.random() < 0.3:
         source, theirs = rng.choice(places(donors[rng.randrange(len(donors))]))
-        name, value = (theirs if isinstance(theirs, str) else name), copy.deepcopy(source[theirs])
+        name, value = (theirs if isinstance(theirs, str) else name), fresh(source[theirs])
     container[name] = value
 
 
