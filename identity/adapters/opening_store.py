@@ -6,7 +6,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from identity.adapters.database import Base, transaction
 from identity.adapters.issuer_tables import CopyRow, IssuanceRow
-from identity.adapters.realname_store import RealNameBinding
+from identity.adapters.realname_store import RealNameBinding, survivor
 from identity.core.opening.sealed_identity import SealedIdentity, parse_sealed_identity
 from identity.opening.ports import OpeningNotice
 from registry.core.encoding import canonical_json, parse_json_object
@@ -92,7 +92,7 @@ class SqlOpeningStore:
                 .join(CopyRow, CopyRow.issuance == IssuanceRow.issuance)
                 .where(CopyRow.digest == digest)
             )
-        return person
+            return None if person is None else survivor(db, person)
 
     def forget_person(self, person: str) -> None:
         """As `OpeningStore.forget_person`."""

@@ -10,7 +10,7 @@ from identity.adapters.database import Base, transaction
 from identity.adapters.guardian_store import RecoveryRow
 from identity.adapters.issuer_tables import CopyRow, DeliveryRow, IssuanceRow
 from identity.adapters.opening_store import NoticeRow
-from identity.adapters.realname_store import RealNameBinding
+from identity.adapters.realname_store import Merger, RealNameBinding, absorbed_by, survivor
 from identity.core.person_record import (
     START,
     RecordEntry,
@@ -123,6 +123,7 @@ class SqlRecordStore:
                     *_looked(db, agency, looks),
                     *_opened(db, agency, now),
                     *_recovered(db, agency, since),
+                    *_merged(db, agency, since),
                 ]
                 fresh = _unknown(db, found)
                 for subject, source, entry in sorted(fresh, key=lambda i: (i[2].time, i[1])):
@@ -316,7 +317,7 @@ def _changed(db: Session, agency: str, since: int) -> Iterable[Found]:
 def _looked(db: Session, agency: str, looks: Sequence[Look]) -> Iterable[Found]:
     subjects = _subjects(db, agency)
     for look in looks:
-        if (subject := subjects.get(look.person)) is not None:
+        if (subject := _subject(db, subjects, look.person)) is not None:
             detail: JsonObject = {"actor": look.actor, "purpose": look.purpose}
             entry = RecordEntry(kind=RecordKind.LOOK, time=look.time, detail=detail)
             yield subject, f"look:{look.id}", entry
@@ -329,7 +330,7 @@ def _opened(db: Session, agency: str, now: int) -> Iterable[Found]:
         return
     subjects = _subjects(db, agency)
     for row in due:
-        if (subject := subjects.get(row.person)) is not None:
+        if (subject := _subject(db, subjects, row.person)) is not None:
             detail: JsonObject = {
                 "order": row.order_number,
                 "legal_basis": row.legal_basis,
@@ -356,6 +357,52 @@ def _recovered(db: Session, agency: str, since: int) -> Iterable[Found]:
             detail: JsonObject = {"recovery": row.recovery, "state": state}
             entry = RecordEntry(kind=RecordKind.RECOVERY, time=time, detail=detail)
             yield row.subject, f"recovery:{row.recovery}:{state}", entry
+
+
+def _merged(db: Session, agency: str, since: int) -> Iterable[Found]:
+    """Registrations that were taken for hers, also those that one of them had absorbed before."""
+    rows = db.scalars(
+        select(Merger).where((Merger.merged_at >= since) | (Merger.separated_at >= since))
+    ).all()
+    subjects = _subjects(db, agency) if rows else {}
+    told: dict[tuple[str, str], Found] = {}  # of two mergers in one chain, both find the first
+    for row in rows:
+        if row.separated_at is None:
+            names = (row.ended, *absorbed_by(db, row.ended))
+            mergers = db.scalars(select(Merger).where(Merger.ended.in_(names))).all()
+            found = [
+                item
+                for merger in mergers
+                for item in _told(db, subjects, merger, "merged", merger.merged_at, row.ended)
+            ]
+        else:
+            found = [
+                item
+                for person in (row.merged_into, row.ended)
+                for item in _told(db, subjects, row, "separated", row.separated_at, person)
+            ]
+        told.update(((item[0], item[1]), item) for item in found)
+    return told.values()
+
+
+def _told(
+    db: Session, subjects: dict[str, str], merger: Merger, state: str, time: int, person: str
+) -> Iterable[Found]:
+    """In the record of who `person` is now; `subject` is the one that ended at this agency.
+
+    Of a merger before the table of mergers was made, nothing tells when it was: time 0.
+    """
+    if time and (subject := _subject(db, subjects, person)) is not None:
+        detail: JsonObject = {"state": state}
+        if (ended := subjects.get(merger.ended)) not in (None, subject):
+            detail["subject"] = ended
+        entry = RecordEntry(kind=RecordKind.MERGER, time=time, detail=detail)
+        yield subject, f"merger:{merger.ended}:{state}:{time}", entry
+
+
+def _subject(db: Session, subjects: dict[str, str], person: str) -> str | None:
+    """The subject of whoever `person` is now; of herself where only she is known."""
+    return subjects.get(survivor(db, person), subjects.get(person))
 
 
 def _subjects(db: Session, agency: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Bindings of opaque subjects, in the database of the identity services. Nothing personal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import (
     BigInteger,
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.adapters.database import Base, transaction
 from identity.core.proofing import AssuranceLevel
-from identity.realname.ports import Binding, BindingState
+from identity.realname.ports import Binding, BindingState, MergedAlready
 
 _DEAD = str(BindingState.DECEASED)
 _CLOSED = (_DEAD, str(BindingState.WITHDRAWN), str(BindingState.MERGED))
@@ -39,9 +39,21 @@ class RealNameBinding(Base):
     before_death: Mapped[str | None] = mapped_column(String(16))  # the state it had then
     erased_at: Mapped[int | None] = mapped_column(BigInteger)  # her row goes, its term is over
     forgotten_at: Mapped[int | None] = mapped_column(BigInteger)  # and is gone
-    merged_from: Mapped[str | None] = mapped_column(String(32))  # whose it was before a merger
+    merged_from: Mapped[str | None] = mapped_column(String(32))  # whose it was before any merger
     merged_into: Mapped[str | None] = mapped_column(String(32))  # who she is, where both were known
     before_merge: Mapped[str | None] = mapped_column(String(16))  # the state it had before that
+
+
+class Merger(Base):
+    """That a registration ended in another one; and, if two officers undid that, as whom."""
+
+    __tablename__ = "realname_merger"
+
+    ended: Mapped[str] = mapped_column(String(32), primary_key=True)
+    merged_into: Mapped[str] = mapped_column(String(32), index=True)
+    merged_at: Mapped[int] = mapped_column(BigInteger)
+    separated_at: Mapped[int | None] = mapped_column(BigInteger)
+    known_as: Mapped[str | None] = mapped_column(String(32), index=True)  # from then on
 
 
 class SqlBindingStore:
@@ -54,24 +66,26 @@ class SqlBindingStore:
         """As `BindingStore.bind`."""
         try:
             with transaction(self._engine) as session:
-                if (found := _at_agency(session, proposed)) is not None:
+                person = survivor(session, proposed.person)
+                if (found := _at_agency(session, person, proposed.agency)) is not None:
                     if found.state == BindingState.WITHDRAWN:  # she came back
-                        found.state = str(_state_elsewhere(session, proposed.person))
+                        found.state = str(_state_elsewhere(session, person))
                     return _binding(found)
                 session.add(
                     RealNameBinding(
                         subject=proposed.subject,
                         agency=proposed.agency,
-                        person=proposed.person,
+                        person=person,
                         assurance_level=str(proposed.assurance_level),
                         created=proposed.created,
-                        state=str(_state_elsewhere(session, proposed.person)),
+                        state=str(_state_elsewhere(session, person)),
                     )
                 )
         except IntegrityError:
             pass  # where writers are not serialised, a rival was quicker
         with transaction(self._engine) as session:
-            if (found := _at_agency(session, proposed)) is None:
+            person = survivor(session, proposed.person)
+            if (found := _at_agency(session, person, proposed.agency)) is None:
                 raise RuntimeError("a binding neither went in nor was there")
             return _binding(found)
 
@@ -138,33 +152,53 @@ class SqlBindingStore:
             )
         return True
 
-    def separate(self, person: str, *, to: str) -> list[Binding]:
+    def separate(self, person: str, *, to: str, now: int) -> list[Binding]:
         """As `BindingStore.separate`."""
         row = RealNameBinding
         with transaction(self._engine) as session:
-            theirs = session.scalars(
+            merger = session.get(Merger, person, with_for_update=True)
+            if merger is None or merger.separated_at is not None:
+                return []
+            absorbed = absorbed_by(session, person)
+            found_here = session.scalars(
                 select(row)
-                .where((row.merged_from == person) | (row.person == person))
+                .where((row.person == person) | row.merged_from.in_((person, *absorbed)))
                 .order_by(row.created, row.subject)
+                .with_for_update()
             ).all()
-            went_on = [found for found in theirs if found.merged_from == person]
+            # What was closed when somebody was merged into her stays closed: that is not undone.
+            theirs = [found for found in found_here if found.person not in absorbed]
+            went_on = [found for found in theirs if found.person != person]
             for found in theirs:
                 if found.state == BindingState.MERGED:
                     _reopened(found, went_on)
-                found.person, found.merged_from, found.merged_into = to, None, None
-                found.before_merge = None
+                origin = found.merged_from or person
+                found.person, found.merged_from = to, None if origin == person else origin
+                found.merged_into = found.before_merge = None
+            merger.separated_at, merger.known_as = now, to
             session.flush()
             return [_binding(found) for found in theirs]
 
     def absorbed_by(self, person: str) -> list[str]:
         """As `BindingStore.absorbed_by`."""
-        row = RealNameBinding
         with transaction(self._engine) as session:
-            moved = session.scalars(
-                select(row.merged_from).where(row.person == person, row.merged_from.is_not(None))
-            ).all()
-            closed = session.scalars(select(row.person).where(row.merged_into == person)).all()
-        return sorted({found for found in (*moved, *closed) if found is not None})
+            return sorted(absorbed_by(session, person))
+
+    def survivor(self, person: str) -> str:
+        """As `BindingStore.survivor`."""
+        with transaction(self._engine) as session:
+            return survivor(session, person)
+
+    def holds(self, person: str) -> str | None:
+        """As `BindingStore.holds`."""
+        with transaction(self._engine) as session:
+            merger = session.get(Merger, person)
+            return None if merger is None else survivor(session, merger.merged_into)
+
+    def known_as(self, person: str) -> str:
+        """As `BindingStore.known_as`."""
+        with transaction(self._engine) as session:
+            return _followed(session, person, lambda merger: merger.known_as)
 
     def deceased_before(self, time: int, *, now: int, limit: int) -> list[str]:
         """As `identity.realname.retention.DeceasedStore.deceased_before`."""
@@ -230,29 +264,76 @@ class SqlBindingStore:
                 .values(state=str(state))
             )
 
-    def move(self, person: str, *, to: str) -> bool:
+    def move(self, person: str, *, to: str, now: int) -> bool:
         """As `BindingStore.move`."""
         row = RealNameBinding
         with transaction(self._engine) as session:
             both = session.scalars(
                 select(row).where(row.person.in_((person, to))).with_for_update()
             ).all()
-            theirs = [found for found in both if found.person == person]
-            there = {found.agency for found in both if found.person == to}
-            begun = any(
-                (found.person, found.merged_into) == (person, to)
-                or (found.person, found.merged_from) == (to, person)
-                for found in both
-            )
+            # Read after the rows are locked: of mergers that would go round, one comes last.
+            if person == to or survivor(session, to) != to:
+                raise MergedAlready("they are one registration, or the other one was merged")
+            ends_in = survivor(session, person)
+            if ends_in not in (person, to):
+                raise MergedAlready("this registration was merged into another one")
+            begun = ends_in == to
             if not begun and any(found.state == _DEAD for found in both):
                 return False
-            for found in theirs:
+            if not begun:
+                _note_merger(session, person, into=to, now=now)
+            there = {found.agency for found in both if found.person == to}
+            for found in both:
+                if found.person != person or found.state == BindingState.MERGED:
+                    continue
                 if found.agency not in there:
-                    found.person, found.merged_from = to, person
-                elif found.state not in (_DEAD, str(BindingState.MERGED)):
+                    found.person, found.merged_from = to, found.merged_from or person
+                elif found.state != _DEAD:
                     found.before_merge = found.state
                     found.state, found.merged_into = str(BindingState.MERGED), to
         return True
+
+
+def survivor(session: Session, person: str) -> str:
+    """As `BindingStore.survivor`."""
+    return _followed(session, person, lambda merger: merger.known_as or merger.merged_into)
+
+
+def _followed(session: Session, person: str, onward: Callable[[Merger], str | None]) -> str:
+    seen = {person}
+    while (merger := session.get(Merger, person, populate_existing=True)) is not None:
+        further = onward(merger)
+        if further is None or further == person:  # undone before the vault did its part
+            break
+        if further in seen:
+            raise MergedAlready("the mergers of this registration go round")
+        seen.add(further)
+        person = further
+    return person
+
+
+def absorbed_by(session: Session, person: str) -> set[str]:
+    """As `BindingStore.absorbed_by`; a name that she herself had before is none of them."""
+    absorbed, seen, ahead = set[str](), {person}, {person}
+    while ahead:
+        merged = session.scalars(
+            select(Merger.ended).where(Merger.merged_into.in_(ahead), Merger.separated_at.is_(None))
+        ).all()
+        renamed = session.scalars(select(Merger.ended).where(Merger.known_as.in_(ahead))).all()
+        absorbed |= {*merged} - seen
+        ahead = {*merged, *renamed} - seen
+        seen |= ahead
+    return absorbed
+
+
+def _note_merger(session: Session, person: str, *, into: str, now: int) -> None:
+    merger = session.get(Merger, person)
+    if merger is None:
+        session.add(Merger(ended=person, merged_into=into, merged_at=now))
+    else:  # it was undone before the vault did its part; now they are merged again
+        merger.merged_into, merger.merged_at = into, now
+        merger.separated_at = merger.known_as = None
+    session.flush()
 
 
 def _living() -> ColumnElement[bool]:
@@ -272,10 +353,10 @@ def _reopened(found: RealNameBinding, went_on: Sequence[RealNameBinding]) -> Non
         found.state = str(BindingState.INCAPACITATED)
 
 
-def _at_agency(session: Session, proposed: Binding) -> RealNameBinding | None:
+def _at_agency(session: Session, person: str, agency: str) -> RealNameBinding | None:
     return session.scalar(
         select(RealNameBinding).where(
-            RealNameBinding.person == proposed.person, RealNameBinding.agency == proposed.agency
+            RealNameBinding.person == person, RealNameBinding.agency == agency
         )
     )
 

@@ -26,6 +26,7 @@ class RecordKind(StrEnum):
     LOOK = "look"
     OPENING = "opening"
     RECOVERY = "recovery"  # by guardians: begun to wait, stopped, or completed
+    MERGER = "merger"  # another registration was taken for hers, or taken apart from it again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

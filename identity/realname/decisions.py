@@ -1,7 +1,7 @@
 """What two officers decided is done, once; and what could not be done is not asked about."""
 
 from identity.realname.life_events import LifeEvents, OneIsDead, RemainsGone
-from identity.realname.ports import BindingState, BindingStore
+from identity.realname.ports import BindingState, BindingStore, MergedAlready
 from identity.realname.review import Case, CaseKind, ReviewDesk, Verdict
 from identity.vault.ports import IdentityVault, remains_of
 
@@ -32,7 +32,8 @@ class Decisions:
         Raises:
             CarriedOut: it is done already.
             NoSuchCase, NotToDecide: there is none, or nobody decided, or it changed meanwhile.
-            NotAlive, RemainsGone, RegistrationErased: as `LifeEvents` has them; it is not done.
+            NotAlive, RemainsGone, RegistrationErased, MergedAlready: as `LifeEvents` has them; it
+                is not done.
             Unavailable: call it again.
         """
         case = self._review.to_carry_out(case_id)
@@ -47,11 +48,14 @@ class Decisions:
         return self._review.carried_out(case)
 
     def check_mergeable(self, *people: str) -> None:
-        """Refuse a case about merging somebody who was reported dead, before people look at it.
+        """Refuse a case about merging who is dead or merged, before people look at it.
 
         Raises:
-            OneIsDead: one of them was.
+            MergedAlready: one of them ended in another registration.
+            OneIsDead: one of them was reported dead.
         """
+        if any(self._bindings.survivor(person) != person for person in people):
+            raise MergedAlready("one of them was merged before; name the subject that goes on")
         if any(found.deceased for person in people for found in self._bindings.of_person(person)):
             raise OneIsDead("one of the two was reported dead; have that decided first")
 
@@ -63,12 +67,13 @@ class Decisions:
         """
         if case.kind is not CaseKind.DOUBLE:
             return
+        applicant = self._bindings.known_as(case.applicant)
         if case.verdict is Verdict.SAME:
-            gone = case.carried_out_at and self._vault.find(remains_of(case.applicant)) is None
+            gone = case.carried_out_at and self._vault.find(remains_of(applicant)) is None
         else:
             gone = all(
                 found.state is BindingState.WITHDRAWN
-                for found in self._bindings.of_person(case.applicant)
+                for found in self._bindings.of_person(applicant)
             )
         if gone:
             raise RemainsGone("what the decision was about is not kept any more")

@@ -110,10 +110,13 @@ class LifeEvents:
         if kind not in _PLAIN:
             raise Malformed("this event is reported with its particulars")
         binding = self._binding(subject)
-        if binding.deceased and kind is not LifeEventKind.DECEASED:
+        person = self._bindings.survivor(binding.person)
+        hers = self._bindings.of_person(person)
+        dead = any(found.deceased for found in (binding, *hers))
+        if dead and kind is not LifeEventKind.DECEASED:
             raise NotAlive("the person was reported dead")
-        self._bindings.set_state(binding.person, _PLAIN[kind], now=self._now())
-        self.tell(kind, self._bindings.of_person(binding.person))
+        self._bindings.set_state(person, _PLAIN[kind], now=self._now())
+        self.tell(kind, self._bindings.of_person(person))
 
     def record_death(self, subject: str) -> None:
         """As `report` with `DECEASED`."""
@@ -183,13 +186,16 @@ class LifeEvents:
         """Make one registration of two that people decided to be one person's. Repeatable.
 
         Every number of the one leads to the other; at an agency that knew both, the credentials of
-        the one that ends are revoked, and elsewhere its subject goes on.
+        the one that ends are revoked, and elsewhere its subject goes on. When the other was merged
+        herself since people decided, it is whoever she is now.
 
         Raises:
             OneIsDead: one of them was reported dead; nothing was changed.
+            MergedAlready: it would go round, or the one was merged into somebody else before.
             RemainsGone: nothing is registered under one of the references any more.
             Unavailable: vault, audit or a hook does not answer; call it again.
         """
+        person, into = self._bindings.known_as(person), self._bindings.survivor(into)
         if not self._bindings.of_person(into) or not (
             self._bindings.of_person(person) or person in self._bindings.absorbed_by(into)
         ):
@@ -198,7 +204,7 @@ class LifeEvents:
         ending = [
             binding for binding in self._bindings.of_person(person) if binding.agency in doubled
         ]
-        if not self._bindings.move(person, to=into):
+        if not self._bindings.move(person, to=into, now=self._now()):
             raise OneIsDead("one of the two was reported dead; have that decided first")
         self._vault.merge(person, into=into)
         if self._sealing is not None:
@@ -218,6 +224,7 @@ class LifeEvents:
         Raises:
             Unavailable: a hook did not answer; call it again.
         """
+        person = self._bindings.survivor(person)
         hers = self._bindings.of_person(person)
         self._bindings.set_state(person, BindingState.DECEASED, now=self._now())
         self.tell(LifeEventKind.DECEASED, hers)
@@ -235,6 +242,7 @@ class LifeEvents:
             RegistrationErased: her row went with its term; she registers anew.
             Unavailable: register, vault or audit does not answer; nothing was changed.
         """
+        person = self._bindings.survivor(person)
         try:
             stored = parse_record(
                 self._vault.open(person, purpose="revival", actor="officers:review")
@@ -256,7 +264,9 @@ class LifeEvents:
 
         Every number that was the one's leads to her again, and her bindings are as they were. What
         was revoked stays revoked. A merger that was cut short before the vault did its part is
-        undone, too. Nothing happens where nothing was merged, or all is undone already.
+        undone, too. Nothing happens where nothing was merged, or all is undone already. When the
+        one that went on was merged further since, she is taken from whoever that is now, once the
+        mergers in between are complete; what was merged into her before goes with her.
 
         Args:
             person: the registration that ended.
@@ -268,11 +278,14 @@ class LifeEvents:
             Unavailable: vault or audit does not answer; call it again.
         """
         kept = self._vault.find(remains_of(person))
+        survivor = self._bindings.holds(person) or self._bindings.survivor(merged_into)
         if kept is None:
-            self._bound_again(person, merged_into)
+            self._bound_again(person, survivor)
             return
-        ref = self._vault.separate(person, merged_into=merged_into)
-        self._bindings.separate(person, to=ref)
+        for between in self._between(person, survivor):
+            self._vault.merge(between, into=survivor)  # or her numbers lead there still
+        ref = self._vault.separate(person, merged_into=survivor)
+        self._bindings.separate(person, to=ref, now=self._now())
         if self._sealing is not None:
             stored = parse_record(
                 self._vault.open(ref, purpose="separation", actor="officers:review")
@@ -292,7 +305,15 @@ class LifeEvents:
             self._vault.open(person, purpose="separation", actor="officers:review")
         except NothingSealed as error:
             raise RemainsGone("the remains of the merger are gone; it cannot be undone") from error
-        self._bindings.separate(person, to=person)
+        self._bindings.separate(person, to=person, now=self._now())
+
+    def _between(self, person: str, survivor: str) -> list[str]:
+        """Whom she was merged into on the way to `survivor`."""
+        return [
+            found
+            for found in self._bindings.absorbed_by(survivor)
+            if person in self._bindings.absorbed_by(found)
+        ]
 
     def keys_lost(self, person: str, *, agency: str | None = None) -> None:
         """Tell that a person's wallet is lost: at every agency, or at one. The binding stays.
@@ -304,7 +325,7 @@ class LifeEvents:
             LifeEventKind.KEYS_LOST,
             [
                 binding
-                for binding in self._bindings.of_person(person)
+                for binding in self._bindings.of_person(self._bindings.survivor(person))
                 if agency in (None, binding.agency)
             ],
         )
@@ -343,18 +364,18 @@ class LifeEvents:
         purpose: str,
         actor: str,
     ) -> None:
-        binding = self._binding(subject)
-        if binding.deceased:
+        person_now = self._bindings.survivor(self._binding(subject).person)
+        if any(found.deceased for found in self._bindings.of_person(person_now)):
             raise NotAlive("the person was reported dead")
-        stored = parse_record(self._vault.open(binding.person, purpose=purpose, actor=actor))
+        stored = parse_record(self._vault.open(person_now, purpose=purpose, actor=actor))
         number = self._schemes.parse(stored["country"], stored["number"], today=self._today())
         known = parse_person(stored["person"])
         family_name, given_name, birth_date = particulars(known)
         person = looked_up(self._register, number, family_name, given_name, birth_date)
-        self._vault.replace(binding.person, data=encoded(number, person), likeness=likeness(person))
+        self._vault.replace(person_now, data=encoded(number, person), likeness=likeness(person))
         if self._sealing is not None:
-            self._sealing.seal(binding.person, identity_of(number, person), renew=True)
-        self.tell(kind, self._bindings.of_person(binding.person), changed=_CHANGED[kind])
+            self._sealing.seal(person_now, identity_of(number, person), renew=True)
+        self.tell(kind, self._bindings.of_person(person_now), changed=_CHANGED[kind])
 
     def _binding(self, subject: str) -> Binding:
         binding = self._bindings.read(subject)

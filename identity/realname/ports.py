@@ -28,6 +28,10 @@ class RegisterUnavailable(Unavailable):
     """The register does not answer, or its answer is not to be believed."""
 
 
+class MergedAlready(Conflict):
+    """One of two registrations was merged before; a merger now would go round, or lead astray."""
+
+
 class UnknownSubject(NotFound):
     """No person was enrolled under this subject."""
 
@@ -120,6 +124,8 @@ class BindingStore(Protocol):
     def bind(self, proposed: Binding) -> Binding:
         """Store `proposed`, unless this agency has a binding for this person already.
 
+        Of a person who was merged, it is the binding of her survivor.
+
         Returns:
             The binding that is stored: of rivals for one person and agency, all get the same one.
         """
@@ -149,28 +155,60 @@ class BindingStore(Protocol):
         """
         ...
 
-    def separate(self, person: str, *, to: str) -> list[Binding]:
+    def separate(self, person: str, *, to: str, now: int) -> list[Binding]:
         """Undo `move` of `person`, whose row is now `to`: her bindings are hers again.
 
-        One that was closed is as it was before; what was reported of her since, at an agency where
-        her subject went on, holds there too. Safe to repeat: what has been separated already is not
-        found any more.
+        With her goes what was merged into her before. One that was closed is as it was before; what
+        was reported of her since, at an agency where her subject went on, holds there too. Safe to
+        repeat: what has been separated already is not found any more.
         """
         ...
 
     def absorbed_by(self, person: str) -> list[str]:
-        """Registrations that were merged into `person`, by the references that they had."""
+        """Registrations that were merged into `person`, by the references that they had.
+
+        Also those that were merged into one of them before.
+        """
+        ...
+
+    def survivor(self, person: str) -> str:
+        """Who she is now: mergers are followed to the last registration, and so is `known_as`.
+
+        Raises:
+            MergedAlready: the mergers that are stored go round; somebody changed them by hand.
+        """
+        ...
+
+    def holds(self, person: str) -> str | None:
+        """Who is now whoever `person` was merged into, also after that was undone; None: nobody.
+
+        Raises:
+            MergedAlready: as `survivor`.
+        """
+        ...
+
+    def known_as(self, person: str) -> str:
+        """The reference that she has after mergers of hers were undone; mergers are not followed.
+
+        Raises:
+            MergedAlready: as `survivor`.
+        """
         ...
 
     def close(self, subject: str, state: BindingState) -> None:
         """Close one binding, unless the person is dead."""
         ...
 
-    def move(self, person: str, *, to: str) -> bool:
+    def move(self, person: str, *, to: str, now: int) -> bool:
         """Two registrations were one person: bindings of `person` become those of `to`.
 
         Where an agency knows `to` already, its subject of `person` is closed as `MERGED` instead.
-        Safe to repeat. False when one of the two was reported dead before, and nothing changed.
+        Safe to repeat, also when `to` is whoever the one she was merged into was merged into since.
+        False when one of the two was reported dead before, and nothing changed.
+
+        Raises:
+            MergedAlready: `to` was merged itself, into `person` or somebody else; or `person` was,
+                into somebody who is not `to`. Nothing changed.
         """
         ...
 

@@ -267,9 +267,10 @@ class RealNames:
         ).ref
         case = self._review.decided(CaseKind.SIMILAR, applicant)
         if case is not None and case.verdict is Verdict.SAME:
-            self._vault.attach(case.target, identifier=number.identifier)
+            target = self._bindings.survivor(case.target)  # merged, perhaps, since they decided
+            self._vault.attach(target, identifier=number.identifier)
             self._vault.forget(applicant)
-            return Registration(ref=case.target, new=False)
+            return Registration(ref=target, new=False)
         if case is not None:
             registration = seal(case.similar)
             if not registration.similar:

@@ -208,7 +208,9 @@ class SealedVault:
                 break
             distinct = (*distinct, *back.similar)
         for identifier in others:
-            self.attach(back.ref, identifier=identifier)
+            # Of somebody who was merged into her before and taken apart first: it is not hers.
+            if self.find(identifier) in (None, back.ref):
+                self.attach(back.ref, identifier=identifier)
         return back.ref
 
     def forget(self, ref: str, *, purpose: str = "forget") -> None:

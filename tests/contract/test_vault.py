@@ -459,6 +459,23 @@ def test_a_merger_can_be_undone_until_its_remains_are_forgotten(vault: SealedVau
         vault.separate(lost, merged_into=kept)
 
 
+def test_who_was_taken_out_of_the_middle_of_a_chain_keeps_her_numbers(vault: SealedVault):
+    first, second, third = (
+        vault.seal_once(identifier=b"cn|%d" % n, owner="r", kind="p", data=b"%d" % n).ref
+        for n in (1, 2, 3)
+    )
+    vault.merge(first, into=second)
+    vault.merge(second, into=third)
+
+    first_back = vault.separate(first, merged_into=third)
+    second_back = vault.separate(second, merged_into=third)  # what is kept of it has both numbers
+
+    assert vault.separate(second, merged_into=third) == second_back  # safe to repeat
+    assert [vault.find(b"cn|%d" % n) for n in (1, 2, 3)] == [first_back, second_back, third]
+    assert vault.open(first_back, purpose="p", actor="a") == b"1"
+    assert vault.open(second_back, purpose="p", actor="a") == b"2"
+
+
 @pytest.mark.parametrize("call", ["replace", "attach", "merge"])
 def test_what_opens_a_row_to_change_it_is_on_record_first(
     vault: SealedVault, sinks: list[MemorySink], call: str

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from identity.adapters.database import transaction
 from identity.adapters.opening_store import SqlOpeningStore
 from identity.adapters.person_record_store import SqlRecordStore
-from identity.adapters.realname_store import RealNameBinding
+from identity.adapters.realname_store import RealNameBinding, SqlBindingStore
 from identity.core import sd_jwt
 from identity.core.person_record import head_of, heads_uri, record_value
 from identity.core.signing import NamedSigner
@@ -274,3 +274,37 @@ def test_a_crash_between_storing_and_submitting_loses_nothing(office: Office) ->
 
 def _dies(_raw: bytes) -> Any:
     raise RuntimeError("the process ends here")
+
+
+def test_a_chain_of_mergers_is_told_whole_and_what_is_seen_of_any_of_them(office: Office) -> None:
+    copy, _ = office.receive()
+    office.with_binding("prs_second", "row-2")
+    office.with_binding("prs_third", "row-3")
+    office.round()
+    bindings = SqlBindingStore(office.bench.engine)
+    assert bindings.move("row-3", to="row-2", now=office.now)
+    office.round()
+    before = len(office.read(copy)["entries"])
+
+    second = office.now
+    assert bindings.move("row-2", to=ROW, now=second)
+    office.audit.looks.append(
+        Look(id="7", time=second, person="row-3", actor="issuer:registrar", purpose="mandate")
+    )
+    office.round()
+
+    body = office.read(copy)
+    told = body["entries"][before:]
+    assert [entry["kind"] for entry in told] == ["merger", "look", "merger"]
+    assert [(entry["state"], entry["subject"]) for entry in (told[0], told[2])] == [
+        ("merged", "prs_third"),
+        ("merged", "prs_second"),
+    ]
+    assert told[0]["time"] < told[2]["time"] == second
+    assert verify(office, body) == len(body["entries"])
+
+    bindings.separate("row-2", to="row-4", now=office.now)
+    office.round()
+    office.round()
+    last = office.read(copy)["entries"][before + 3 :]
+    assert [(entry["kind"], entry["state"]) for entry in last] == [("merger", "separated")]

@@ -240,8 +240,8 @@ def test_a_separation_that_was_cut_short_is_carried_out_again(
     post(http, "issuer:civil-registry", f"{CIVIL}/cases/{case['id']}/appeal", {})
     said(place, http, "eve", case, "distinct")
 
-    def down(_person: str, *, to: str) -> None:
-        raise OSError(f"down before {to[:3]}")
+    def down(_person: str, *, to: str, now: int) -> None:
+        raise OSError(f"down before {to[:3]} at {now}")
 
     with monkeypatch.context() as broken:
         broken.setattr(place.bindings, "separate", down)
