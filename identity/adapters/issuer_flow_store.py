@@ -6,7 +6,7 @@ from sqlalchemy import Engine, delete, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from identity.adapters.database import transaction
-from identity.adapters.issuer_offer_store import offer_row, rows, token_row
+from identity.adapters.issuer_offer_store import check_standing, offer_row, rows, token_row
 from identity.adapters.issuer_tables import (
     AuthorizationRow,
     DeferredRow,
@@ -17,6 +17,7 @@ from identity.adapters.issuer_tables import (
 from identity.core.mandate import Mandate
 from identity.issuer.flow_records import Authorization, Deferred, Stage, Waiting
 from identity.issuer.records import AccessToken, Offer, OfferState, Review
+from identity.issuer.stores import Standing
 
 KEEP_USED_SECONDS = 3600  # how long a used code is recognised when it comes again
 
@@ -320,6 +321,7 @@ class SqlDeferredStore:
         *,
         claims_ref: str | None,
         mandate: Mandate | None = None,
+        standing: Standing,
     ) -> bool:
         """As `DeferredStore.decide`."""
         values: dict[str, Any] = {"review": review}
@@ -328,6 +330,7 @@ class SqlDeferredStore:
         if mandate is not None:
             values |= {"principal": mandate.principal, "durable": mandate.durable}
         with transaction(self._engine) as db:
+            check_standing(db, standing)
             decided = rows(
                 db,
                 update(OfferRow)

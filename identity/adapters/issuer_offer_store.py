@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from identity.adapters.database import transaction
 from identity.adapters.issuer_tables import IssuanceRow, NonceRow, OfferRow, TokenRow
+from identity.adapters.realname_store import states_of
 from identity.core.issuance import Format
 from identity.core.mandate import Mandate
 from identity.core.offers import MAX_TX_CODE_TRIES
 from identity.issuer.records import AccessToken, Offer, OfferState, Review
+from identity.issuer.stores import Standing, StandingChanged
 
 
 class SqlOfferStore:
@@ -22,10 +24,31 @@ class SqlOfferStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add_offer(self, offer: Offer) -> None:
+    def standing(self, subjects: Collection[str]) -> Standing:
+        """As `OfferStore.standing`."""
+        with transaction(self._engine) as db:
+            return dict.fromkeys(subjects) | states_of(db, subjects)
+
+    def add_offer(self, offer: Offer, *, standing: Standing) -> None:
         """As `OfferStore.add_offer`."""
         with transaction(self._engine) as db:
+            check_standing(db, standing)
             db.add(offer_row(offer))
+
+    def replace_offer(self, old: str, offer: Offer, *, now: int) -> bool:
+        """As `OfferStore.replace_offer`."""
+        with transaction(self._engine) as db:
+            # Locked first and asked afterwards: whoever issues from it holds it meanwhile, and a
+            # condition of one statement would not see what was issued while that waited.
+            row = db.get(OfferRow, old, with_for_update=True)
+            if row is None or row.agency != offer.agency or row.state == OfferState.DEAD:
+                return False
+            if row.expires_at <= now or db.get(IssuanceRow, old) is not None:
+                return False
+            row.state = OfferState.DEAD
+            db.execute(delete(TokenRow).where(TokenRow.offer == old))
+            db.add(offer_row(offer))
+        return True
 
     def read_offer(self, agency: str, offer: str) -> Offer | None:
         """As `OfferStore.read_offer`."""
@@ -214,6 +237,16 @@ class SqlOfferStore:
         with transaction(self._engine) as db:
             row = db.scalars(select(OfferRow).where(*where)).one_or_none()
         return None if row is None else _offer(row)
+
+
+def check_standing(db: Session, standing: Standing) -> None:
+    """As `OfferStore.add_offer` has it, for this transaction: their states stay until its end.
+
+    Raises:
+        StandingChanged: somebody stands otherwise.
+    """
+    if standing and dict.fromkeys(standing) | states_of(db, standing) != standing:
+        raise StandingChanged("something was reported of one of these people; try again")
 
 
 def rows(db: Session, statement: Executable) -> int:

@@ -1,6 +1,6 @@
 """Bindings of opaque subjects, in the database of the identity services. Nothing personal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from sqlalchemy import (
     BigInteger,
@@ -292,6 +292,18 @@ class SqlBindingStore:
                     found.before_merge = found.state
                     found.state, found.merged_into = str(BindingState.MERGED), to
         return True
+
+
+def states_of(session: Session, subjects: Collection[str]) -> dict[str, str]:
+    """Their states by subject; nobody changes them before this transaction has ended."""
+    row = RealNameBinding
+    found = session.scalars(
+        select(row)
+        .where(row.subject.in_(subjects))
+        .order_by(row.subject)  # two who lock the same two people do not wait for each other
+        .with_for_update(read=True)
+    )
+    return {binding.subject: binding.state for binding in found}
 
 
 def survivor(session: Session, person: str) -> str:

@@ -135,7 +135,10 @@ class People(Protocol):
         ...
 
     def offer_again(self, agency: str, subject: str, *, key: str, now: int) -> list[JsonObject]:
-        """What was offered to this key and was not issued yet, offered anew in its place."""
+        """What was offered to this key and was not issued yet, offered anew in its place.
+
+        Of two calls at one moment, one has the new offer and the other finds nothing.
+        """
         ...
 
     def take_back(self, agency: str, offers: Sequence[JsonObject]) -> None:

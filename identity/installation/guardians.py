@@ -1,6 +1,7 @@
 """Joins recovery by guardians to the issuer and to the registrations."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from fastapi import APIRouter
@@ -14,7 +15,7 @@ from identity.core.mandate import is_mandate
 from identity.core.offers import SecretMalformed, secret_digest
 from identity.guardians.routes import build_router
 from identity.guardians.service import GuardianDesk
-from identity.issuer.offers import MAX_LIFETIME_SECONDS, OfferDesk
+from identity.issuer.offers import MAX_LIFETIME_SECONDS, NoSuchOffer, OfferDesk
 from identity.issuer.parts import IssuerParts
 from identity.issuer.records import Status
 from identity.realname.ports import BindingState
@@ -79,6 +80,18 @@ class IssuersPeople:
         self, agency: str, subject: str, credential_type: str, *, key: str, now: int
     ) -> JsonObject:
         """As `People.offer`; the code comes with it, for the new key has just been proven."""
+        return self._offered(agency, subject, credential_type, key=key, now=now)
+
+    def _offered(
+        self,
+        agency: str,
+        subject: str,
+        credential_type: str,
+        *,
+        key: str,
+        now: int,
+        in_place_of: str | None = None,
+    ) -> JsonObject:
         made = self._offers.make(
             agency,
             subject=subject,
@@ -89,6 +102,7 @@ class IssuersPeople:
             lifetime_seconds=MAX_LIFETIME_SECONDS,
             now=datetime.fromtimestamp(now, UTC),
             dpop_thumbprint=key,
+            in_place_of=in_place_of,
         )
         return {
             "credential_type": credential_type,
@@ -102,8 +116,17 @@ class IssuersPeople:
         """As `People.offer_again`."""
         made = []
         for old in self._parts.offers.open_offers_for(agency, subject, key, now=now):
-            made.append(self.offer(agency, subject, old.credential_type, key=key, now=now))
-            self._offers.withdraw(agency, old.offer)
+            with suppress(NoSuchOffer):  # another call was faster: what it made is her offer
+                made.append(
+                    self._offered(
+                        agency,
+                        subject,
+                        old.credential_type,
+                        key=key,
+                        now=now,
+                        in_place_of=old.offer,
+                    )
+                )
         return made
 
     def take_back(self, agency: str, offers: Sequence[JsonObject]) -> None:

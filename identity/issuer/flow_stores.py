@@ -5,6 +5,7 @@ from typing import Protocol
 from identity.core.mandate import Mandate
 from identity.issuer.flow_records import Authorization, Deferred, Waiting
 from identity.issuer.records import AccessToken, Offer, Review
+from identity.issuer.stores import Standing
 
 
 class AuthorizationStore(Protocol):
@@ -101,8 +102,13 @@ class DeferredStore(Protocol):
         *,
         claims_ref: str | None,
         mandate: Mandate | None = None,
+        standing: Standing,
     ) -> bool:
-        """From `WAITING` to `review`, once; claims of the agency and the mandate go with it."""
+        """From `WAITING` to `review`, once; claims of the agency and the mandate go with it.
+
+        Raises:
+            StandingChanged: as `OfferStore.add_offer`.
+        """
         ...
 
     def reopen(self, agency: str, offer: str) -> None:

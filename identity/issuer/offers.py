@@ -27,6 +27,7 @@ from identity.issuer.identification import CodeIdentification
 from identity.issuer.mandates import named_mandate
 from identity.issuer.parts import IssuerParts
 from identity.issuer.records import Offer, OfferState, Review
+from identity.issuer.stores import Standing, StandingChanged
 from registry.core.encoding import JsonObject, base64url_encode, canonical_json
 from registry.core.refusals import Malformed, NotFound
 
@@ -77,15 +78,19 @@ class OfferDesk:
         dpop_thumbprint: str | None = None,
         principal: str | None = None,
         durable: bool = False,
+        in_place_of: str | None = None,
     ) -> MadeOffer:
         """Offer a credential to `subject`.
 
         With `authorization_code` among the grants, an identification code is made beside it. What
         is `deferred` is issued after a decision of the agency, which may add the claims then. Only
         proofs of the key `dpop_thumbprint`, when it is given, redeem the offer and use its token. A
-        mandate names its `principal`, now or with that decision; see `identity.core.mandate`.
+        mandate names its `principal`, now or with that decision; see `identity.core.mandate`. The
+        offer `in_place_of`, when it is given, ends in the moment in which this one is kept.
 
         Raises:
+            NoSuchOffer: the one `in_place_of` does not live any more, or was used.
+            StandingChanged: something was reported of one of the two people in this moment.
             UnknownAgency, TypeNotIssued: this agency does not issue that.
             ClaimsNotAccepted: the claims do not fit, or a required one is missing.
             PrincipalMissing, MandateNotPossible: it is a mandate, and not one for these two.
@@ -102,6 +107,7 @@ class OfferDesk:
         missing = missing_from_agency(kind, supplied)
         if missing and not deferred:
             raise ClaimsNotAccepted(f"the agency must supply {', '.join(missing)}")
+        standing = {} if principal is None else parts.offers.standing((subject, principal))
         # Nothing is read here but whether she exists; a typing error shows now, not at the wallet.
         parts.persons.claims(subject, names=(), purpose="offer", actor=f"issuer:{slug}")
         mandate = None
@@ -140,7 +146,12 @@ class OfferDesk:
             dpop_thumbprint=dpop_thumbprint,
             mandate=mandate,
         )
-        parts.offers.add_offer(offer)
+        try:
+            self._keep(offer, standing=standing, in_place_of=in_place_of)
+        except (StandingChanged, NoSuchOffer):  # nothing was written
+            if claims_ref is not None:
+                parts.vault.forget(claims_ref)
+            raise
         identification = None
         if by_code:
             identification = self._codes.issue(
@@ -199,6 +210,13 @@ class OfferDesk:
         """
         if not self._parts.offers.withdraw(slug, offer_id):
             raise NoSuchOffer("there is no such offer")
+
+    def _keep(self, offer: Offer, *, standing: Standing, in_place_of: str | None) -> None:
+        offers = self._parts.offers
+        if in_place_of is None:
+            offers.add_offer(offer, standing=standing)
+        elif not offers.replace_offer(in_place_of, offer, now=offer.created_at):
+            raise NoSuchOffer("there is no such offer any more")
 
     def _document(self, slug: str, offer: Offer, reference: str) -> JsonObject:
         return credential_offer(

@@ -49,6 +49,7 @@ class ReviewDesk:
             ClaimsNotAccepted: the claims do not fit, or a required one is missing.
             PrincipalMissing, MandateNotPossible, NotFound, NotAlive, BindingClosed: it is a
                 mandate, and not one for these two.
+            StandingChanged: something was reported of one of the two people in this moment.
         """
         parts = self._parts
         offer = parts.offers.read_offer(slug, offer_id)
@@ -59,7 +60,9 @@ class ReviewDesk:
         missing = missing_from_agency(kind, supplied)
         if missing and offer.claims_ref is None:
             raise ClaimsNotAccepted(f"the agency must supply {', '.join(missing)}")
-        mandate = None
+        mandate, standing = None, dict[str, str | None]()
+        if principal is not None:
+            standing |= parts.offers.standing((offer.subject, principal))
         if principal is not None or durable or offer.mandate is None:
             mandate = named_mandate(
                 parts,
@@ -74,10 +77,15 @@ class ReviewDesk:
             ref = parts.vault.seal(
                 owner=offer.subject, kind=PENDING_CLAIMS, data=canonical_json(supplied)
             )
-        if not parts.deferred.decide(slug, offer_id, Review.READY, claims_ref=ref, mandate=mandate):
+        try:
+            if not parts.deferred.decide(
+                slug, offer_id, Review.READY, claims_ref=ref, mandate=mandate, standing=standing
+            ):
+                raise AlreadyDecided("nothing waits under this offer")
+        except Conflict:  # nothing was written; what is not known stays for the one who repeats it
             if ref is not None:
                 parts.vault.forget(ref)
-            raise AlreadyDecided("nothing waits under this offer")
+            raise
         if ref is not None and offer.claims_ref is not None:
             parts.vault.forget(offer.claims_ref)
 
@@ -89,5 +97,7 @@ class ReviewDesk:
         """
         if self._parts.offers.read_offer(slug, offer_id) is None:
             raise NoSuchOffer("there is no such offer")
-        if not self._parts.deferred.decide(slug, offer_id, Review.DENIED, claims_ref=None):
+        if not self._parts.deferred.decide(
+            slug, offer_id, Review.DENIED, claims_ref=None, standing={}
+        ):
             raise AlreadyDecided("nothing waits under this offer")

@@ -5,7 +5,7 @@
   UPDATE, never by reading first.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +44,10 @@ class NoOpenGroup(Unavailable):
     """No status list of this agency has room; one has to be published first."""
 
 
+class StandingChanged(Conflict):
+    """Something was reported of one of these people in this moment; look again."""
+
+
 class StatusIsFinal(Conflict):
     """Revocation is for ever."""
 
@@ -75,11 +79,34 @@ class EndedRest:
     groups: tuple[str, ...]
 
 
+# What was reported of people at an agency: the states of their bindings by subject; None where
+# none is known. Read before a mandate is checked, and compared when it is written.
+Standing = Mapping[str, str | None]
+
+
 class OfferStore(Protocol):
     """Offers, tokens, nonces."""
 
-    def add_offer(self, offer: Offer) -> None:
-        """Keep a new offer."""
+    def standing(self, subjects: Collection[str]) -> Standing:
+        """How these people stand now."""
+        ...
+
+    def add_offer(self, offer: Offer, *, standing: Standing) -> None:
+        """Keep a new offer, if the people in `standing` stand as they did.
+
+        An event that is recorded before this is seen here; one that is recorded afterwards finds
+        the offer and ends it. Nothing is between the two.
+
+        Raises:
+            StandingChanged: they do not; nothing was kept.
+        """
+        ...
+
+    def replace_offer(self, old: str, offer: Offer, *, now: int) -> bool:
+        """End one that lives, with its tokens, and keep `offer` in its place; once among rivals.
+
+        False when it does not live any more or something was issued of it; then nothing changed.
+        """
         ...
 
     def read_offer(self, agency: str, offer: str) -> Offer | None:
