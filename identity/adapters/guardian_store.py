@@ -2,13 +2,28 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Engine, String, Text, UniqueConstraint, delete, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Engine,
+    String,
+    Text,
+    UniqueConstraint,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.adapters.database import Base, transaction
-from identity.guardians.ports import KeptArrangement, KeptRecovery, RecoveryState
-from registry.core.encoding import canonical_json, parse_json_object
+from identity.guardians.ports import (
+    PROOFED_ANEW,
+    KeptArrangement,
+    KeptRecovery,
+    RecoveryState,
+)
+from registry.core.encoding import JsonObject, canonical_json, parse_json_object
 from registry.core.refusals import Unavailable
 
 _UNDER_WAY = (str(RecoveryState.OPEN), str(RecoveryState.WAITING), str(RecoveryState.ENDING))
@@ -59,17 +74,32 @@ class ApprovalRow(Base):
     came: Mapped[int]
 
 
+class ChangeRow(Base):
+    """That her guardians were set, changed or withdrawn; until her own record tells it."""
+
+    __tablename__ = "guardian_change"
+
+    arrangement: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[str] = mapped_column(String(16), primary_key=True)
+    agency: Mapped[str] = mapped_column(String(64), index=True)
+    subject: Mapped[str] = mapped_column(String(64))
+    changed_at: Mapped[int] = mapped_column(BigInteger)
+    detail: Mapped[str] = mapped_column(Text)  # JSON
+
+
 class SqlGuardianStore:
     """Keeps the promises of `identity.guardians.ports.GuardianStore`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def set_arrangement(self, kept: KeptArrangement) -> None:
+    def set_arrangement(self, kept: KeptArrangement, *, told: JsonObject) -> None:
         """As `GuardianStore.set_arrangement`."""
         try:
             with transaction(self._engine) as db:
-                _remove(db, kept.agency, kept.subject, now=kept.created)
+                before = _remove(db, kept.agency, kept.subject, now=kept.created)
+                state = "set" if before is None else "changed"
+                db.add(_change(kept, state, now=kept.created, told=told))
                 db.add(
                     ArrangementRow(
                         arrangement=kept.arrangement,
@@ -83,10 +113,15 @@ class SqlGuardianStore:
         except IntegrityError as error:  # she set two at once
             raise Unavailable("another arrangement of hers was being set") from error
 
-    def withdraw(self, agency: str, subject: str, *, now: int) -> bool:
+    def withdraw(
+        self, agency: str, subject: str, *, now: int, told: JsonObject = PROOFED_ANEW
+    ) -> bool:
         """As `GuardianStore.withdraw`."""
         with transaction(self._engine) as db:
-            return _remove(db, agency, subject, now=now)
+            gone = _remove(db, agency, subject, now=now)
+            if gone is not None:
+                db.add(_change(gone, "withdrawn", now=now, told=told))
+        return gone is not None
 
     def arrangement(self, agency: str, arrangement: str) -> KeptArrangement | None:
         """As `GuardianStore.arrangement`."""
@@ -247,7 +282,20 @@ class SqlGuardianStore:
         return True
 
 
-def _remove(db: Session, agency: str, subject: str, *, now: int) -> bool:
+def _change(
+    of: KeptArrangement | ArrangementRow, state: str, *, now: int, told: JsonObject
+) -> ChangeRow:
+    return ChangeRow(
+        arrangement=of.arrangement,
+        state=state,
+        agency=of.agency,
+        subject=of.subject,
+        changed_at=now,
+        detail=canonical_json(told).decode(),
+    )
+
+
+def _remove(db: Session, agency: str, subject: str, *, now: int) -> ArrangementRow | None:
     """Delete her arrangement and stop what is under way, also what has begun to end."""
     row = db.scalar(
         select(ArrangementRow)
@@ -255,7 +303,7 @@ def _remove(db: Session, agency: str, subject: str, *, now: int) -> bool:
         .with_for_update()
     )
     if row is None:
-        return False
+        return None
     db.execute(
         update(RecoveryRow)
         .where(
@@ -266,4 +314,4 @@ def _remove(db: Session, agency: str, subject: str, *, now: int) -> bool:
     )
     db.delete(row)
     db.flush()
-    return True
+    return row

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.adapters.database import Base, transaction
-from identity.adapters.guardian_store import RecoveryRow
+from identity.adapters.guardian_store import ChangeRow, RecoveryRow
 from identity.adapters.issuer_tables import CopyRow, DeliveryRow, IssuanceRow
 from identity.adapters.opening_store import NoticeRow
 from identity.adapters.realname_store import Merger, RealNameBinding, absorbed_by, survivor
@@ -123,6 +123,7 @@ class SqlRecordStore:
                     *_looked(db, agency, looks),
                     *_opened(db, agency, now),
                     *_recovered(db, agency, since),
+                    *_arranged(db, agency),
                     *_merged(db, agency, since),
                 ]
                 fresh = _unknown(db, found)
@@ -357,6 +358,15 @@ def _recovered(db: Session, agency: str, since: int) -> Iterable[Found]:
             detail: JsonObject = {"recovery": row.recovery, "state": state}
             entry = RecordEntry(kind=RecordKind.RECOVERY, time=time, detail=detail)
             yield row.subject, f"recovery:{row.recovery}:{state}", entry
+
+
+def _arranged(db: Session, agency: str) -> Iterable[Found]:
+    """Changes of her guardians; each goes when its entry is there, in one transaction."""
+    for row in db.scalars(select(ChangeRow).where(ChangeRow.agency == agency)).all():
+        detail: JsonObject = {"state": row.state, **parse_json_object(row.detail)}
+        entry = RecordEntry(kind=RecordKind.GUARDIANS, time=row.changed_at, detail=detail)
+        db.delete(row)
+        yield row.subject, f"guardians:{row.arrangement}:{row.state}", entry
 
 
 def _merged(db: Session, agency: str, since: int) -> Iterable[Found]:

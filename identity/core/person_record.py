@@ -26,6 +26,7 @@ class RecordKind(StrEnum):
     LOOK = "look"
     OPENING = "opening"
     RECOVERY = "recovery"  # by guardians: begun to wait, stopped, or completed
+    GUARDIANS = "guardians"  # set, changed or withdrawn: by which of her keys
     MERGER = "merger"  # another registration was taken for hers, or taken apart from it again
 
 

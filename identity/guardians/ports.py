@@ -7,6 +7,9 @@ from typing import Protocol
 
 from registry.core.encoding import JsonObject
 
+# Of a withdrawal that no key of hers ordered: an agency proofed her anew.
+PROOFED_ANEW: JsonObject = {"by": "proofing"}
+
 
 class RecoveryState(StrEnum):
     """Life of a recovery; it only moves down this list."""
@@ -48,12 +51,21 @@ class KeptRecovery:
 class GuardianStore(Protocol):
     """Keeps them. What returns has written durably; two processes may race."""
 
-    def set_arrangement(self, kept: KeptArrangement) -> None:
-        """Store it in place of any other of this subject, whose recoveries stop."""
+    def set_arrangement(self, kept: KeptArrangement, *, told: JsonObject) -> None:
+        """Store it in place of any other of this subject, whose recoveries stop.
+
+        In the same moment it is noted for her own record, with what is `told` of it there: codes,
+        counts and digests.
+        """
         ...
 
-    def withdraw(self, agency: str, subject: str, *, now: int) -> bool:
-        """Delete it and stop its recoveries, also one that is ending; False when there was none."""
+    def withdraw(
+        self, agency: str, subject: str, *, now: int, told: JsonObject = PROOFED_ANEW
+    ) -> bool:
+        """Delete it and stop its recoveries, also one that is ending; False when there was none.
+
+        It is noted for her own record as `set_arrangement` does it.
+        """
         ...
 
     def arrangement(self, agency: str, arrangement: str) -> KeptArrangement | None:

@@ -1,5 +1,6 @@
 """The desk: a person arranges, guardians approve, time passes, and what she lost ends."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -122,7 +123,8 @@ class GuardianDesk:
             self._stop(slug, subject, str(ordered.recovery), now=now)
             return None
         if ordered.act is Act.WITHDRAW:
-            if not self._store.withdraw(slug, subject, now=now):
+            told = _told(holder, order, None)
+            if not self._store.withdraw(slug, subject, now=now, told=told):
                 raise NoSuchArrangement("there is no arrangement to withdraw")
             return None
         name = base64url_encode(self._random(16))
@@ -134,7 +136,8 @@ class GuardianDesk:
                 order=order,
                 holder=holder.jwk,
                 created=now,
-            )
+            ),
+            told=_told(holder, order, ordered.arrangement),
         )
         return name
 
@@ -342,6 +345,19 @@ class GuardianDesk:
         if order.arrangement is None:
             raise NoSuchArrangement("there is no such arrangement")
         return order.arrangement
+
+
+def _told(holder: PublicKey, order: str, arranged: Arrangement | None) -> JsonObject:
+    """For her record: which of her keys signed, the digest of what it signed, and how many."""
+    digest = hashlib.sha256(order.encode()).digest()
+    told: JsonObject = {"key": holder.jwk_thumbprint, "order": base64url_encode(digest)}
+    if arranged is not None:
+        told |= {
+            "guardians": len(arranged.guardians),
+            "threshold": arranged.threshold,
+            "wait_seconds": arranged.wait_seconds,
+        }
+    return told
 
 
 def _lapsed(arranged: Arrangement, now: int) -> int:

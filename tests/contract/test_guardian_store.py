@@ -1,11 +1,13 @@
 """Recoveries by guardians are stored once, whichever database and however many processes."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
-from identity.adapters.database import create_database
-from identity.adapters.guardian_store import SqlGuardianStore
+from identity.adapters.database import create_database, transaction
+from identity.adapters.guardian_store import ChangeRow, SqlGuardianStore
 from identity.guardians.ports import GuardianStore, KeptArrangement, KeptRecovery, RecoveryState
 from tests.databases import migrated_database
 
@@ -43,7 +45,7 @@ def rivals(database_url: str) -> list[GuardianStore]:
         SqlGuardianStore(migrated_database("identity", database_url)),
         SqlGuardianStore(create_database(database_url)),
     ]
-    stores[0].set_arrangement(arrangement())
+    stores[0].set_arrangement(arrangement(), told={"key": "hers"})
     assert stores[0].begin(recovery(), most=3, now=NOW)
     return stores
 
@@ -133,8 +135,8 @@ def test_only_what_has_waited_so_long_lapses(rivals: list[GuardianStore]) -> Non
 
 
 def test_a_replaced_arrangement_stops_what_was_under_way(rivals: list[GuardianStore]) -> None:
-    rivals[1].set_arrangement(arrangement("newer"))
-    rivals[1].set_arrangement(arrangement("hers", "prs_bob"))
+    rivals[1].set_arrangement(arrangement("newer"), told={})
+    rivals[1].set_arrangement(arrangement("hers", "prs_bob"), told={})
 
     assert rivals[0].arrangement("registrar", "arranged") is None
     found = rivals[0].recovery("lost")
@@ -156,3 +158,28 @@ def test_no_more_than_allowed_are_under_way_and_lapsed_ones_make_room(
         assert sum(pool.map(begin, range(8))) == 2  # one was there
     assert rivals[0].begin(recovery("later"), most=3, now=NOW + 100)
     assert rivals[0].recovery("lost") is None
+
+
+def changes(database: SqlGuardianStore) -> list[tuple[str, str, str, int, str]]:
+    with transaction(database._engine) as db:
+        rows = db.scalars(select(ChangeRow).order_by(ChangeRow.changed_at, ChangeRow.state))
+        return [(r.arrangement, r.state, r.subject, r.changed_at, r.detail) for r in rows]
+
+
+def test_every_change_is_noted_with_it_for_her_own_record(rivals: list[GuardianStore]) -> None:
+    first, second = rivals
+    newer = replace(arrangement("newer"), created=NOW + 1)
+    second.set_arrangement(newer, told={"key": "another"})
+    assert second.withdraw("registrar", "prs_alice", now=NOW + 2, told={"key": "third"})
+    assert not second.withdraw("registrar", "prs_alice", now=NOW + 3, told={"key": "third"})
+    second.set_arrangement(replace(arrangement("last"), created=NOW + 4), told={})
+    assert second.withdraw("registrar", "prs_alice", now=NOW + 5)
+
+    assert isinstance(first, SqlGuardianStore)
+    assert changes(first) == [
+        ("arranged", "set", "prs_alice", NOW, '{"key":"hers"}'),
+        ("newer", "changed", "prs_alice", NOW + 1, '{"key":"another"}'),
+        ("newer", "withdrawn", "prs_alice", NOW + 2, '{"key":"third"}'),
+        ("last", "set", "prs_alice", NOW + 4, "{}"),
+        ("last", "withdrawn", "prs_alice", NOW + 5, '{"by":"proofing"}'),
+    ]

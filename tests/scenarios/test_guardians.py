@@ -82,7 +82,7 @@ class Phone:
         return self.post("/guardians", body)
 
 
-def told_in_record(held: Held) -> list[JsonObject]:
+def told_in_record(held: Held, kind: str = "recovery") -> list[JsonObject]:
     phone, copy = Phone(held.installation, held.copies[0].key), held.copies[0]
     presentation = sd_jwt.add_key_binding(
         sd_jwt.present(copy.text, []),
@@ -92,12 +92,12 @@ def told_in_record(held: Held) -> list[JsonObject]:
         issued_at=int(time.time()),
     )
     answer = held.installation.call(phone.post("/record", {"presentation": presentation}))
-    return [entry for entry in answer["entries"] if entry["kind"] == "recovery"]
+    return [entry for entry in answer["entries"] if entry["kind"] == kind]
 
 
-def notice(held: Held, state: str) -> None:
+def notice(held: Held, state: str, kind: str = "recovery") -> None:
     deadline = time.monotonic() + 20
-    while not any(entry["state"] == state for entry in told_in_record(held)):
+    while not any(entry["state"] == state for entry in told_in_record(held, kind)):
         assert time.monotonic() < deadline, f"her record does not tell that it is {state}"
         time.sleep(0.2)
 
@@ -111,6 +111,10 @@ def test_two_of_three_guardians_recover_somebody_and_she_could_have_stopped_them
     chosen = {"guardians": [one.jwk for one in guardians], "threshold": 2}
     asked = mine.order(old.copies[0].text, act="set", wait_seconds=WAIT_SECONDS, **chosen)
     arrangement = shared.call(asked)["arrangement"]
+    notice(old, "set", kind="guardians")
+    (told,) = told_in_record(old, "guardians")
+    assert (told["guardians"], told["threshold"]) == (3, 2)
+    assert told["key"] == old.copies[0].key.key.jwk_thumbprint
     seed = key_from_seed(KeyType.P256, os.urandom(32))
     new = Phone(shared, seed)
 

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { en, zh } from '../src/shared/text'
 import type { Card } from '../src/wallet/cards'
-import { lookedBy, PURPOSES } from '../src/wallet/record_words'
+import { arrangedBy, lookedBy, PURPOSES } from '../src/wallet/record_words'
 
 describe('words of the record', () => {
   // What opens another row than hers, or none, is in no record of hers.
@@ -28,5 +28,18 @@ describe('words of the record', () => {
     ['somebody', 'somebody'],
   ])('%s is told as %s', (actor, told) => {
     expect(lookedBy({ issuer: 'https://id.example/issuers/registrar', issuerName: { en: 'Registry' } } as unknown as Card, actor)).toBe(told)
+  })
+
+  const cards = [{ name: { en: 'Identity card' }, copies: [{ keyId: 'one' }, { keyId: 'mine' }] }] as unknown as Card[]
+  const counts = { guardians: 3, threshold: 2, wait_seconds: 86_400, order: 'x' }
+
+  test.each([
+    [{ state: 'set', key: 'mine', ...counts }, 'Chosen: 3, of whom 2 are needed · signed with the key of your card: Identity card'],
+    [{ state: 'changed', key: 'a-strange-key', ...counts }, 'Changed: 3, of whom 2 are needed · signed with a key that this wallet does not have (a-strang)'],
+    [{ state: 'withdrawn', key: 'mine', order: 'x' }, 'Withdrawn · signed with the key of your card: Identity card'],
+    [{ state: 'withdrawn', by: 'proofing' }, 'Withdrawn · an office proofed you anew'],
+    [{ state: 'new', by: 'somebody' }, 'new · somebody'],
+  ])('a change of her guardians %j is told as %s', (detail, told) => {
+    expect(arrangedBy(cards, detail)).toBe(told)
   })
 })

@@ -1,17 +1,24 @@
 """The migrations make exactly the tables that the code declares, on both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from identity.adapters.database import create_database
+from identity.adapters.database import create_database, transaction
+from identity.adapters.guardian_store import ChangeRow
+from identity.adapters.key_files import key_from_seed
 from identity.adapters.migrate import Tree, _config, migrate
 from identity.adapters.realname_store import SqlBindingStore
 from identity.adapters.tables import METADATA
+from identity.core.jose import sign_compact
+from identity.core.signing import NamedSigner
+from registry.core.encoding import JsonObject, base64url_encode, canonical_json, parse_json_object
+from registry.core.keys import KeyType
 
 
 @pytest.mark.parametrize("tree", ["identity", "vault"])
@@ -64,4 +71,35 @@ def test_mergers_of_an_older_release_are_read_off_its_bindings(database_url: str
     assert store.survivor("vlt_first") == store.survivor("vlt_lost") == "vlt_kept"
     assert store.absorbed_by("vlt_kept") == ["vlt_first", "vlt_lost"]
     assert store.survivor("vlt_other") == "vlt_other"
+    engine.dispose()
+
+
+def test_guardians_that_were_chosen_before_will_be_told_in_her_record(database_url: str) -> None:
+    engine = create_database(database_url)
+    signer = key_from_seed(KeyType.P256, b"k" * 32)
+    arranged: JsonObject = {"guardians": [{}, {}, {}], "threshold": 2, "wait_seconds": 86_400}
+    order = sign_compact(header={"typ": "x"}, payload=arranged, signer=NamedSigner(signer, "k"))
+    with engine.begin() as connection:
+        command.upgrade(_config("identity", connection), "0b7ce41d9a52")
+        connection.execute(
+            text(
+                "insert into guardian_arrangement"
+                " (arrangement, agency, subject, signed_order, holder_key, created)"
+                " values ('a', 'registrar', 'prs_alice', :order, :key, 7)"
+            ),
+            {"order": order, "key": canonical_json(signer.key.jwk).decode()},
+        )
+    migrate(engine, "identity")
+
+    with transaction(engine) as db:
+        (row,) = db.scalars(select(ChangeRow)).all()
+    assert (row.arrangement, row.state, row.subject, row.changed_at) == ("a", "set", "prs_alice", 7)
+    told = parse_json_object(row.detail)
+    assert told.pop("order") == base64url_encode(sha256(order.encode()).digest())
+    assert told == {
+        "key": signer.key.jwk_thumbprint,
+        "guardians": 3,
+        "threshold": 2,
+        "wait_seconds": 86_400,
+    }
     engine.dispose()

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from identity.adapters.database import transaction
 from identity.adapters.guardian_store import (
     ApprovalRow,
     ArrangementRow,
+    ChangeRow,
     RecoveryRow,
     SqlGuardianStore,
 )
@@ -45,7 +47,7 @@ from identity.guardians.service import (
     TooManyRecoveries,
     View,
 )
-from registry.core.encoding import JsonObject, base64url_encode
+from registry.core.encoding import JsonObject, base64url_encode, parse_json_object
 from registry.core.keys import KeyType
 from registry.core.refusals import Refusal, Unavailable
 from tests.databases import migrated_database
@@ -225,6 +227,27 @@ def test_an_answer_that_got_lost_is_given_again_for_a_day_and_ends_nothing_more(
     town.now += 1
     with pytest.raises(RecoveryNotReady):
         town.complete(case)
+
+
+def test_her_record_will_tell_which_of_her_keys_changed_her_guardians_and_how(town: Town) -> None:
+    town.arrange()
+    town.now += 5
+    town.arrange()
+    town.now += 5
+    town.order("withdraw")
+
+    with transaction(town.engine) as db:
+        rows = db.scalars(select(ChangeRow).order_by(ChangeRow.changed_at)).all()
+    assert [(row.state, row.subject, row.changed_at) for row in rows] == [
+        ("set", "prs_alice", NOW),
+        ("changed", "prs_alice", NOW + 5),
+        ("withdrawn", "prs_alice", NOW + 10),
+    ]
+    first, second, last = (parse_json_object(row.detail) for row in rows)
+    assert first["key"] == second["key"] == last["key"] == HOLDER.key.jwk_thumbprint
+    assert (first["guardians"], first["threshold"], first["wait_seconds"]) == (3, 2, DAY)
+    assert set(last) == {"key", "order"}
+    assert len({told["order"] for told in (first, second, last)}) == 3
 
 
 def test_the_bounds_of_an_arrangement_are_told_as_they_are_kept(town: Town) -> None:

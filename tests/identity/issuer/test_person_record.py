@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
+from identity.adapters import person_record_store
 from identity.adapters.database import transaction
+from identity.adapters.guardian_store import ChangeRow, SqlGuardianStore
 from identity.adapters.opening_store import SqlOpeningStore
 from identity.adapters.person_record_store import SqlRecordStore
 from identity.adapters.realname_store import RealNameBinding, SqlBindingStore
@@ -15,6 +18,7 @@ from identity.core import sd_jwt
 from identity.core.person_record import head_of, heads_uri, record_value
 from identity.core.signing import NamedSigner
 from identity.demo.holder import HeldCopy
+from identity.guardians.ports import KeptArrangement
 from identity.issuer.person_record import Look, OwnRecordDesk, RecordKeeper
 from identity.issuer.record_routes import build_record_router
 from identity.opening.ports import OpeningNotice
@@ -272,7 +276,7 @@ def test_a_crash_between_storing_and_submitting_loses_nothing(office: Office) ->
     assert verify(office, office.read(copy)) == 2
 
 
-def _dies(_raw: bytes) -> Any:
+def _dies(*_anything: Any) -> Any:
     raise RuntimeError("the process ends here")
 
 
@@ -308,3 +312,73 @@ def test_a_chain_of_mergers_is_told_whole_and_what_is_seen_of_any_of_them(office
     office.round()
     last = office.read(copy)["entries"][before + 3 :]
     assert [(entry["kind"], entry["state"]) for entry in last] == [("merger", "separated")]
+
+
+def test_guardians_that_were_set_changed_or_withdrawn_are_told_and_anchored(office: Office) -> None:
+    copy, _ = office.receive()
+    office.round()
+    before = len(office.read(copy)["entries"])
+    store, key = SqlGuardianStore(office.bench.engine), copy.key.key
+    told: JsonObject = {
+        "key": key.jwk_thumbprint,
+        "order": "d" * 43,
+        "guardians": 3,
+        "threshold": 2,
+        "wait_seconds": 86_400,
+    }
+
+    def arranged(name: str) -> KeptArrangement:
+        return KeptArrangement(
+            arrangement=name,
+            agency="registrar",
+            subject=ALICE,
+            order="a.b.c",
+            holder=key.jwk,
+            created=office.now,
+        )
+
+    first = office.now
+    store.set_arrangement(arranged("first"), told=told)
+    assert store.withdraw("registrar", ALICE, now=first)  # gone again before anybody took note
+    office.round()
+    store.set_arrangement(arranged("second"), told=told)
+    store.set_arrangement(arranged("third"), told=told)
+    office.round()
+    office.round()
+
+    body = office.read(copy)
+    entries = body["entries"][before:]
+    assert {entry["kind"] for entry in entries} == {"guardians"}
+    assert [entry["state"] for entry in entries] == ["set", "withdrawn", "set", "changed"]
+    assert entries[0] == {"kind": "guardians", "time": first, "state": "set", **told}
+    assert entries[1]["by"] == "proofing"
+    assert verify(office, body) == len(body["entries"])
+    with transaction(office.bench.engine) as db:
+        assert db.scalars(select(ChangeRow)).all() == []
+
+
+def test_a_change_of_guardians_that_could_not_be_noted_is_noted_later(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, _ = office.receive()
+    office.round()
+    store = SqlGuardianStore(office.bench.engine)
+    store.set_arrangement(
+        KeptArrangement(
+            arrangement="only",
+            agency="registrar",
+            subject=ALICE,
+            order="a.b.c",
+            holder={},
+            created=office.now,
+        ),
+        told={},
+    )
+    with monkeypatch.context() as broken:
+        broken.setattr(person_record_store, "_append", _dies)
+        with pytest.raises(RuntimeError):
+            office.round()
+    office.bench.clock.forward(seconds=5 * 86_400)
+    office.round()
+
+    assert kinds(office.read(copy))[-1] == "guardians"

@@ -1,4 +1,5 @@
 /** Words for the codes in one's own record: who looked into one's data, and what for. */
+import type { JsonObject } from '../shared/encoding'
 import { pick, t } from '../shared/language.svelte'
 import type { TextKey } from '../shared/text'
 import type { Card } from './cards'
@@ -31,4 +32,23 @@ export function lookedBy(card: Card, actor: string): string {
 export function lookedAt(card: Card, actor: string, purpose: string): string {
   const known = PURPOSES[purpose]
   return `${lookedBy(card, actor)} · ${known ? t(known) : purpose}`
+}
+
+const ARRANGED: Readonly<Record<string, TextKey>> = {
+  set: 'record.guardians-set',
+  changed: 'record.guardians-changed',
+  withdrawn: 'record.guardians-withdrawn',
+}
+
+/** What became of her guardians, and which key signed it: that of a card here, or another. */
+export function arrangedBy(cards: readonly Card[], detail: JsonObject): string {
+  const state = ARRANGED[String(detail.state)]
+  const counts = { guardians: String(detail.guardians), threshold: String(detail.threshold) }
+  return `${state ? t(state, counts) : String(detail.state)} · ${signedBy(cards, detail)}`
+}
+
+function signedBy(cards: readonly Card[], { key, by }: JsonObject): string {
+  if (typeof key !== 'string') return by === 'proofing' ? t('record.guardians-proofed') : String(by)
+  const card = cards.find(({ copies }) => copies.some(({ keyId }) => keyId === key))
+  return card ? t('record.guardians-key', { name: pick(card.name) }) : t('record.guardians-other-key', { key: key.slice(0, 8) })
 }
