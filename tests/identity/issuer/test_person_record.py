@@ -15,6 +15,7 @@ from identity.adapters.opening_store import SqlOpeningStore
 from identity.adapters.person_record_store import SqlRecordStore
 from identity.adapters.realname_store import RealNameBinding, SqlBindingStore
 from identity.core import sd_jwt
+from identity.core.credential_digest import anchor_claim, credential_digest
 from identity.core.person_record import head_of, heads_uri, record_value
 from identity.core.signing import NamedSigner
 from identity.demo.holder import HeldCopy
@@ -382,3 +383,22 @@ def test_a_change_of_guardians_that_could_not_be_noted_is_noted_later(
     office.round()
 
     assert kinds(office.read(copy))[-1] == "guardians"
+
+
+def test_an_order_for_a_copy_of_who_was_merged_reaches_who_she_is_now(office: Office) -> None:
+    copy, _ = office.receive()
+    payload = sd_jwt.parse_sd_jwt(copy.text).jws.claims
+    digest = credential_digest(payload, anchor_claim(payload).salt)
+    store, bindings = (
+        SqlOpeningStore(office.bench.engine),
+        SqlBindingStore(office.bench.engine),
+    )
+    office.with_binding("prs_second", "row-2")
+    office.with_binding("prs_third", "row-3")
+    assert store.person_of_copy(digest) == ROW
+
+    assert bindings.move(ROW, to="row-2", now=office.now)
+    assert bindings.move("row-2", to="row-3", now=office.now)
+
+    assert store.person_of_copy(digest) == "row-3"
+    assert store.person_of_copy(bytes(32)) is None
