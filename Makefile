@@ -138,7 +138,9 @@ lock: ## Pin the dependencies again, with hashes and without addresses (needs uv
 bench: $(VENV)/.dev peers ## Measure, as ratios to a floor in the same run; numbers in docs/performance.md
 	@$(BIN)/python -m bench
 
-soak: $(VENV)/.dev ## 1,000 races for one registration; 20 observers and 100 light clients: about 25 minutes
+soak: $(VENV)/.dev ## 1,000 races for one registration; 20 observers and 100 light clients; long tests: about 30 minutes
+	@CAIRN_LONG=1 $(PYTEST) -m slow tests/scenarios/test_sigkill.py tests/registry/core/test_any_bytes.py \
+		tests/identity/core/test_jsonld_templates.py
 	@$(BIN)/python -m tests.identity.realname.race 1000
 	@$(BIN)/python -m tests.soak.followers --observers 20 --clients 100 --seconds 120
 

@@ -1,4 +1,4 @@
-"""A part of `make faults`: every k-th storage call and power cut, and 150 flipped bits."""
+"""A part of `make faults`: every k-th storage call and power cut, and 80 flipped bits."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.tracing import strace
 
-EVERY = 31
+EVERY = 61
 SECONDS = 900  # half a minute on a calm machine
 
 
@@ -20,7 +20,7 @@ def test_storage_that_fails_breaks_no_promise() -> None:
         pytest.skip("strace is missing")
 
     run = subprocess.run(
-        [sys.executable, "-m", "tests.faults", "--json", "--every", str(EVERY), "--flips", "150"],
+        [sys.executable, "-m", "tests.faults", "--json", "--every", str(EVERY), "--flips", "80"],
         capture_output=True,
         text=True,
         timeout=SECONDS - 30,

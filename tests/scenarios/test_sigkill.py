@@ -27,14 +27,15 @@ from identity.demo.holder import (
 )
 from registry.core.encoding import JsonObject
 from registry.core.keys import KeyType, parse_jwk
+from tests.lengths import length
 from tests.scenarios.installation import DEMO, Installation, enrolment, person
 from tests.scenarios.showing import show
 
 SEED = 20260718
-ROUNDS = 11
+ROUNDS = length(6, 11)
 CITIZENS = (0, 1, 3)  # adults of the invented people; each has a wallet, all at the same time
 COPIES = 2  # of each credential
-LEAST_CREDENTIALS = 20  # a server that answers nothing would lose nothing
+LEAST_CREDENTIALS = length(11, 20)  # a server that answers nothing would lose nothing
 CONFIGURATION = "resident-identity-sd-jwt"
 ISSUER = "issuer:civil-registry"
 

@@ -31,6 +31,7 @@ from identity.core.jsonld_templates import (
 )
 from registry.core.refusals import Malformed
 from tests.identity.core.jsonld_documents import INLINE, V2, VOCAB, document, twin
+from tests.lengths import length
 
 EXAMPLES = "https://www.w3.org/ns/credentials/examples/v2"
 
@@ -86,8 +87,8 @@ def test_documents_made_to_differ():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 5))
-def test_twenty_thousand_documents_made_to_differ(seed):
+@pytest.mark.parametrize("seed", range(1, length(2, 5)))
+def test_thousands_of_documents_made_to_differ(seed):
     compared, by_template, legal = compare(seed=seed, count=20_000 // 4)
 
     assert compared >= 5_000
