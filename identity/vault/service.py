@@ -45,6 +45,8 @@ ACTIONS = (
 _REF = re.compile(r"vlt_[A-Za-z0-9_-]{22}")
 # Audit lines hold codes, so nobody types a name into a purpose: no spaces, no foreign letters.
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/#@-]{0,127}")
+# A rotation of a small vault takes milliseconds; several may pass while one call looks for keys.
+_MAX_RELOADS = 5
 _REMAINS = "remains-"  # before the kind of a row that was merged into another
 _T = TypeVar("_T")
 
@@ -134,11 +136,9 @@ class SealedVault:
         """As `IdentityVault.find`."""
         if not 0 < len(identifier) <= MAX_IDENTIFIER_BYTES:
             raise Malformed("an identifier is empty, or too long")
-        try:
-            return self._store.find(self._indices("identifier", (identifier,)))
-        except IndexKeyChanged:
-            self._keys.reload()
-        return self._store.find(self._indices("identifier", (identifier,)))
+        return self._under_keys_of_now(
+            lambda: self._store.find(self._indices("identifier", (identifier,)))
+        )
 
     def open(self, ref: str, *, purpose: str, actor: str) -> bytes:
         """As `Vault.open`."""
@@ -349,18 +349,26 @@ class SealedVault:
         version: int,
         write: Callable[[SealedRow], _T],
     ) -> tuple[SealedRow, _T]:
-        """Seal and write; when keys were rotated elsewhere, look for the new ones and do it again.
+        """Seal and write, both anew when keys were rotated elsewhere.
 
         A write whose outcome is not known leaves its secret behind, so that the row opens if it is
         there; `identity.vault.reconcile` sweeps it if it is not.
         """
-        row = self._sealed(envelope, ref=ref, owner=owner, kind=kind, version=version)
-        try:
+
+        def attempt() -> tuple[SealedRow, _T]:
+            row = self._sealed(envelope, ref=ref, owner=owner, kind=kind, version=version)
             return row, write(row)
-        except IndexKeyChanged:
-            self._keys.reload()
-        row = self._sealed(envelope, ref=ref, owner=owner, kind=kind, version=version)
-        return row, write(row)
+
+        return self._under_keys_of_now(attempt)
+
+    def _under_keys_of_now(self, call: Callable[[], _T]) -> _T:
+        """What `call` gives; when keys were rotated elsewhere, look for them and call again."""
+        for _ in range(_MAX_RELOADS):
+            try:
+                return call()
+            except IndexKeyChanged:
+                self._keys.reload()
+        return call()
 
     def _indices(self, use: str, values: Sequence[bytes]) -> list[BlindIndex]:
         """Under every index key; an identifier and a likeness of equal bytes differ."""

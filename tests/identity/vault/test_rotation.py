@@ -146,6 +146,32 @@ def test_people_register_all_through_rotations_and_nobody_twice(place: Place) ->
     assert len(place.key_ids()) == 1
 
 
+@pytest.mark.parametrize("moment", ["looking for keys", "about to write"])
+def test_a_call_goes_on_when_keys_change_again_before_it_has_the_new_ones(
+    place: Place, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    keys = place.keys()
+    vault = place.process(keys)
+    assert register(vault, 1)
+    owner, name = (keys, "reload") if moment == "looking for keys" else (place.secrets, "put")
+    unchanged = getattr(owner, name)
+    rotations: list[str] = []
+
+    def overtaken(*args: object) -> None:
+        unchanged(*args)
+        if len(rotations) < 3:
+            rotations.append(place.rotation().rotate_index().key_id)
+
+    monkeypatch.setattr(owner, name, overtaken)
+    place.rotation().rotate_index()
+
+    assert register(vault, 2)
+    assert not register(vault, 1)
+    assert len(set(rotations)) == 3
+    assert place.key_ids() == {rotations[-1]}
+    assert place.counts() == (2, 2)
+
+
 STEPS = ("add_index_key", "admit_key", "not_indexed_under", "reindex", "retire_key", "destroy")
 
 
