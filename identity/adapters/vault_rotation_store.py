@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy import Engine, delete, exists, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from identity.adapters.database import transaction
@@ -31,9 +32,17 @@ class SqlRotationStore:
 
     def admit_key(self, key_id: str, *, use: str) -> None:
         """As `RotationStore.admit_key`."""
+        try:
+            self._admit(key_id, use=use)
+        except IntegrityError:  # the first row of the vault announced it at this very moment
+            self._admit(key_id, use=use)
+
+    def _admit(self, key_id: str, *, use: str) -> None:
         with transaction(self._engine) as session:
             # Writers hold the rows of the keys they know: this waits until they are done.
-            session.scalars(select(VaultKeyUse).with_for_update()).all()
+            session.scalars(
+                select(VaultKeyUse).order_by(VaultKeyUse.key_id).with_for_update()
+            ).all()
             if session.get(VaultKeyUse, key_id) is None:
                 session.add(VaultKeyUse(key_id=key_id, use=use, retired=False))
 

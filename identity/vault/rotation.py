@@ -12,6 +12,7 @@ on, so at every moment by at least one that covers every row. Key-encryption key
 same way; only the data key of a row is wrapped anew, and nothing personal is opened.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from identity.vault.envelope import context_of
@@ -57,7 +58,7 @@ class KeyRotation:
         new = self._keys.index_keys()[0]
         if not live or (new in live and len(live) == 1):
             new = self._keys.add_index_key()  # 1
-        self._store.admit_key(new, use="index")  # 2
+        self._admit(new, self._keys.index_keys(), use="index")  # 2
         rows = self._reindexed(new)  # 3
         destroyed = []
         for old in self._store.live_keys("index"):  # 4
@@ -78,7 +79,7 @@ class KeyRotation:
         """
         self._keys.reload()
         new = self._keys.add_wrapping_key()
-        self._store.admit_key(new, use="wrap")
+        self._admit(new, self._keys.wrapping_keys(), use="wrap")
         rows = self._rewrapped(new)
         destroyed = []
         for old in self._store.live_keys("wrap"):
@@ -89,6 +90,17 @@ class KeyRotation:
                 self._keys.destroy(old)
                 destroyed.append(old)
         return Rotated(key_id=new, rows=rows, destroyed=tuple(destroyed))
+
+    def _admit(self, new: str, ring: Sequence[str], *, use: str) -> None:
+        """Make the new key known, and every old one that no row has announced yet.
+
+        A key that the store has never heard of could not be retired: a process that still holds it
+        would write the first row of the vault under it after it was destroyed.
+        """
+        self._store.admit_key(new, use=use)
+        for old in ring:
+            if old != new:
+                self._store.admit_key(old, use=use)
 
     def _retire(self, key_id: str, catch_up) -> None:  # type: ignore[no-untyped-def]
         for _ in range(100):  # a process that had not heard of the new key may still have written

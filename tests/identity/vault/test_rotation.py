@@ -172,6 +172,27 @@ def test_a_call_goes_on_when_keys_change_again_before_it_has_the_new_ones(
     assert place.counts() == (2, 2)
 
 
+@pytest.mark.parametrize("both", [False, True], ids=["wrapping", "both"])
+def test_the_first_row_of_a_vault_is_not_sealed_under_keys_that_were_destroyed(
+    place: Place, both: bool
+) -> None:
+    early, late = place.process(), place.process()  # both know the first keys only
+    first = place.keys().index_keys()
+    wrapping = place.rotation().rotate_wrapping()
+    index = place.rotation().rotate_index().key_id if both else first[0]
+    assert wrapping.destroyed
+
+    assert register(early, 1)
+
+    assert not register(late, 1)
+    found = place.process().find(b"cn|1")
+    assert found
+    assert place.process().open(found, purpose="p", actor="a") == b"person 1"
+    assert place.key_ids() == {index}
+    assert place.store.live_keys("index") == (index,)
+    assert place.store.live_keys("wrap") == (wrapping.key_id,)
+
+
 STEPS = ("add_index_key", "admit_key", "not_indexed_under", "reindex", "retire_key", "destroy")
 
 
