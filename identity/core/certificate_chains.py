@@ -9,11 +9,10 @@ from datetime import datetime
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from identity.core.certificates import MAX_CHAIN, ChainNotUsable, read_certificate
+from identity.core.certificates import MAX_CHAIN, ChainNotUsable, issued_by, read_certificate
 from registry.core.encoding import base64url_encode
 from registry.core.keys import KeyType, PublicKey, public_key
 
@@ -43,10 +42,10 @@ def verify_chain(
     if any(item.subject == item.issuer for item in certificates):
         raise ChainNotUsable("the chain holds a self-signed certificate")
     for lower, upper in pairwise(certificates):
-        if not _issued_by(lower, upper):
+        if not issued_by(lower, upper):
             raise ChainNotUsable("a certificate of the chain is not issued by the next one")
     trusted = [read_certificate(item) for item in roots]
-    root = next((item for item in trusted if _issued_by(certificates[-1], item)), None)
+    root = next((item for item in trusted if issued_by(certificates[-1], item)), None)
     if root is None:  # 2
         raise ChainNotUsable("the chain leads to no root that is trusted here")
     if not all(map(_may_certify, (*certificates[1:], root))) or _may_certify(certificates[0]):  # 3
@@ -63,10 +62,7 @@ def key_of_leaf(leaf: x509.Certificate) -> PublicKey:
     Raises:
         ChainNotUsable: it is for a key of another type.
     """
-    try:
-        key = leaf.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise ChainNotUsable("the certificate is for no key that is read here") from error
+    key = leaf.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ChainNotUsable("the certificate is for no P-256 key")
     return public_key(KeyType.P256, key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint))
@@ -90,11 +86,3 @@ def _may_certify(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         return False
-
-
-def _issued_by(lower: x509.Certificate, upper: x509.Certificate) -> bool:
-    try:
-        lower.verify_directly_issued_by(upper)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True

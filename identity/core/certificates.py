@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -162,7 +162,7 @@ def needs_renewal(leaf: bytes, subject: Subject, *, root: bytes, now: datetime) 
         _spki(certificate.public_key()) != _spki(_public(subject.key))
         or subject.url not in names.get_values_for_type(x509.UniformResourceIdentifier)
         or certificate.issuer != read_certificate(root).subject
-        or not _issued_by(certificate, read_certificate(root))
+        or not issued_by(certificate, read_certificate(root))
         or certificate.not_valid_after_utc - now < RENEW_BEFORE
     )
 
@@ -182,7 +182,7 @@ def check_chain(chain: Sequence[bytes], subject: Subject, *, now: datetime) -> N
         raise ChainNotUsable(f"a chain has one to {MAX_CHAIN} certificates")
     certificates = [read_certificate(item) for item in chain]
     for lower, upper in pairwise(certificates):
-        if not _issued_by(lower, upper):
+        if not issued_by(lower, upper):
             raise ChainNotUsable("a certificate of the chain is not issued by the next one")
     if any(item.subject == item.issuer for item in certificates):
         raise ChainNotUsable("the chain holds a root; x5c leaves it out")
@@ -210,9 +210,31 @@ def read_certificate(der: bytes) -> x509.Certificate:
         CertificateMalformed: it is none.
     """
     try:
-        return x509.load_der_x509_certificate(der)
-    except (ValueError, TypeError, x509.InvalidVersion) as error:
+        certificate = x509.load_der_x509_certificate(der)
+        # The library reads these when they are first asked for; what fails, fails here.
+        for part in ("subject", "issuer", "not_valid_before_utc", "not_valid_after_utc"):
+            getattr(certificate, part)
+        certificate.public_key()
+        list(certificate.extensions)
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as error:
         raise CertificateMalformed("not a certificate") from error
+    return certificate
+
+
+def issued_by(lower: x509.Certificate, upper: x509.Certificate) -> bool:
+    """Whether `upper` names and signed `lower`; not, where its key is none that is read here."""
+    try:
+        lower.verify_directly_issued_by(upper)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def read_pem_chain(text: bytes) -> tuple[bytes, ...]:
@@ -357,11 +379,3 @@ def _public(key: PublicKey) -> ec.EllipticCurvePublicKey:
 def _spki(key: Any) -> bytes:
     encoded: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return encoded
-
-
-def _issued_by(lower: x509.Certificate, upper: x509.Certificate) -> bool:
-    try:
-        lower.verify_directly_issued_by(upper)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True

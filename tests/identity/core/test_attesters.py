@@ -8,10 +8,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from identity.core.attesters import AttesterNotTrusted, Attesters, attester_key
+from identity.core.certificates import CertificateMalformed
 from identity.core.jose import parse_compact, sign_compact
 from identity.core.signing import NamedSigner
 from registry.core.keys import PublicKey
@@ -126,6 +127,43 @@ def test_what_a_certificate_does_not_say_it_does_not_forbid() -> None:
 def test_a_chain_with_one_fault_makes_nobody_a_provider(changes: dict[str, Any]) -> None:
     with pytest.raises(AttesterNotTrusted):
         believed(**changes)
+
+
+P256_OID = bytes.fromhex("06082a8648ce3d030107")
+
+
+@pytest.mark.parametrize("keys", [(), (PROVIDER.key,)], ids=["roots", "keys"])
+@pytest.mark.parametrize("at", ["leaf", "lower"])
+@pytest.mark.parametrize("fault", ["curve", "point", "signature"])
+def test_a_certificate_that_no_library_reads_is_refused(
+    keys: tuple[PublicKey, ...], at: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = certificate
+
+    def spoilt(name: str, **changes: Any) -> bytes:
+        der = whole(name, **changes)
+        if name != at:
+            return der
+        if fault == "curve":  # 1.2.840.10045.3.1.127, which is nobody's
+            return der.replace(P256_OID, P256_OID[:-1] + b"\x7f")
+        if fault == "point":  # the last bytes of an uncompressed point
+            point = (
+                x509.load_der_x509_certificate(der)
+                .public_key()
+                .public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+            )
+            return der.replace(point, point[:-1] + bytes([point[-1] ^ 1]))
+        ecdsa_sha256 = bytes.fromhex("06082a8648ce3d040302")
+        assert der.count(ecdsa_sha256) == 2
+        return der.replace(ecdsa_sha256, ecdsa_sha256[:-1] + b"\x7f")
+
+    monkeypatch.setattr("tests.identity.core.test_attesters.certificate", spoilt)
+
+    if keys and fault == "signature":  # a key trusted by itself; nobody asks who signed its leaf
+        assert believed(keys=keys) == PROVIDER.key
+    else:
+        with pytest.raises((AttesterNotTrusted, CertificateMalformed)):
+            believed(keys=keys)
 
 
 def test_a_trusted_key_with_a_chain_of_another_key_does_not_count() -> None:
