@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.adapters.database import Base, transaction
 from identity.core.proofing import AssuranceLevel
-from identity.realname.ports import Binding, BindingState, MergedAlready
+from identity.realname.ports import AllWithdrew, Binding, BindingState, MergedAlready
 
 _DEAD = str(BindingState.DECEASED)
 _CLOSED = (_DEAD, str(BindingState.WITHDRAWN), str(BindingState.MERGED))
@@ -281,6 +281,9 @@ class SqlBindingStore:
             if not begun and any(found.state == _DEAD for found in both):
                 return False
             if not begun:
+                for one in (person, to):
+                    if all(b.state == BindingState.WITHDRAWN for b in both if b.person == one):
+                        raise AllWithdrew("everybody of one of the two registrations withdrew")
                 _note_merger(session, person, into=to, now=now)
             there = {found.agency for found in both if found.person == to}
             for found in both:

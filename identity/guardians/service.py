@@ -256,8 +256,10 @@ class GuardianDesk:
                 for kind in types
             )
         except Exception:
-            self._people.take_back(slug, offers)
-            self._store.release(recovery, claim=claim)
+            try:
+                self._people.take_back(slug, offers)
+            finally:
+                self._store.release(recovery, claim=claim)
             raise
         if not self._store.finish(recovery, claim=claim, now=now):  # 6
             self._people.take_back(slug, offers)

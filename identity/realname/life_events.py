@@ -13,6 +13,7 @@ from identity.realname.ports import (
     BindingState,
     BindingStore,
     IdentitySealing,
+    MergedAlready,
     NotAlive,
     PopulationRegister,
     RegisteredPerson,
@@ -173,9 +174,12 @@ class LifeEvents:
 
         Raises:
             UnknownSubject: nobody was enrolled under it.
+            MergedAlready: it ended in a merger; the subject that goes on is the one to withdraw.
             Unavailable: the audit does not answer; the binding is closed, nothing was erased.
         """
         binding = self._binding(subject)
+        if binding.state is BindingState.MERGED:
+            raise MergedAlready("this subject ended in a merger; withdraw the one that goes on")
         self._bindings.close(subject, BindingState.WITHDRAWN)
         self.tell(LifeEventKind.WITHDRAWN, [binding])
         rest = self._bindings.of_person(binding.person)
@@ -191,6 +195,7 @@ class LifeEvents:
 
         Raises:
             OneIsDead: one of them was reported dead; nothing was changed.
+            AllWithdrew: everybody of one of them withdrew; nothing was changed.
             MergedAlready: it would go round, or the one was merged into somebody else before.
             RemainsGone: nothing is registered under one of the references any more.
             Unavailable: vault, audit or a hook does not answer; call it again.

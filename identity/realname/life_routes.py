@@ -40,6 +40,10 @@ class NotReportedDead(Conflict):
     """There is no report of a death that could be false."""
 
 
+class AnotherWasAsked(Conflict):
+    """About this registration it was asked whether it is a third one's."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -192,14 +196,15 @@ def build_router(
         if staying is None or staying.person == ending.person:
             raise UnknownSubject("the other subject is unknown, or the same person already")
         decisions.check_mergeable(ending.person, staying.person)
-        return CaseStateAnswer.about(
-            review.open(
-                CaseKind.DOUBLE,
-                agency=agency,
-                applicant=ending.person,
-                similar=(staying.person,),
-            )
+        case = review.open(
+            CaseKind.DOUBLE, agency=agency, applicant=ending.person, similar=(staying.person,)
         )
+        # Its answer is no answer to this question.
+        if staying.person not in map(bindings.survivor, case.similar):
+            raise AnotherWasAsked(
+                "of this subject another double was asked; ask of the other"
+            )
+        return CaseStateAnswer.about(case)
 
     @router.post("/issuers/{agency}/false-deaths", status_code=201, responses=refused)
     def report_false_death(agency: agency_dep, body: FalseDeathRequest) -> CaseStateAnswer:

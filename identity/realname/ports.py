@@ -32,6 +32,10 @@ class MergedAlready(Conflict):
     """One of two registrations was merged before; a merger now would go round, or lead astray."""
 
 
+class AllWithdrew(Conflict):
+    """Of one of two registrations nobody is left, so it cannot be merged."""
+
+
 class UnknownSubject(NotFound):
     """No person was enrolled under this subject."""
 
@@ -207,6 +211,7 @@ class BindingStore(Protocol):
         False when one of the two was reported dead before, and nothing changed.
 
         Raises:
+            AllWithdrew: every binding of one of them is withdrawn; her row may be erased.
             MergedAlready: `to` was merged itself, into `person` or somebody else; or `person` was,
                 into somebody who is not `to`. Nothing changed.
         """

@@ -149,6 +149,21 @@ describe('a refusal', () => {
 })
 
 describe('a look that failed', () => {
+  test('waits its time also after the clock of the phone was turned back', async () => {
+    await alarmed()
+    now -= DAY
+    opens = () => refusal
+    const tried: number[] = []
+    const since = now
+    for (; now < since + 240; now += 5) {
+      const before = shown.length
+      await guardians.look()
+      if (shown.length > before) tried.push(now - since)
+    }
+    expect(tried).toEqual([0, 30, 90, 150, 210]) // not every five seconds
+    expect(alarms()).toEqual(['taken'])
+  })
+
   test.each<[string, [number, JsonObject]]>([
     ['refused', refusal],
     ['no answer', [503, {}]],

@@ -412,6 +412,25 @@ def test_what_failed_half_way_is_tried_again_and_offers_the_same_types(town: Tow
     assert town.complete(case).offers == ({"credential_type": "resident-identity"},)
 
 
+def test_what_cannot_even_be_taken_back_does_not_keep_her_from_trying_again(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = town.waiting()
+    town.now += DAY
+    town.people.fails = True
+
+    def away(*_args: object) -> None:
+        raise Unavailable("this is away as well")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(town.people, "take_back", away)
+        with pytest.raises(Unavailable):
+            town.complete(case)
+    town.people.fails = False
+
+    assert town.complete(case).offers == ({"credential_type": "resident-identity"},)
+
+
 def test_a_new_proofing_while_things_end_leaves_the_plotters_nothing(town: Town) -> None:
     case = town.waiting()
     town.now += DAY

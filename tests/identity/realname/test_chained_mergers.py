@@ -16,7 +16,7 @@ from identity.adapters.realname_store import Merger, SqlBindingStore
 from identity.core.life_event import LifeEventKind
 from identity.core.proofing import AssuranceLevel
 from identity.realname.life_events import RemainsGone
-from identity.realname.ports import Binding, BindingState, MergedAlready, NotAlive
+from identity.realname.ports import AllWithdrew, Binding, BindingState, MergedAlready, NotAlive
 from identity.vault.ports import remains_of
 from registry.core.refusals import Refusal, Unavailable
 from tests.databases import database_with
@@ -31,6 +31,8 @@ from tests.identity.realname.test_review import (
     enrol,
 )
 from tests.identity.vault.parts import NOW
+
+MERGED = BindingState.MERGED
 
 # Three people of three names, so that nobody has to decide whether they are alike.
 BEA, ADA, CLE = (
@@ -295,6 +297,55 @@ def test_a_double_of_a_subject_that_ended_is_no_case(
         assert answer.status_code == 409
         assert answer.json()["type"] == "/problems/merged-already"
     assert place.review.waiting() == []
+
+
+def test_nobody_is_merged_into_a_registration_from_which_all_withdrew(
+    place: Installation, chain: Chain, hook: Heard
+) -> None:
+    place.life.withdraw(chain.cleo)
+    place.life.withdraw(chain.cleo_transport)
+    heard = len(hook.events)
+
+    for who, into in ((chain.refs[1], chain.refs[2]), (chain.refs[2], chain.refs[1])):
+        with pytest.raises(AllWithdrew):
+            place.life.merge(who, into=into)
+
+    assert len(hook.events) == heard
+    assert state(place, chain.ada) is state(place, chain.ada_transport) is BindingState.ACTIVE
+    assert told(place, chain.ada, agency="civil-registry") == "Ada"
+    assert registered(place, ADA, agency="civil-registry") == chain.ada
+
+
+def test_a_subject_that_ended_in_a_merger_is_not_withdrawn(
+    place: Installation, chain: Chain
+) -> None:
+    chain.merge()
+    ended = [s for s in (chain.bea_civil, chain.ada_transport) if state(place, s) is MERGED]
+    assert ended
+
+    for subject in ended:
+        with pytest.raises(MergedAlready):
+            place.life.withdraw(subject)
+        assert state(place, subject) is MERGED
+
+
+def test_a_second_question_does_not_get_the_answer_of_the_first(
+    place: Installation, chain: Chain, http: TestClient
+) -> None:
+    anna = enrol(place, ("CN", "110101199001010015"), given_name="Dora")
+    first = {"subject": chain.bea_civil, "other": chain.ada}
+    case = post(http, "issuer:civil-registry", f"{CIVIL}/doubles", first).json()
+    for officer in ("ada", "bob"):
+        assert said(place, http, officer, case, "distinct") == 200
+
+    other = post(http, "issuer:civil-registry", f"{CIVIL}/doubles", {**first, "other": anna})
+
+    assert (other.status_code, other.json()["type"]) == (409, "/problems/another-was-asked")
+    again = post(http, "issuer:civil-registry", f"{CIVIL}/doubles", first)
+    assert (again.status_code, again.json()["id"]) == (201, case["id"])
+    turned = {"subject": anna, "other": chain.bea_civil}
+    assert post(http, "issuer:civil-registry", f"{CIVIL}/doubles", turned).status_code == 201
+    assert len(place.review.waiting()) == 1
 
 
 def test_officers_take_apart_what_was_merged_further_since(

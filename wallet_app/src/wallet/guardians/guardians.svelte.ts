@@ -237,7 +237,7 @@ export class Guardians {
     const found = await findUnderWay(agency, this.host)
     const now = this.host.now()
     if (found !== null) await this.note(arrangement, { at: now, found })
-    else await this.note(arrangement, { ...last, failures: (last.failures ?? 0) + 1, failedAt: now })
+    else await this.note(arrangement, { ...last, at: Math.min(last.at, now), failures: (last.failures ?? 0) + 1, failedAt: now })
   }
 
   private async note(arrangement: Arrangement, look: Look): Promise<void> {
