@@ -40,7 +40,7 @@ def run_node(
 
 def run_python(script: str, message: Any, *, seconds: float = SECONDS) -> Any:
     """Run `tests/peers/python/<script>` on `message`; as `run_node`."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PATH": os.environ["PATH"]}
     return _run([str(PYTHON), str(PYTHON_FOLDER / script)], message, environment, seconds)
 
 

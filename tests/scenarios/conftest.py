@@ -12,11 +12,9 @@ MakeInstallation = Callable[..., Installation]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Processes keep compiled modules beside the test data: a restart is not a compilation."""
-    folder = str(tmp_path_factory.mktemp("bytecode"))
+def bytecode() -> Iterator[None]:
+    """Processes keep compiled modules where Python does: a restart is not a compilation."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPYCACHEPREFIX", folder)
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
 
