@@ -100,14 +100,17 @@ tools: # Debian's chromium, strace, PostgreSQL, SoftHSM and host tools, when the
 
 # --- the two commands ----------------------------------------------------------------------------
 
-.PHONY: run demo test
+.PHONY: run demo test everything-for-tests
 run: setup $(if $(filter consortium,$(LEDGER)),cometbft) ## Set up, tell the story once, then serve on http://127.0.0.1:8000 (or PORT=…)
 	@$(BIN)/cairn up --config $(CONFIG) --story $(if $(PORT),--port $(PORT)) $(if $(LEDGER),--ledger $(LEDGER))
 
 demo: setup $(if $(filter consortium,$(LEDGER)),cometbft) ## Tell the story in a throw-away folder and exit; LEDGER=consortium: on four members
 	@$(BIN)/cairn demo $(if $(LEDGER),--ledger $(LEDGER))
 
-test: $(VENV)/.dev $(WALLET)/dist/.stamp tools peers engines check ## Everything: checks, then fast, slow and browser tests
+everything-for-tests: $(VENV)/.dev $(WALLET)/dist/.stamp tools peers engines
+test: ## Everything: checks, then fast, slow and browser tests
+	@$(MAKE) --no-print-directory -j4 everything-for-tests
+	@$(MAKE) --no-print-directory check
 	@cd $(WALLET) && npm test --silent
 	@$(PYTEST) -n 2 --dist loadfile -m "not slow and not browser"
 	@$(PYTEST) -n 2 --dist loadfile -m "slow or browser"

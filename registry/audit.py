@@ -54,6 +54,7 @@ def audit(
 
     5. The newest head, which the anchor's keys or validators signed, ends the log.
     6. Every record of the state is stored as the replay made it, and nothing damaged its proof.
+    7. Nothing is hidden: of a file, every page has its place (SQLite's own check).
 
     Args:
         ledger: a ledger file, also one that is in use; an engine; or another source.
@@ -116,6 +117,8 @@ class _Audit:
         for key, value in replay.state.items():  # 6
             if self.source.value(key, newest) != value:
                 raise HistoryFault(f"record {key} is not stored as the replay made it")
+        if (lost := self.source.lost_place()) is not None:  # 7
+            raise HistoryFault(f"the file hides a part of itself: {lost}")
         return newest
 
     def _entry(self, data: bytes) -> None:

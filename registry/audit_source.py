@@ -46,6 +46,10 @@ class AuditSource(Protocol):
         """Whether this node of the state map is stored under its hash `key`."""
         ...
 
+    def lost_place(self) -> str | None:
+        """What says that something may be stored which cannot be found; None when nothing does."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PortSource:
@@ -76,6 +80,9 @@ class PortSource:
     def has_map_node(self, key: bytes, node: bytes) -> bool:  # noqa: ARG002
         """As `has_log_node`."""
         return True
+
+    def lost_place(self) -> None:
+        """As `has_log_node`: a port answers by its newest head, which the engine keeps twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +143,11 @@ class FileSource:
     def has_map_node(self, key: bytes, node: bytes) -> bool:
         """As `AuditSource.has_map_node`."""
         return self.rows.get(key) == node
+
+    def lost_place(self) -> str | None:
+        """As `AuditSource.lost_place`: every page of the file belongs to one tree, in its order.
+
+        One bit in a page of the heads can lead past the newest of them, and what is left is whole.
+        """
+        ((found,),) = self.rows.db.execute("PRAGMA integrity_check(1)")
+        return None if found == "ok" else str(found)

@@ -201,9 +201,7 @@ def build_router(
         )
         # Its answer is no answer to this question.
         if staying.person not in map(bindings.survivor, case.similar):
-            raise AnotherWasAsked(
-                "of this subject another double was asked; ask of the other"
-            )
+            raise AnotherWasAsked("of this subject another double was asked; ask of the other")
         return CaseStateAnswer.about(case)
 
     @router.post("/issuers/{agency}/false-deaths", status_code=201, responses=refused)

@@ -1,9 +1,11 @@
 """The audit sees a clean ledger as clean, and names the first wrong thing in a forged one."""
 
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from registry.audit import audit
@@ -38,6 +40,7 @@ class Forgery:
     raw_entries: list[bytes] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
     state: dict[str, bytes] = field(default_factory=dict)
+    lost: str | None = None
 
     def get(self, key: str) -> bytes | None:
         return self.state.get(key)
@@ -83,6 +86,9 @@ class Forgery:
 
     def has_log_node(self, level: int, index: int, node: bytes) -> bool:
         return level > 0 or node == leaf_hash(self.raw_entries[index])
+
+    def lost_place(self) -> str | None:
+        return self.lost
 
 
 def begun() -> Forgery:
@@ -138,6 +144,41 @@ def test_a_running_engine_and_its_file_are_clean(tmp_path: Path) -> None:
     assert by_port.is_clean
     assert by_port == by_file
     assert (by_port.entries, by_port.height) == (21, 20)
+
+
+def test_newest_heads_that_the_file_hides_are_missed(tmp_path: Path) -> None:
+    """The last page of the heads is left out of its tree; all that is still found is whole."""
+    path = tmp_path / "ledger.db"
+    ledger = EmbeddedLedger.open(path, genesis=genesis(), signer=SIGNER, now=lambda: CREATED + 10)
+    for number in range(40):
+        ledger.submit(new_did(f"author {number}")[0])
+    ledger.close()
+    with closing(apsw.Connection(str(path))) as db:
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        ((root,),) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'heads'")
+        ((size,),) = db.execute("PRAGMA page_size")
+    data = bytearray(path.read_bytes())
+    at = (root - 1) * size
+    assert data[at] == 5  # an inner page of a table (SQLite file format §1.6)
+    cells = int.from_bytes(data[at + 3 : at + 5])
+    assert cells > 1
+    last = at + int.from_bytes(data[at + 12 + 2 * (cells - 1) :][:2])
+    data[at + 8 : at + 12] = data[last : last + 4]  # the rightmost child is the one before it now
+    data[at + 3 : at + 5] = (cells - 1).to_bytes(2)
+    path.write_bytes(data)
+
+    report = audit(path, trust=trust_anchor())
+
+    assert report.fault is not None
+    assert report.fault.startswith("the file hides a part of itself")
+    assert 0 < report.entries < 41
+
+
+def test_what_may_be_hidden_is_no_clean_ledger() -> None:
+    forgery = honest()
+    forgery.lost = "page 7 is never used"
+
+    assert fault(forgery) == "the file hides a part of itself: page 7 is never used"
 
 
 def test_a_missing_file_is_no_clean_ledger(tmp_path: Path) -> None:
