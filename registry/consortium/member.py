@@ -24,6 +24,7 @@ from registry.consortium.anchor import first_anchor, served_anchor
 from registry.consortium.folder import MemberFolder, write_document
 from registry.consortium.guard import verify_key_may_sign
 from registry.consortium.peer import Peer
+from registry.consortium.relay import Relay
 from registry.consortium.rotation import next_key, use_next_key
 from registry.core.any_trust_anchor import AnyTrustAnchor, parse_trust_anchor, trust_anchor_json
 from registry.core.encoding import parse_json_object
@@ -46,7 +47,7 @@ from registry.ledger.comet.node_files import (
 from registry.ledger.comet.process import NodeProcess
 
 LOOK_SECONDS = 0.1
-PEER_SECONDS = 2.0  # patience with another member, before the node is started
+PEER_SECONDS = 2.0  # patience with another member
 PEERS_AT_ONCE = 16
 API_SECONDS = 20.0
 
@@ -146,10 +147,12 @@ class MemberProcess:
             NodeEnded: the node ended.
         """
         assert self._node is not None
+        others = self._others()
         agreement = Agreement(
-            [partial(_head_of, peer.api) for peer in self._others()],
+            [partial(_head_of, peer.api) for peer in others],
             roots=tuple(member.did for member in self._genesis.members),
         )
+        relay = Relay([partial(_give, peer.api) for peer in others], self.ledger.rpc.waiting)
         while not self._ending.wait(LOOK_SECONDS):
             if self._settings.local and os.getppid() != self._parent:
                 return  # whoever ran the demonstration is gone, and nobody would end its members
@@ -163,6 +166,7 @@ class MemberProcess:
             if self._api is None and self.ledger.health().size:
                 self._serve()
             self._look_for_agreement(agreement)
+            relay.look(self.ledger.engine_height, clock=time.monotonic())
             if (waiting := next_key(self._folder)) and waiting in self.ledger.validator_keys():
                 raise NodeEnded("the members voted for the next validator key; starting with it")
 
@@ -268,6 +272,15 @@ def _newest_blocks_of(peers: list[Peer]) -> list[bytes]:
         return []
     with ThreadPoolExecutor(min(len(peers), PEERS_AT_ONCE)) as pool:
         return [block for block in pool.map(newest, peers) if block is not None]
+
+
+def _give(api: str, raw: bytes) -> None:
+    """Submit somebody's transaction to another member; its node has it when this returns."""
+    transport = HttpTransport(api, timeout_seconds=PEER_SECONDS)
+    try:
+        transport.post("/registry/transactions", raw)
+    finally:
+        transport.close()
 
 
 def _head_of(api: str, height: int | None) -> str | None:

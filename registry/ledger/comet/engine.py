@@ -235,6 +235,11 @@ class CometLedger(StoredLedger):
             return validator_keys(CheckedState(rows, committed.head))
 
     @property
+    def engine_height(self) -> int:
+        """Of the newest block that is committed here; 0 before the first."""
+        return self._application.info()[0]
+
+    @property
     def rpc(self) -> NodeRpc:
         """The member's own node."""
         return self._rpc
@@ -312,10 +317,10 @@ class CometLedger(StoredLedger):
 
     def _another_block_within(self, seconds: float) -> bool:
         """Whether this node commits another block soon: it may be behind the others."""
-        before = self._application.info()[0]
+        before = self.engine_height
         deadline = time.monotonic() + seconds
         with self._progress:
-            while self._application.info()[0] == before:
+            while self.engine_height == before:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False

@@ -12,11 +12,14 @@ from registry.core.light_client.encodings import validators_hash
 from registry.core.light_client.light_block import LightBlock, ValidatorSet
 from registry.core.light_client.rpc_json import light_block_of_rpc
 from registry.core.refusals import Malformed, Unavailable
+from registry.core.transactions import MAX_TRANSACTION_BYTES
 
 TIMEOUT_SECONDS = 5.0
 MAX_ANSWER_BYTES = 1 << 20  # a commit of 128 validators has 50 kB
 PER_PAGE = 100  # as many as the node gives at once
 MAX_PAGES = 2
+MAX_WAITING = 30  # transactions of the mempool in one answer
+MAX_WAITING_BYTES = MAX_WAITING * (MAX_TRANSACTION_BYTES * 4 // 3 + 64) + 4096
 
 
 class NodeAway(Unavailable):
@@ -62,6 +65,18 @@ class NodeRpc:
             NodeAway: the node did not take it, or has it already.
         """
         self._call("broadcast_tx_sync", {"tx": base64.b64encode(raw).decode("ascii")})
+
+    def waiting(self) -> list[bytes]:
+        """The oldest transactions that wait for a block at this node, at most `MAX_WAITING`.
+
+        Raises:
+            NodeAway: no answer.
+        """
+        answer = self._call("unconfirmed_txs", {"limit": str(MAX_WAITING)}, most=MAX_WAITING_BYTES)
+        try:
+            return [base64.b64decode(text, validate=True) for text in answer["txs"]][:MAX_WAITING]
+        except (KeyError, TypeError, ValueError) as error:
+            raise NodeAway("the node's mempool is of another form") from error
 
     def light_block(self, height: int) -> LightBlock:
         """Header, commit and validators of a height, as the node has them.
@@ -110,9 +125,11 @@ class NodeRpc:
                 break
         return found
 
-    def _call(self, method: str, params: Mapping[str, str]) -> dict[str, Any]:
+    def _call(
+        self, method: str, params: Mapping[str, str], *, most: int = MAX_ANSWER_BYTES
+    ) -> dict[str, Any]:
         try:
-            answer = parse_json(self._post(method, params))
+            answer = parse_json(self._post(method, params, most=most))
         except Malformed as error:
             raise NodeAway(f"the node's answer to {method} is no JSON") from error
         if not isinstance(answer, dict) or not isinstance(answer.get("result"), dict):
@@ -120,16 +137,18 @@ class NodeRpc:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def _post(self, method: str, params: Mapping[str, str]) -> bytes:
+    def _post(
+        self, method: str, params: Mapping[str, str], *, most: int = MAX_ANSWER_BYTES
+    ) -> bytes:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": dict(params)}
         try:
             with self._http.stream("POST", self._url, json=body) as response:
                 data = bytearray()
                 for part in response.iter_bytes():
                     data += part
-                    if len(data) > MAX_ANSWER_BYTES:
+                    if len(data) > most:
                         raise NodeAway(f"the node's answer to {method} is too long")
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, RuntimeError) as error:  # RuntimeError: we have closed meanwhile
             raise NodeAway(f"the node does not answer ({type(error).__name__})") from error
         return bytes(data)
 

@@ -80,13 +80,13 @@ class Drill:
             rest = self._net.others(*(victim.number for victim in victims))
             for victim in victims:
                 victim.kill()
-            self._halted(rest)
+            waiting = self._halted(rest)
             for victim in victims:
                 victim.start()
-            took = self._resumed(rest[0])
-            self._report.round("two killed", took)
             for victim in victims:
-                self._answers(victim)
+                self._answers(victim)  # they are back; how fast a process starts is another matter
+            # Nothing new: what was submitted before they came back must do.
+            self._report.round("two killed", self._resumed(rest[0], waiting[0]))
             self._whole()
 
     def killed_in_turn(self, rounds: int) -> None:
@@ -139,7 +139,7 @@ class Drill:
             rest = [other for other in ALL if other not in half]
             with self._parted(half, rest):
                 self._halted([self._net.member(half[0]), self._net.member(rest[0])])
-            self._report.round("parted 2-2", self._resumed(self._net.member(number)))
+            self._report.round("parted 2-2", self._resumed(self._net.member(number), self._raw()))
             self._whole()
 
     def one_way(self, rounds: int) -> None:
@@ -251,16 +251,17 @@ class Drill:
         finally:
             self._net.hosts.heal()
 
-    def _halted(self, members: list[Member]) -> None:
-        """Nobody acknowledges anything."""
+    def _halted(self, members: list[Member]) -> list[bytes]:
+        """Nobody acknowledges anything; what each of them was given."""
         time.sleep(1.0)  # a block that was under way
-        for member in members:
-            if submit(member, self._raw(), seconds=HALT_SECONDS) is not None:
+        given = [self._raw() for _ in members]
+        for member, raw in zip(members, given, strict=True):
+            if submit(member, raw, seconds=HALT_SECONDS) is not None:
                 raise PromiseBroken(f"member {member.number} acknowledged without a quorum")
+        return given
 
-    def _resumed(self, member: Member) -> float:
-        """How long until something is acknowledged again."""
-        raw = self._raw()
+    def _resumed(self, member: Member, raw: bytes) -> float:
+        """How long until a transaction is acknowledged."""
         return wait_until(
             lambda: submit(member, raw, seconds=RESUME_SECONDS) is not None,
             what="the network to go on",
