@@ -1,24 +1,13 @@
-"""All settings of an installation: one TOML file, and environment variables over it.
-
-`CAIRN_SERVER__PORT=9000` overrides `[server] port`. A setting that would hurt people refuses to
-start (`refuse_dangerous`); what each setting does is said in its docstring or comment here.
-"""
+"""The parts of a configuration; what each setting does is said in its docstring or comment here."""
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from identity.core.retention import MERGED_DAYS, MIN_LEFTOVER_DAYS, MIN_RECORD_DAYS
-from registry.core.refusals import Malformed, NotPermitted
+from identity.core.retention import MERGED_DAYS, MIN_LEFTOVER_DAYS
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Texts = dict[
@@ -38,14 +27,6 @@ CheckName = Literal[
     "audience",
     "policy",
 ]
-
-_KNOWN_SECRETS = frozenset(
-    {"changeme", "change-me", "secret", "password", "passphrase", "cairn", "admin", "default"}
-)
-
-
-class DangerousSetting(NotPermitted):
-    """A setting that is not allowed in this environment; the service does not start."""
 
 
 class Environment(StrEnum):
@@ -333,189 +314,3 @@ class VerifierSettings(_Section):
     open: bool = False  # no access key asked; conformance only
     haip: bool = False  # asks by the High Assurance profile (HAIP 1.0), and takes no less
     policy: PolicySettings = PolicySettings()
-
-
-class Settings(BaseSettings):
-    """Everything; see `deploy/*.toml` for worked examples."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="CAIRN_", env_nested_delimiter="__", extra="forbid", frozen=True
-    )
-
-    server: ServerSettings = ServerSettings()
-    ledger: LedgerSettings = LedgerSettings()
-    database: DatabaseSettings = DatabaseSettings()
-    keys: KeySettings = KeySettings()
-    vault: VaultSettings = VaultSettings()
-    retention: RetentionSettings = RetentionSettings()
-    population_register: RegisterSettings = RegisterSettings()
-    identity_provider: ProviderSettings | None = None  # not set: nobody proofs by login
-    places: tuple[PlaceSettings, ...] = ()  # nothing else is ever fetched from outside
-    issuing: IssuingSettings = IssuingSettings()
-    agencies: tuple[AgencySettings, ...] = ()
-    verifiers: tuple[VerifierSettings, ...] = ()
-    foreign_schemas: SchemaSettings = SchemaSettings()
-    conformance: ConformanceSettings | None = None  # only in conformance
-    opening: OpeningSettings | None = None  # not set: nobody is sealed, nobody can be opened
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment variables win over the file."""
-        return env_settings, init_settings
-
-    @property
-    def gathers(self) -> bool:
-        """Whether anchor batches gather people before they are sealed."""
-        if self.issuing.gather is None:
-            return self.server.environment is Environment.PRODUCTION
-        return self.issuing.gather
-
-    @property
-    def schema_base(self) -> str:
-        """Where credential types are published."""
-        return f"{self.server.public_base_url}/schemas"
-
-
-def load_settings(path: Path | None, **overrides: Any) -> Settings:
-    """Read the TOML file at `path` (or only defaults), then the environment, and judge them.
-
-    Raises:
-        Malformed: the file is missing or no TOML, or a setting is unknown or has a wrong value.
-        DangerousSetting: as `refuse_dangerous`.
-    """
-    values: dict[str, Any] = {}
-    if path is not None:
-        if not path.is_file():
-            raise Malformed(f"there is no configuration file {path}")
-        try:
-            values = TomlConfigSettingsSource(Settings, toml_file=path)()
-        except ValueError as error:
-            raise Malformed(f"{path} is not TOML: {error}") from error
-    for name, value in overrides.items():
-        values[name] = {**values.get(name, {}), **value}
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        where = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
-        )
-        raise Malformed(f"configuration: {where}") from error
-    refuse_dangerous(settings)
-    return settings
-
-
-def refuse_dangerous(settings: Settings) -> None:
-    """Refuse what would hurt people in this environment; nothing starts otherwise.
-
-    Raises:
-        DangerousSetting: with the name of the setting and what to do instead.
-    """
-    environment = settings.server.environment
-    base = urlsplit(settings.server.public_base_url)
-    if environment is not Environment.CONFORMANCE:
-        if settings.conformance is not None:
-            raise DangerousSetting(
-                "conformance.public_seed: keys that everybody knows sign only in conformance"
-            )
-        for agency in settings.agencies:
-            if agency.open:
-                raise DangerousSetting(f"agencies.{agency.slug}.open: only in conformance")
-        for verifier in settings.verifiers:
-            if verifier.open:
-                raise DangerousSetting(f"verifiers.{verifier.slug}.open: only in conformance")
-            if verifier.policy.waived:
-                raise DangerousSetting(
-                    f"verifiers.{verifier.slug}.policy.waived: checks are waived only in "
-                    "conformance"
-                )
-            if verifier.policy.kind != "strict":
-                raise DangerousSetting(
-                    f"verifiers.{verifier.slug}.policy.kind: {verifier.policy.kind} only in "
-                    "conformance"
-                )
-            if verifier.policy.trusted_issuers:
-                raise DangerousSetting(
-                    f"verifiers.{verifier.slug}.policy.trusted_issuers: only in conformance"
-                )
-    if settings.ledger.engine == "consortium" and not (
-        settings.ledger.members and settings.ledger.trust_anchor
-    ):
-        raise DangerousSetting(
-            "ledger.members, ledger.trust_anchor: a consortium is asked through several members "
-            "and believed from a pinned anchor"
-        )
-    if settings.ledger.local_network is not None and environment is not Environment.DEMONSTRATION:
-        raise DangerousSetting(
-            "ledger.local_network: one hand holds all members' keys; only in a demonstration"
-        )
-    if environment is Environment.PRODUCTION and (
-        settings.issuing.guardian_min_wait_seconds < 86_400
-    ):
-        raise DangerousSetting(
-            "issuing.guardian_min_wait_seconds: a person needs a day to hear of a recovery"
-        )
-    if environment is Environment.PRODUCTION:
-        if base.scheme != "https" and base.hostname not in ("127.0.0.1", "localhost", "::1"):
-            raise DangerousSetting("server.public_base_url: production is served over https")
-        if "issuer" in settings.server.services and settings.population_register.kind == "embedded":
-            raise DangerousSetting(
-                "population_register.kind: the embedded register holds invented people; "
-                "name the population register"
-            )
-        if "issuer" in settings.server.services and settings.vault.address is None:
-            raise DangerousSetting(
-                "vault.address: production keeps the vault in a process of its own"
-            )
-        if settings.keys.passphrase is None and settings.keys.passphrase_file is None:
-            raise DangerousSetting("keys: production needs a passphrase of its own")
-        for name in ("looks", "audit"):
-            days = getattr(settings.retention, name)
-            if days is not None and days < MIN_RECORD_DAYS:
-                raise DangerousSetting(
-                    f"retention.{name}: production keeps these for {MIN_RECORD_DAYS} days"
-                )
-    if settings.population_register.kind == "http" and not (
-        settings.population_register.url and settings.population_register.public_key
-    ):
-        raise DangerousSetting("population_register: http needs its url and its public key")
-    if settings.keys.passphrase is not None:
-        refuse_weak_secret("keys.passphrase", settings.keys.passphrase.get_secret_value())
-    slugs = [agency.slug for agency in settings.agencies]
-    slugs += [verifier.slug for verifier in settings.verifiers]
-    if settings.conformance is not None:
-        slugs += [instance.slug for instance in settings.conformance.instances]
-    if len(set(slugs)) != len(slugs):
-        raise DangerousSetting("two institutions have the same slug")
-
-
-def refuse_weak_vault(settings: Settings) -> None:
-    """What the vault's own process refuses in production.
-
-    Raises:
-        DangerousSetting: keys in a file, or fewer than two officers.
-    """
-    if settings.server.environment is not Environment.PRODUCTION:
-        return
-    if settings.vault.keys != "pkcs11":
-        raise DangerousSetting("vault.keys: production keeps the index key in a token (pkcs11)")
-    if len(set(settings.vault.officers)) < 2:
-        raise DangerousSetting("vault.officers: production names two officers or more")
-
-
-def refuse_weak_secret(name: str, secret: str) -> None:
-    """Refuse a secret that is short, or begins with a word everybody tries first.
-
-    Raises:
-        DangerousSetting: without the secret in its text.
-    """
-    if len(secret) < 16:
-        raise DangerousSetting(f"{name}: fewer than 16 characters")
-    if any(secret.lower().startswith(word) for word in _KNOWN_SECRETS) or len(set(secret)) < 6:
-        raise DangerousSetting(f"{name}: a default or guessable secret")
