@@ -8,7 +8,6 @@ proven is `NodeNotTrusted`: a reader that fails here has no answer, and must say
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
-from urllib.parse import urlencode
 
 from registry.client.answers import (
     BatchProof,
@@ -19,10 +18,9 @@ from registry.client.answers import (
 )
 from registry.client.errors import NodeNotTrusted, checked, refusal_of
 from registry.client.governance import Governance
-from registry.client.heads import HeadMemory
-from registry.client.members import MembersTransport
+from registry.client.proven_reader import ProvenReader
 from registry.client.signer import TransactionSigner
-from registry.client.transport import Answer, NodeUnreachable, Transport
+from registry.client.transport import Transport
 from registry.client.trust import HeadTrust, TrustStore
 from registry.core.accreditation import Accreditation, AccreditationList, is_accredited
 from registry.core.anchors import BatchRecord
@@ -32,12 +30,11 @@ from registry.core.compromise import CompromisedKeys
 from registry.core.consortium_anchor import ConsortiumAnchor
 from registry.core.did_document import did_document
 from registry.core.did_record import DidRecord, version_at
-from registry.core.encoding import JsonObject, canonical_json, parse_json_object
+from registry.core.encoding import JsonObject, parse_json_object
 from registry.core.fields import integer, members
 from registry.core.identifiers import read_did
 from registry.core.key_documents import jwk_document, key_document
 from registry.core.network_record import NetworkRecord
-from registry.core.proofs import parse_path
 from registry.core.records import (
     NETWORK_KEY,
     accreditation_key,
@@ -50,10 +47,10 @@ from registry.core.records import (
     schema_key,
     status_list_key,
 )
-from registry.core.refusals import Conflict, Malformed, NotFound, NotPermitted, Refusal
+from registry.core.refusals import Conflict, Malformed, NotFound, NotPermitted
 from registry.core.relying_party import RelyingParty
 from registry.core.schemas import SchemaRecord
-from registry.core.sparse_map import map_proof_json, parse_map_proof, verify_map_proof
+from registry.core.sparse_map import map_proof_json
 from registry.core.status import StatusRecord
 from registry.core.transaction_receipt import TransactionReceipt
 from registry.core.transactions import (
@@ -66,7 +63,6 @@ from registry.core.transactions import (
 )
 
 CACHE_SECONDS = 2.0  # far below the minute after which a revocation must be seen everywhere
-MAX_PATH = 64  # hashes of a consistency proof: two for each level of a log of 2^32 entries
 
 R = TypeVar("R")
 _REFUSALS = (Malformed, NotPermitted, NotFound, Conflict)
@@ -99,9 +95,8 @@ class RegistryClient:
         self._transport = transport
         self._trust = trust
         self._random = random
-        self._head_trust = HeadTrust(trust, clock=clock, fetch=self._fetch_light_block, store=store)
-        self._heads = HeadMemory(self._head_trust, self._fetch_consistency)
         self._cache = ProvenCache(now, seconds=cache_seconds)
+        self._reader = ProvenReader(transport, trust, cache=self._cache, clock=clock, store=store)
 
     @property
     def network(self) -> str:
@@ -116,12 +111,12 @@ class RegistryClient:
     @property
     def head_trust(self) -> HeadTrust:
         """What vouches for heads, for whoever watches for forks."""
-        return self._head_trust
+        return self._reader.head_trust
 
     @property
     def trust(self) -> AnyTrustAnchor:
         """What is trusted now; a consortium's anchor moves on with every head."""
-        return self._head_trust.anchor
+        return self._reader.head_trust.anchor
 
     def follow(self) -> None:
         """Move a consortium's trust on to the newest light block; nothing for an operator's anchor.
@@ -133,11 +128,11 @@ class RegistryClient:
             return
 
         def ask() -> None:
-            answer = self._get("/registry/light-blocks/latest")
+            answer = self._reader.get("/registry/light-blocks/latest")
             with checked("the newest light block"):
-                self._head_trust.follow(answer.body)
+                self._reader.head_trust.follow(answer.body)
 
-        self._from_any(ask)
+        self._reader.from_any(ask)
 
     # --- writing
 
@@ -149,7 +144,7 @@ class RegistryClient:
             Unavailable: the transaction may be final or not. Submit it again.
         """
         transaction = parse_transaction(raw)
-        return self._from_any(lambda: self._submit(raw, transaction.id), doubt=_REFUSALS)
+        return self._reader.from_any(lambda: self._submit(raw, transaction.id), doubt=_REFUSALS)
 
     def _submit(self, raw: bytes, tx_id: str) -> TransactionReceipt:
         try:
@@ -173,9 +168,9 @@ class RegistryClient:
             # The receipt of a repeated transaction carries the head of its own, earlier block.
             # Witnesses look at a head after it was signed: until they have, reads do not show it.
             head = (
-                self._heads.accept(receipt.head, floor=None)
+                self._reader.heads.accept(receipt.head, floor=None)
                 if self._trust.witnesses is None
-                else self._head_trust.verify(receipt.head, witnessed=False)
+                else self._reader.head_trust.verify(receipt.head, witnessed=False)
             )
             if receipt.tx_id != tx_id or receipt.index >= head.tree_size:
                 raise NodeNotTrusted("the receipt is for another transaction or head")
@@ -207,11 +202,11 @@ class RegistryClient:
         Raises:
             Unavailable: the node does not answer, or its head is not to be believed.
         """
-        return self._newest_head()[1]
+        return self._reader.newest_head()[1]
 
     def height(self) -> int:
         """Height of the newest verified head; asks when there is none yet."""
-        return (self._heads.newest or self.head()).height
+        return (self._reader.heads.newest or self.head()).height
 
     # --- records
 
@@ -280,7 +275,7 @@ class RegistryClient:
 
     def batch(self, issuer: str, batch: str) -> ProvenBatch | None:
         """An anchored batch with its proof."""
-        proven = self._read(batch_key(read_did(issuer, "issuer"), batch))
+        proven = self._reader.read(batch_key(read_did(issuer, "issuer"), batch))
         if proven.value is None:
             return None
         record = _parsed(BatchRecord.parse, proven.value)
@@ -311,7 +306,7 @@ class RegistryClient:
 
     def relying_party_proof(self, did: str) -> RelyingPartyProof | None:
         """As `relying_party`, with what proves it to others."""
-        proven = self._read(relying_party_key(read_did(did, "DID")))
+        proven = self._reader.read(relying_party_key(read_did(did, "DID")))
         if proven.value is None:
             return None
         record = _parsed(RelyingParty.parse, proven.value)
@@ -330,114 +325,15 @@ class RegistryClient:
 
     def record(self, key: str) -> bytes | None:
         """The bytes under any state key, proven."""
-        return self._read(key).value
+        return self._reader.read(key).value
 
     def proven(self, key: str, *, fresh: bool = False) -> ProvenBytes:
         """The bytes under any state key with their proof; `fresh` reads past the cache."""
-        return self._read(key, fresh=fresh)
-
-    # --- proof
+        return self._reader.read(key, fresh=fresh)
 
     def _record(self, key: str, parse: Callable[[object], R], *, fresh: bool = False) -> R | None:
-        value = self._read(key, fresh=fresh).value
+        value = self._reader.read(key, fresh=fresh).value
         return None if value is None else _parsed(parse, value)
-
-    def _read(self, key: str, *, fresh: bool = False) -> ProvenBytes:
-        """Ask for a record with its proof, and check both.
-
-        Raises:
-            NodeUnreachable: no answer.
-            NodeNotTrusted: the answer proves nothing.
-        """
-        if not fresh and (known := self._cache.get(key)) is not None:
-            return known
-        return self._from_any(lambda: self._ask_for(key))
-
-    def _ask_for(self, key: str) -> ProvenBytes:
-        generation, floor = self._cache.generation, self._heads.newest
-        query = {"key": key, "proof": "true"}
-        witnessed = self._ask_for_head() if self._trust.witnesses is not None else None
-        if witnessed is not None:
-            query["height"] = str(witnessed[1].height)
-        answer = self._get("/registry/records?" + urlencode(query))
-        with checked("the answer about a record"):
-            found = members(
-                parse_json_object(answer.body, max_bytes=len(answer.body)),
-                "answer",
-                required=("key", "record", "proof", "head"),
-            )
-            # The node proves under the head that it signed; the witnessed one has the same text.
-            note = str(found["head"]) if witnessed is None else witnessed[0]
-            head = self._heads.accept(note, floor=floor) if witnessed is None else witnessed[1]
-            proof = parse_map_proof(found["proof"])
-            value = None if found["record"] is None else canonical_json(found["record"])
-            verify_map_proof(proof, key=key, value=value, root=head.state_root)
-        proven = ProvenBytes(value, proof, note)
-        self._cache.keep(key, proven, generation)
-        return proven
-
-    def _newest_head(self) -> tuple[str, Head]:
-        """The node's newest head that counts for the trust anchor, as text and verified."""
-        return self._from_any(self._ask_for_head)
-
-    def _ask_for_head(self) -> tuple[str, Head]:
-        floor = self._heads.newest
-        plain = self._trust.witnesses is None
-        answer = self._get("/registry/head" if plain else "/registry/head?cosigned=true")
-        with checked("the newest head"):
-            note = answer.body.decode("utf-8")
-            return note, self._heads.accept(note, floor=floor)
-
-    def _fetch_consistency(self, first: int, second: int) -> Sequence[bytes]:
-        query = urlencode({"first": first, "second": second})
-        found = members(
-            parse_json_object(self._get(f"/registry/log/consistency?{query}").body),
-            "consistency proof",
-            required=("first", "second", "path"),
-        )
-        return parse_path(found["path"], most=MAX_PATH)
-
-    def _fetch_light_block(self, height: int) -> bytes:
-        """A light block in between; a member that does not have it is passed over."""
-        path = f"/registry/light-blocks/{height}"
-        if isinstance(self._transport, MembersTransport):
-            for _ in range(self._transport.count - 1):
-                answer = self._transport.get(path)
-                if answer.status == 200:
-                    return answer.body
-                self._transport.pass_over()
-        return self._get(path).body
-
-    def _from_any(self, ask: Callable[[], R], *, doubt: tuple[type[Refusal], ...] = ()) -> R:
-        """What one member answers; where there are several, the next when it is not proven.
-
-        Args:
-            ask: asks, and checks what comes.
-            doubt: refusals of which a second member's word is wanted, since none of them is proven.
-        """
-        if not isinstance(self._transport, MembersTransport):
-            return ask()
-        refused: Refusal | None = None
-        for left in reversed(range(self._transport.count)):
-            try:
-                return ask()
-            except NodeNotTrusted:
-                self._transport.pass_over()
-                if not left:
-                    raise
-            except doubt as refusal:
-                if refused is not None or not left:
-                    raise
-                refused = refusal
-                self._transport.pass_over()
-        raise NodeNotTrusted("no member gave an answer that can be proven")
-
-    def _get(self, path: str) -> Answer:
-        answer = self._transport.get(path)
-        if answer.status != 200:
-            # A read with proof has no other good answer; a 404 would be an unproven absence.
-            raise NodeUnreachable(f"the node answers {answer.status}")
-        return answer
 
 
 def _parsed(parse: Callable[[object], R], value: bytes) -> R:

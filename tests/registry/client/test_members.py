@@ -99,7 +99,7 @@ def test_a_member_that_shows_the_past_is_passed_over(world: World) -> None:
     world.members[1].post("/registry/transactions", raw)
 
     world.clock[0] += 10
-    client._heads.accept(world.members[1].get("/registry/head").body.decode(), floor=None)
+    client._reader.heads.accept(world.members[1].get("/registry/head").body.decode(), floor=None)
 
     assert client.head().height == 1
     assert client.did_record(author.did) is not None
