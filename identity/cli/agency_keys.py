@@ -1,6 +1,5 @@
 """`cairn issuer rotate-key`, `withdraw-keys`: JOSE keys of an agency that is served from here."""
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,10 +8,8 @@ from typing import Annotated
 
 import typer
 
-from identity.adapters.passphrases import Passphrase
-from identity.adapters.secret_files import read_passphrase
+from identity.cli.key_access import ring_of_folder
 from identity.cli.remote_registry import DEFAULT_BASE, Base, remote_registry
-from identity.config import load_settings
 from identity.installation.did_controller import DidController
 from identity.installation.folder import DataFolder
 from identity.installation.key_ring import KeyRing
@@ -88,14 +85,7 @@ def _open(
     agency: str, config: Path | None, data: Path, base: str, trust: Path | None
 ) -> Iterator[_Desk]:
     folder = DataFolder(data)
-    settings = load_settings(config, server={"data_dir": folder.root})
-    passphrase = read_passphrase(
-        settings.keys,
-        environment=settings.server.environment,
-        folder=folder.secrets,
-        random=secrets.token_bytes,
-    )
-    ring = KeyRing(folder, Passphrase(passphrase), secrets.token_bytes)
+    ring = ring_of_folder(config, folder)
     if not ring.holds(f"issuer-{agency}"):
         raise NoAgencyKeys(f"no keys of issuer:{agency} in {data}")
     did = founded_did(ring, f"issuer:{agency}")

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from identity.adapters.passphrases import Passphrase
-from identity.adapters.secret_files import read_passphrase
 from identity.cli.agency_keys import rotate_key, withdraw_keys
+from identity.cli.key_access import ring_of_folder
 from identity.cli.remote_registry import (
     DEFAULT_BASE,
     Base,
@@ -18,11 +17,9 @@ from identity.cli.remote_registry import (
     open_key_file,
     remote_registry,
 )
-from identity.config import load_settings
 from identity.core.signing import NamedSigner, PrivateKey
 from identity.installation.accreditor import Accreditor, Change
 from identity.installation.folder import DataFolder, read_document
-from identity.installation.key_ring import KeyRing
 from identity.installation.key_rotation import mark_stolen
 from identity.installation.parties import AGENCY_KEYS, ROOT_KEYS
 from registry.client import RegistryClient
@@ -220,14 +217,7 @@ def signer_of_root(config: Path | None, folder: DataFolder) -> NamedSigner:
     Raises:
         NoRootKey: the folder holds none.
     """
-    settings = load_settings(config, server={"data_dir": folder.root})
-    passphrase = read_passphrase(
-        settings.keys,
-        environment=settings.server.environment,
-        folder=folder.secrets,
-        random=secrets.token_bytes,
-    )
-    ring = KeyRing(folder, Passphrase(passphrase), secrets.token_bytes)
+    ring = ring_of_folder(config, folder)
     genesis = read_document(folder.genesis)
     if genesis is None or not ring.holds("root"):
         raise NoRootKey("this data folder holds no root member's key; use --author and --keys")

@@ -12,20 +12,18 @@
 """
 
 import json
-import os
 import secrets
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 
 from identity.adapters.opening_keys import create_opening_key, open_opening_key
 from identity.adapters.opening_store import SqlOpeningStore
 from identity.adapters.order_evidence import LedgerOrderEvidence
-from identity.adapters.secret_files import read_passphrase
 from identity.cli.issuer import signer_of_author
+from identity.cli.key_access import passphrase_of_file
 from identity.cli.positions import MAY_BEGIN_WITH_A_DASH
 from identity.cli.remote_registry import (
     DEFAULT_BASE,
@@ -36,7 +34,7 @@ from identity.cli.remote_registry import (
     open_key_file,
     remote_registry,
 )
-from identity.config import Environment, KeySettings, load_settings
+from identity.config import load_settings
 from identity.core.opening.giving import GivenShare, combine, give_share
 from identity.core.opening.order import SALT_BYTES, VerifiedOrder, commitment_of, verify_order
 from identity.core.opening.sealed_identity import (
@@ -81,7 +79,7 @@ OpeningKey = Annotated[Path, typer.Option("--keys", help="This institution's ope
 def seal_keys(out: Out, passphrase_file: PassphraseFile = None) -> None:
     """Make this institution's opening key; prints the public half for the settings."""
     private = create_opening_key(
-        out, passphrase=_passphrase(out, passphrase_file), random=secrets.token_bytes
+        out, passphrase=passphrase_of_file(out, passphrase_file), random=secrets.token_bytes
     )
     typer.echo(base64url_encode(public_half(private)))
 
@@ -195,7 +193,7 @@ def share(
     sealed, salt = _read_case(case_file)
     with remote_registry(base, trust) as registry:
         verified = _verified(registry, sealed, salt, number)
-    private = open_opening_key(keys, passphrase=_passphrase(keys, passphrase_file))
+    private = open_opening_key(keys, passphrase=passphrase_of_file(keys, passphrase_file))
     given = give_share(sealed, order=verified, private=private, to=octets(to, "to", size=KEY_BYTES))
     _write(out, given.to_object())
     typer.echo(f"share {given.holder} for order {given.order}")
@@ -214,7 +212,7 @@ def put_together(
     """Open: prints the identity on standard output, and nothing else."""
     sealed, salt = _read_case(case_file)
     given = [GivenShare.parse(_read(path)) for path in shares]
-    private = open_opening_key(keys, passphrase=_passphrase(keys, passphrase_file))
+    private = open_opening_key(keys, passphrase=passphrase_of_file(keys, passphrase_file))
     with remote_registry(base, trust) as registry:
         verified = _verified(registry, sealed, salt, number)
     gate = _released(base, sealed, salt, number)
@@ -243,19 +241,6 @@ def _released(base: str, sealed: SealedIdentity, salt: bytes, number: int) -> by
     if answer.status != 200:
         raise Unavailable(f"the gate stays shut: {answer.status}")
     return octets(parse_json_object(answer.body).get("gate"), "gate", size=32)
-
-
-def _passphrase(key_file: Path, passphrase_file: Path | None) -> str:
-    text = os.environ.get("CAIRN_KEYS__PASSPHRASE")
-    return read_passphrase(
-        KeySettings(
-            passphrase=SecretStr(text) if text and passphrase_file is None else None,
-            passphrase_file=passphrase_file,
-        ),
-        environment=Environment.PRODUCTION,
-        folder=key_file.parent,
-        random=secrets.token_bytes,
-    )
 
 
 def _read_case(path: Path) -> tuple[SealedIdentity, bytes]:

@@ -1,6 +1,5 @@
 """What commands share that speak with a registry: its address, the pinned anchor, key files."""
 
-import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -9,11 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 
 from identity.adapters.key_files import KeyFile
-from identity.adapters.secret_files import read_passphrase
-from identity.config import Environment, KeySettings
+from identity.cli.key_access import passphrase_of_file
 from identity.installation.parties import read_trust_anchor
 from registry.client import HttpTransport, RegistryClient
 from registry.client.members import MembersTransport
@@ -91,14 +88,7 @@ def open_key_file(
     """
     if not make and not path.exists():
         raise Malformed(f"there is no key file {path.name}")
-    text = os.environ.get("CAIRN_KEYS__PASSPHRASE")
-    settings = KeySettings(
-        passphrase=SecretStr(text) if text and passphrase_file is None else None,
-        passphrase_file=passphrase_file,
-    )
-    passphrase = read_passphrase(
-        settings, environment=Environment.PRODUCTION, folder=path.parent, random=secrets.token_bytes
-    )
+    passphrase = passphrase_of_file(path, passphrase_file)
     if make:
         return KeyFile.open_or_create(
             path, passphrase=passphrase, wanted=wanted, random=secrets.token_bytes

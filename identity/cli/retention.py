@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from identity.adapters.secret_files import read_passphrase
+from identity.cli.key_access import passphrase_of_folder
 from identity.config import Settings, load_settings
 from identity.installation.databases import open_identity_database
 from identity.installation.folder import DataFolder
@@ -54,16 +54,10 @@ def _vault(settings: Settings, folder: DataFolder) -> Iterator[IdentityVault]:
         finally:
             client.close()
         return
-    passphrase = read_passphrase(
-        settings.keys,
-        environment=settings.server.environment,
-        folder=folder.secrets,
-        random=secrets.token_bytes,
-    )
     parts = open_vault(
         settings,
         folder,
-        passphrase=passphrase,
+        passphrase=passphrase_of_folder(settings, folder),
         random=secrets.token_bytes,
         now=lambda: int(time.time()),
     )

@@ -12,8 +12,9 @@ import structlog
 import typer
 import uvicorn
 
-from identity.adapters.secret_files import read_access_digests, read_passphrase
+from identity.adapters.secret_files import read_access_digests
 from identity.adapters.worker import Worker
+from identity.cli.key_access import passphrase_of_folder
 from identity.cli.output import open_log
 from identity.config import Settings, load_settings, refuse_weak_vault
 from identity.installation.folder import DataFolder
@@ -176,16 +177,10 @@ def _settings(config: Path | None, data: Path | None) -> tuple[Settings, DataFol
 
 
 def _opened(settings: Settings, folder: DataFolder, *, check: bool = True) -> VaultParts:
-    passphrase = read_passphrase(
-        settings.keys,
-        environment=settings.server.environment,
-        folder=folder.secrets,
-        random=secrets.token_bytes,
-    )
     return open_vault(
         settings,
         folder,
-        passphrase=passphrase,
+        passphrase=passphrase_of_folder(settings, folder),
         random=secrets.token_bytes,
         now=lambda: int(time.time()),
         check=check,
