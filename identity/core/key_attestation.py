@@ -4,6 +4,7 @@ A wallet's provider signs that keys lie in a storage of some strength. We check 
 agency demands it for a credential, and then against the providers that this agency trusts.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ TYP = "key-attestation+jwt"
 MAX_ATTESTATION_CHARS = 64 << 10
 MAX_ATTESTED_KEYS = 64
 CLOCK_SKEW_SECONDS = 120
+_PLACE = re.compile("0|[1-9][0-9]?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,23 @@ class Attestation:
 
     keys: tuple[PublicKey, ...]
     nonce: str
+    names: tuple[str | None, ...]  # `kid` of each key, where it has one
+
+    def key_named(self, kid: str) -> PublicKey:
+        """The key that a proof beside the attestation means by its `kid`.
+
+        The specification leaves the name open (its example is "0"). Wallets send the place in
+        `attested_keys`, counted from 0; a `kid` that a key bears itself goes before that.
+
+        Raises:
+            InvalidProof: none has that name, or several.
+        """
+        found = [key for key, name in zip(self.keys, self.names, strict=True) if name == kid]
+        if not found and _PLACE.fullmatch(kid):
+            found = list(self.keys[int(kid) : int(kid) + 1])
+        if len(found) != 1:
+            raise InvalidProof("key proof: kid names no key of its attestation")
+        return found[0]
 
 
 def verify_attestation(
@@ -69,7 +88,8 @@ def verify_attestation(
         attesters = Attesters(demand.trusted_keys, demand.trusted_roots)
         key = attester_key(jws, attesters, typ=TYP, now=now)
         claims = verify_compact(jws, key=key, typ=TYP).claims  # 2
-        keys = tuple(parse_jwk(item) for item in _list(claims, "attested_keys"))  # 5
+        listed = _list(claims, "attested_keys")
+        keys = tuple(parse_jwk(item) for item in listed)  # 5
     except InvalidProof:
         raise
     except Refusal as error:
@@ -92,7 +112,8 @@ def verify_attestation(
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not nonce:
         raise InvalidProof("key attestation: nonce is missing")
-    return Attestation(keys, nonce)
+    names = tuple(item["kid"] if isinstance(item.get("kid"), str) else None for item in listed)
+    return Attestation(keys, nonce, names)
 
 
 def _list(claims: JsonObject, name: str) -> list[Any]:

@@ -3,7 +3,7 @@
 OpenID4VCI 1.0 appendix F.1 (`jwt` proof type) and F.4 (verification).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from identity.core.jose import parse_compact, verify_compact
@@ -27,6 +27,9 @@ MAX_CLOCK_SKEW_SECONDS = 120
 MAX_DID_CHARS = 1024  # a did:jwk of a P-384 key with extra members stays below 700
 ALGORITHMS = ("ES256", "EdDSA")  # what the metadata advertises; ES384 is accepted too
 
+# From a `key_attestation` and a `kid` to the attested key of that name; raises InvalidProof.
+AttestedKey = Callable[[str, str], PublicKey]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenKey:
@@ -40,7 +43,12 @@ class ProvenKey:
 
 
 def verify_key_proofs(
-    unverified_proofs: Sequence[str], *, audience: str, now: int, max_proofs: int
+    unverified_proofs: Sequence[str],
+    *,
+    audience: str,
+    now: int,
+    max_proofs: int,
+    attested_key: AttestedKey | None = None,
 ) -> tuple[ProvenKey, ...]:
     """Check every proof of a credential request.
 
@@ -51,6 +59,8 @@ def verify_key_proofs(
         audience: the credential issuer identifier.
         now: unix seconds.
         max_proofs: the advertised batch size.
+        attested_key: finds a key that `kid` names in the attestation beside it; None: where no
+            attestation is believed, `kid` names a DID alone.
 
     Returns:
         One proven key for each proof, in order, all different.
@@ -63,18 +73,22 @@ def verify_key_proofs(
     if len(unverified_proofs) > max_proofs:
         raise InvalidProof(f"at most {max_proofs} key proofs in one request")
     proven = tuple(
-        verify_key_proof(unverified, audience=audience, now=now) for unverified in unverified_proofs
+        verify_key_proof(unverified, audience=audience, now=now, attested_key=attested_key)
+        for unverified in unverified_proofs
     )
     if len({item.key for item in proven}) != len(proven):
         raise InvalidProof("two key proofs have the same key")
     return proven
 
 
-def verify_key_proof(unverified: str, *, audience: str, now: int) -> ProvenKey:
+def verify_key_proof(
+    unverified: str, *, audience: str, now: int, attested_key: AttestedKey | None = None
+) -> ProvenKey:
     """Check one proof, as `verify_key_proofs`.
 
     1. A compact JWS of type `openid4vci-proof+jwt` with an algorithm that we accept.
-    2. Exactly one of `jwk` and `kid`; a `kid` is a did:key or did:jwk URL. No private key inside.
+    2. Exactly one of `jwk` and `kid`. No private key inside. A `kid` is a did:key or did:jwk URL,
+       or names a key of the `key_attestation` beside it, as the example of appendix F.1 has it.
     3. The signature verifies under that key.
     4. `aud` is this issuer, alone.
     5. `iat` lies within the window; `exp` and `nbf`, where given, allow `now`.
@@ -85,7 +99,7 @@ def verify_key_proof(unverified: str, *, audience: str, now: int) -> ProvenKey:
     """
     try:
         jws = parse_compact(unverified, max_chars=MAX_PROOF_CHARS)  # step 1
-        key, did = _proven_key(jws.header)  # step 2
+        key, did = _proven_key(jws.header, attested_key)  # step 2
         claims = verify_compact(jws, key=key, typ=TYP).claims  # step 3
     except InvalidProof:
         raise
@@ -134,7 +148,7 @@ def parse_holder_did(did: str) -> PublicKey:
     raise Malformed("holder DID is neither did:key nor did:jwk")
 
 
-def _proven_key(header: JsonObject) -> tuple[PublicKey, str]:
+def _proven_key(header: JsonObject, attested_key: AttestedKey | None) -> tuple[PublicKey, str]:
     named = [name for name in ("jwk", "kid", "x5c") if name in header]
     if len(named) != 1 or named[0] == "x5c":
         raise InvalidProof("key proof: header needs exactly one of jwk and kid")
@@ -144,6 +158,10 @@ def _proven_key(header: JsonObject) -> tuple[PublicKey, str]:
     kid = header["kid"]
     if not isinstance(kid, str):
         raise InvalidProof("key proof: kid is no text")
+    attestation = header.get("key_attestation")
+    if attested_key is not None and isinstance(attestation, str) and not kid.startswith("did:"):
+        key = attested_key(attestation, kid)
+        return key, did_jwk(key)
     did, _, fragment = kid.partition("#")
     key = parse_holder_did(did)
     expected = did.removeprefix("did:key:") if did.startswith("did:key:") else "0"

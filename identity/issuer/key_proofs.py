@@ -8,6 +8,7 @@ from typing import Any
 from identity.core.key_attestation import Attestation, AttestationDemand, verify_attestation
 from identity.core.key_proof import ProvenKey, did_jwk, verify_key_proofs
 from identity.core.oid4vci_errors import InvalidCredentialRequest, InvalidProof
+from registry.core.keys import PublicKey
 
 ATTESTATION_ALGORITHMS = ("ES256", "ES384", "EdDSA")
 BATCH_SIZE = 10  # copies in one request: one for each place that a citizen shows it to
@@ -51,25 +52,50 @@ def proven_keys(
             raise InvalidProof("exactly one key attestation is expected")
         found = verify_attestation(proofs[0], demand, now=seconds, needs_end=False)
         return _bounded(_attested([found]), {found.nonce})
-    holders = verify_key_proofs(proofs, audience=audience, now=seconds, max_proofs=BATCH_SIZE)
+    beside = _Attestations(demand, seconds) if demand is not None else None
+    holders = verify_key_proofs(
+        proofs,
+        audience=audience,
+        now=seconds,
+        max_proofs=BATCH_SIZE,
+        attested_key=None if beside is None else beside.key,
+    )
     for holder in holders:
         # Some wallets name themselves in the pre-authorized flow too, where nobody knows them.
         if client_id is not None and holder.issuer not in (None, client_id):
             raise InvalidProof("key proof: iss is not the client_id of the access token")
     nonces = {holder.nonce for holder in holders}
-    if demand is None:
+    if beside is None:
         return _bounded(holders, nonces)
-    attestations = [_attestation_of(holder, demand, seconds=seconds) for holder in holders]
+    attestations = [_attestation_of(holder, beside) for holder in holders]
     return _bounded(
         _attested(attestations, first=holders),
         nonces | {attestation.nonce for attestation in attestations},
     )
 
 
-def _attestation_of(holder: ProvenKey, demand: AttestationDemand, *, seconds: int) -> Attestation:
+class _Attestations:
+    """Attestations beside the proofs of one request; mostly all have the same, checked once."""
+
+    def __init__(self, demand: AttestationDemand, seconds: int) -> None:
+        self._demand, self._seconds = demand, seconds
+        self._checked: dict[str, Attestation] = {}
+
+    def read(self, unverified: str) -> Attestation:
+        found = self._checked.get(unverified)
+        if found is None:
+            found = verify_attestation(unverified, self._demand, now=self._seconds, needs_end=True)
+            self._checked[unverified] = found
+        return found
+
+    def key(self, unverified: str, kid: str) -> PublicKey:
+        return self.read(unverified).key_named(kid)
+
+
+def _attestation_of(holder: ProvenKey, beside: _Attestations) -> Attestation:
     if holder.attestation is None:
         raise InvalidProof("key proof: this credential needs a key_attestation in the header")
-    found = verify_attestation(holder.attestation, demand, now=seconds, needs_end=True)
+    found = beside.read(holder.attestation)
     if holder.key not in found.keys:
         raise InvalidProof("key proof: it is not signed by a key that its attestation names")
     return found

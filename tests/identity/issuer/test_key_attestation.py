@@ -102,6 +102,72 @@ def test_an_attestation_alone_is_a_proof(bench: Workbench) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kid", "names", "signs"),
+    [
+        ("0", [None, None], 0),  # the example of appendix F.1, and what EUDI wallets send
+        ("1", [None, None], 1),
+        ("mine", ["other", "mine"], 1),
+        ("0", ["1", "0"], 1),  # what a key calls itself goes before its place
+    ],
+)
+def test_a_kid_may_name_a_key_of_the_attestation_beside_it(
+    bench: Workbench, kid: str, names: list[str | None], signs: int
+) -> None:
+    keys = [bench.key() for _ in names]
+    listed = [
+        {**item.key.jwk, **({"kid": name} if name else {})}
+        for item, name in zip(keys, names, strict=True)
+    ]
+    header = {
+        "typ": "openid4vci-proof+jwt",
+        "kid": kid,
+        "key_attestation": _attestation(bench, keys, attested_keys=listed),
+    }
+
+    answer = _ask(bench, {"jwt": [bench.proof(keys[signs], header=header)]})
+    other = _ask(bench, {"jwt": [bench.proof(keys[1 - signs], header=header)]})
+
+    assert answer.status_code == 200, answer.text
+    bound = [payload_of(item["credential"])["cnf"]["jwk"] for item in answer.json()["credentials"]]
+    assert sorted(jwk["x"] for jwk in bound) == sorted(item.key.jwk["x"] for item in keys)
+    assert error_of(other)["error"] == "invalid_proof"
+
+
+@pytest.mark.parametrize("kid", ["2", "-1", "00", "0x0", "", "twice", "\u0661"])
+def test_a_kid_that_names_no_attested_key_is_refused(bench: Workbench, kid: str) -> None:
+    keys = [bench.key() for _ in range(2)]
+    listed = [{**item.key.jwk, "kid": "twice"} for item in keys]
+    header = {
+        "typ": "openid4vci-proof+jwt",
+        "kid": kid,
+        "key_attestation": _attestation(bench, keys, attested_keys=listed),
+    }
+
+    answer = _ask(bench, {"jwt": [bench.proof(keys[0], header=header)]})
+
+    assert error_of(answer)["error"] == "invalid_proof"
+    assert "names no key of its attestation" in answer.json()["error_description"]
+
+
+def test_a_kid_is_looked_up_in_no_attestation_that_nobody_trusts(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    holder = bench.key()
+    (tmp_path / "plain").mkdir()
+
+    def with_kid(at: Workbench, signer: Any) -> Any:
+        attestation = _attestation(at, [holder], signer=signer)
+        header = {"typ": "openid4vci-proof+jwt", "kid": "0", "key_attestation": attestation}
+        return _ask(at, {"jwt": [at.proof(holder, header=header)]})
+
+    forged = with_kid(bench, OTHER)
+    unasked = with_kid(Workbench(tmp_path / "plain"), PROVIDER)
+
+    assert error_of(forged)["error"] == error_of(unasked)["error"] == "invalid_proof"
+    assert "not signed by a provider" in forged.json()["error_description"]
+
+
+@pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"signer": OTHER}, "not signed by a provider"),
