@@ -93,7 +93,11 @@ def build_authorization_router(
                 agency, client_headers(request), client_id=form.get("client_id"), now=clock()
             )
             made = desk.push(
-                agency, form, dpop=proof_header(request), attested=attested, now=clock()
+                agency,
+                form,
+                dpop=proof_header(request),
+                attested=attested is not None,
+                now=clock(),
             )
             return JSONResponse(made, 201, headers=with_nonce(request, nonce))
 

@@ -28,13 +28,13 @@ class ClientDesk:
 
     def check(
         self, slug: str, headers: ClientHeaders, *, client_id: str | None, now: datetime
-    ) -> bool:
+    ) -> str | None:
         """Let a wallet go on, or not.
 
         Where the agency trusts no provider, nothing is looked at: there is nobody to believe.
 
         Returns:
-            Whether it is attested.
+            The client that is attested, which the request need not name itself; None: none is.
 
         Raises:
             InvalidClient: it must be attested and is not, or does not prove it.
@@ -42,11 +42,11 @@ class ClientDesk:
         agency = self._parts.agency(slug)
         trust = self._parts.options(slug).clients
         if trust is None:
-            return False
+            return None
         if not headers.attestations and not headers.proofs:
             if trust.required:
                 raise InvalidClient("this agency issues to attested wallets only")
-            return False
+            return None
         if len(headers.attestations) != 1 or len(headers.proofs) != 1:
             raise InvalidClient(f"{ATTESTATION_HEADER} and {POP_HEADER} come once each, together")
         client = verify_client_attestation(
@@ -62,4 +62,4 @@ class ClientDesk:
         )
         if not fresh:
             raise InvalidClient("client attestation proof: it was used before")
-        return True
+        return client.client_id

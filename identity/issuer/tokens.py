@@ -58,13 +58,14 @@ class TokenDesk:
         form: Mapping[str, str],
         *,
         dpop: str | None,
-        attested: bool = False,
+        attested: str | None = None,
         now: datetime,
     ) -> JsonObject:
         """Answer a token request (OpenID4VCI 1.0 §6.1); parameters we do not know are ignored.
 
         Args:
-            attested: whether the wallet proved itself by an attestation of its provider.
+            attested: the client that proved itself by an attestation of its provider; such a
+                request need not have a `client_id` (RFC 6749 §4.1.3).
 
         Raises:
             UnsupportedGrantType, InvalidRequest, InvalidGrant, InvalidDpopProof: RFC 6749 §5.2.
@@ -123,7 +124,7 @@ class TokenDesk:
         form: Mapping[str, str],
         *,
         dpop: str | None,
-        attested: bool,
+        attested: str | None,
         now: datetime,
     ) -> JsonObject:
         """Everything about the request is checked before the code is used up."""
@@ -141,9 +142,9 @@ class TokenDesk:
         if granted.stage is Stage.USED:
             store.revoke(slug, digest)
             raise InvalidGrant("the authorization code was used before; its tokens are revoked")
-        if form.get("client_id") != granted.client_id:
+        if form.get("client_id", attested) != granted.client_id:
             raise InvalidGrant("the code belongs to another client_id")
-        if granted.attested and not attested:
+        if granted.attested and attested is None:
             raise InvalidClient("an attested wallet asked for this code")
         if form.get("redirect_uri") != granted.redirect_uri:
             raise InvalidGrant("redirect_uri is not the one of the authorization request")

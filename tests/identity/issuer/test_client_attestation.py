@@ -87,6 +87,21 @@ def test_an_attested_wallet_goes_through_the_code_flow(flow: CodeFlow, bench: Wo
     assert flow.token(code, _headers(bench)).status_code == 200
 
 
+def test_an_attested_wallet_need_not_name_itself_at_the_token_endpoint(
+    flow: CodeFlow, bench: Workbench
+) -> None:
+    """As the example of the draft: it is authenticated, so RFC 6749 §4.1.3 asks no client_id."""
+    code = flow.code(_headers(bench))
+    stranger = {"sub": "https://other.example"}
+
+    stolen = flow.token(
+        code, _headers(bench, attestation=stranger, iss="https://other.example"), client_id=""
+    )
+
+    assert (stolen.status_code, error_of(stolen)["error"]) == (400, "invalid_grant")
+    assert flow.token(code, _headers(bench), client_id="").status_code == 200
+
+
 def test_an_attestation_may_carry_a_chain_to_a_trusted_root(
     flow: CodeFlow, bench: Workbench
 ) -> None:
