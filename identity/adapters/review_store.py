@@ -1,11 +1,20 @@
 """The review queue, in the identity services' database: references, codes, officers' names."""
 
-from sqlalchemy import BigInteger, Engine, String, UniqueConstraint, delete, select, update
+from sqlalchemy import (
+    BigInteger,
+    Engine,
+    String,
+    UniqueConstraint,
+    delete,
+    false,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.adapters.database import Base, transaction
-from identity.realname.review import Case, CaseKind, CaseState, Verdict
+from identity.realname.review import Case, CaseHandle, CaseKind, CaseState, Verdict
 from registry.core.refusals import Unavailable
 
 
@@ -13,7 +22,9 @@ class ReviewCase(Base):
     """One case; lists are separated by spaces."""
 
     __tablename__ = "realname_case"
-    __table_args__ = (UniqueConstraint("kind", "applicant"),)
+    __table_args__ = (
+        UniqueConstraint("kind", "applicant", "asked_by", name="realname_case_question"),
+    )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
@@ -30,7 +41,21 @@ class ReviewCase(Base):
     decided_at: Mapped[int] = mapped_column(BigInteger)
     touched_at: Mapped[int] = mapped_column(BigInteger, index=True)
     carried_out_at: Mapped[int] = mapped_column(BigInteger)
+    in_effect: Mapped[bool] = mapped_column(server_default=false())
+    asked_by: Mapped[str] = mapped_column(String(64), server_default="")  # `_asked_by`
     revision: Mapped[int]
+
+
+class ReviewCaseHandle(Base):
+    """How another agency than the one that opened a case calls it."""
+
+    __tablename__ = "realname_case_handle"
+    __table_args__ = (UniqueConstraint("case_id", "agency"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    case_id: Mapped[str] = mapped_column(String(32))
+    agency: Mapped[str] = mapped_column(String(64))
+    asked_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class SqlCaseStore:
@@ -43,13 +68,13 @@ class SqlCaseStore:
         """As `CaseStore.open`."""
         try:
             with transaction(self._engine) as session:
-                if (found := self._found(session, case.kind, case.applicant)) is not None:
+                if (found := _found(session, case)) is not None:
                     return _case(found)
                 session.add(ReviewCase(id=case.id, **_columns(case)))
             return case
         except IntegrityError:  # a rival was quicker
             with transaction(self._engine) as session:
-                found = self._found(session, case.kind, case.applicant)
+                found = _found(session, case)
             if found is None:
                 raise Unavailable("the case could not be kept") from None
             return _case(found)
@@ -60,11 +85,44 @@ class SqlCaseStore:
             found = session.get(ReviewCase, case_id)
         return None if found is None else _case(found)
 
-    def of_applicant(self, kind: CaseKind, applicant: str) -> Case | None:
-        """As `CaseStore.of_applicant`."""
+    def similar_of(self, applicant: str) -> Case | None:
+        """As `CaseStore.similar_of`."""
+        row = ReviewCase
         with transaction(self._engine) as session:
-            found = self._found(session, kind, applicant)
+            found = session.scalar(
+                select(row).where(row.kind == str(CaseKind.SIMILAR), row.applicant == applicant)
+            )
         return None if found is None else _case(found)
+
+    def add_handle(self, proposed: CaseHandle) -> CaseHandle:
+        """As `CaseStore.add_handle`."""
+        row = ReviewCaseHandle
+        hers = select(row).where(row.case_id == proposed.case, row.agency == proposed.agency)
+        try:
+            with transaction(self._engine) as session:
+                if (found := session.scalar(hers)) is not None:
+                    return _handle(found)
+                session.add(
+                    row(
+                        id=proposed.id,
+                        case_id=proposed.case,
+                        agency=proposed.agency,
+                        asked_at=proposed.asked_at,
+                    )
+                )
+            return proposed
+        except IntegrityError:  # a rival was quicker
+            with transaction(self._engine) as session:
+                found = session.scalar(hers)
+            if found is None:
+                raise Unavailable("the case could not be kept") from None
+            return _handle(found)
+
+    def handle(self, handle_id: str) -> CaseHandle | None:
+        """As `CaseStore.handle`."""
+        with transaction(self._engine) as session:
+            found = session.get(ReviewCaseHandle, handle_id)
+        return None if found is None else _handle(found)
 
     def waiting(self, *, limit: int) -> list[Case]:
         """As `CaseStore.waiting`."""
@@ -126,14 +184,28 @@ class SqlCaseStore:
                     ReviewCase.id == case_id, ReviewCase.state == str(CaseState.ENDING)
                 )
             )
+            if session.get(ReviewCase, case_id) is None:
+                session.execute(delete(ReviewCaseHandle).where(ReviewCaseHandle.case_id == case_id))
 
-    @staticmethod
-    def _found(session: Session, kind: CaseKind, applicant: str) -> ReviewCase | None:
-        return session.scalar(
-            select(ReviewCase).where(
-                ReviewCase.kind == str(kind), ReviewCase.applicant == applicant
-            )
+
+def _asked_by(case: Case) -> str:
+    """Whose question it is; nobody's alone where every agency with that applicant asks the same."""
+    return "" if case.kind is CaseKind.SIMILAR else case.agency
+
+
+def _found(session: Session, case: Case) -> ReviewCase | None:
+    row = ReviewCase
+    return session.scalar(
+        select(row).where(
+            row.kind == str(case.kind),
+            row.applicant == case.applicant,
+            row.asked_by == _asked_by(case),
         )
+    )
+
+
+def _handle(row: ReviewCaseHandle) -> CaseHandle:
+    return CaseHandle(id=row.id, case=row.case_id, agency=row.agency, asked_at=row.asked_at)
 
 
 def _columns(case: Case) -> dict[str, object]:
@@ -152,6 +224,8 @@ def _columns(case: Case) -> dict[str, object]:
         "decided_at": case.decided_at,
         "touched_at": case.touched_at,
         "carried_out_at": case.carried_out_at,
+        "in_effect": case.in_effect,
+        "asked_by": _asked_by(case),
         "revision": case.revision,
     }
 
@@ -173,5 +247,6 @@ def _case(row: ReviewCase) -> Case:
         decided_at=row.decided_at,
         touched_at=row.touched_at,
         carried_out_at=row.carried_out_at,
+        in_effect=row.in_effect,
         revision=row.revision,
     )

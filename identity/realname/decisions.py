@@ -1,9 +1,10 @@
 """What two officers decided is done, once; and what could not be done is not asked about."""
 
 from identity.realname.life_events import LifeEvents, OneIsDead, RemainsGone
-from identity.realname.ports import BindingState, BindingStore, MergedAlready
+from identity.realname.ports import Binding, BindingState, BindingStore, MergedAlready
 from identity.realname.review import Case, CaseKind, ReviewDesk, Verdict
 from identity.vault.ports import IdentityVault, remains_of
+from registry.core.refusals import Refusal
 
 
 class Decisions:
@@ -27,7 +28,8 @@ class Decisions:
         """Do what was decided: a double is merged or taken apart, a death taken back or restored.
 
         Somebody who is similar registers when she comes again. It is noted when all is done: a
-        decision is repeated after a failure in the middle of it, and never afterwards.
+        decision is repeated after a failure in the middle of it, and never afterwards. A case
+        undoes only what it did itself: several agencies may have asked about one person.
 
         Raises:
             CarriedOut: it is done already.
@@ -37,26 +39,27 @@ class Decisions:
             Unavailable: call it again.
         """
         case = self._review.to_carry_out(case_id)
-        if case.kind is CaseKind.DOUBLE and case.verdict is Verdict.SAME:
-            self._life.merge(case.applicant, into=case.target)
-        elif case.kind is CaseKind.DOUBLE:
+        if case.kind is not CaseKind.SIMILAR and case.verdict is Verdict.SAME:
+            case = self._in_effect(case)
+        elif case.in_effect and case.kind is CaseKind.DOUBLE:
             case = self._separated(case)
-        elif case.kind is CaseKind.FALSE_DEATH and case.verdict is Verdict.SAME:
-            self._life.revive(case.applicant, decided_at=case.decided_at)
-        elif case.kind is CaseKind.FALSE_DEATH:
+        elif case.in_effect and case.kind is CaseKind.FALSE_DEATH:
             self._life.restore_death(case.applicant)
         return self._review.carried_out(case)
 
-    def check_mergeable(self, *people: str) -> None:
+    def check_mergeable(self, *subjects: Binding) -> None:
         """Refuse a case about merging who is dead or merged, before people look at it.
+
+        Only by what the agency has of its own subjects: of somebody who withdrew from it, it is not
+        told what others reported since, and officers find it out.
 
         Raises:
             MergedAlready: one of them ended in another registration.
             OneIsDead: one of them was reported dead.
         """
-        if any(self._bindings.survivor(person) != person for person in people):
+        if any(found.state is BindingState.MERGED for found in subjects):
             raise MergedAlready("one of them was merged before; name the subject that goes on")
-        if any(found.deceased for person in people for found in self._bindings.of_person(person)):
+        if any(found.deceased for found in subjects):
             raise OneIsDead("one of the two was reported dead; have that decided first")
 
     def check_appealable(self, case: Case) -> None:
@@ -77,6 +80,41 @@ class Decisions:
             )
         if gone:
             raise RemainsGone("what the decision was about is not kept any more")
+
+    def _in_effect(self, case: Case) -> Case:
+        """Merge, or take a death back; the case notes first that it does.
+
+        What another case did already, this one repeats for the sake of a failure in the middle of
+        it, and has no part in.
+        """
+        before = self._standing(case)
+        begins = not case.in_effect and self._is_to_do(case)
+        if begins:
+            case = self._review.takes_effect(case, begun=True)
+        try:
+            if case.kind is CaseKind.DOUBLE:
+                self._life.merge(case.applicant, into=case.target)
+            else:
+                self._life.revive(case.applicant, decided_at=case.decided_at)
+        except Refusal:
+            if begins and self._standing(case) == before:
+                self._review.takes_effect(case, begun=False)
+            raise
+        return case
+
+    def _is_to_do(self, case: Case) -> bool:
+        """Whether they are two still, or she is dead."""
+        if case.kind is CaseKind.DOUBLE:
+            return self._standing(case) != self._bindings.survivor(case.target)
+        return any(found.deceased for found in self._bindings.of_person(self._now_hers(case)))
+
+    def _standing(self, case: Case) -> object:
+        """What carrying out `SAME` changes first."""
+        hers = self._now_hers(case)
+        return hers if case.kind is CaseKind.DOUBLE else self._bindings.of_person(hers)
+
+    def _now_hers(self, case: Case) -> str:
+        return self._bindings.survivor(case.applicant)
 
     def _separated(self, case: Case) -> Case:
         """Take apart, and call her in the case as the vault calls her from then on."""

@@ -10,6 +10,7 @@ from identity.realname.erasure import Erasure
 from identity.realname.person_json import parse_person
 from identity.realname.ports import (
     Binding,
+    BindingClosed,
     BindingState,
     BindingStore,
     IdentitySealing,
@@ -105,12 +106,13 @@ class LifeEvents:
 
         Raises:
             UnknownSubject: nobody was enrolled under it.
+            BindingClosed: she withdrew from this agency, which reports nothing of her any more.
             NotAlive: the person was reported dead, and `kind` is another.
             Malformed: `kind` is an event with a call of its own.
         """
         if kind not in _PLAIN:
             raise Malformed("this event is reported with its particulars")
-        binding = self._binding(subject)
+        binding = self._reporting(subject)
         person = self._bindings.survivor(binding.person)
         hers = self._bindings.of_person(person)
         dead = any(found.deceased for found in (binding, *hers))
@@ -131,6 +133,7 @@ class LifeEvents:
         Raises:
             NoMatch, NotAlive, NameNotValid: the register does not confirm it.
             UnknownSubject: nobody was enrolled under it.
+            BindingClosed: she withdrew from this agency, which reports nothing of her any more.
             Unavailable: register, vault or audit does not answer; nothing was changed.
         """
         check_names(family_name, given_name)
@@ -369,7 +372,7 @@ class LifeEvents:
         purpose: str,
         actor: str,
     ) -> None:
-        person_now = self._bindings.survivor(self._binding(subject).person)
+        person_now = self._bindings.survivor(self._reporting(subject).person)
         if any(found.deceased for found in self._bindings.of_person(person_now)):
             raise NotAlive("the person was reported dead")
         stored = parse_record(self._vault.open(person_now, purpose=purpose, actor=actor))
@@ -386,6 +389,17 @@ class LifeEvents:
         binding = self._bindings.read(subject)
         if binding is None:
             raise UnknownSubject("nobody is enrolled under this subject")
+        return binding
+
+    def _reporting(self, subject: str) -> Binding:
+        """Of whom an agency still reports.
+
+        Whatever the answer was otherwise, it would tell whether somebody who withdrew from it is
+        known to others, or dead.
+        """
+        binding = self._binding(subject)
+        if binding.state is BindingState.WITHDRAWN:
+            raise BindingClosed("she withdrew; nothing is reported of this subject any more")
         return binding
 
     def _today(self) -> date:

@@ -20,6 +20,7 @@ from identity.realname.person_json import parse_date
 from identity.realname.ports import Binding, BindingStore, UnknownSubject
 from identity.realname.review import (
     Case,
+    CaseHandle,
     CaseKind,
     CaseState,
     ReviewDesk,
@@ -96,14 +97,14 @@ class CaseStateAnswer(_Strict):
     opened_at: int
 
     @classmethod
-    def about(cls, case: Case) -> "CaseStateAnswer":
-        """From the case."""
+    def about(cls, case: Case, handle: CaseHandle) -> "CaseStateAnswer":
+        """From the case and how an agency knows it."""
         return cls(
-            id=case.id,
+            id=handle.id,
             kind=str(case.kind),
             state=str(case.state),
             verdict=None if case.verdict is None else str(case.verdict),
-            opened_at=case.opened_at,
+            opened_at=handle.asked_at,
         )
 
 
@@ -119,7 +120,11 @@ class CaseAnswer(CaseStateAnswer):
     def of(cls, case: Case) -> "CaseAnswer":
         """From the case; nothing personal is in either."""
         return cls(
-            **CaseStateAnswer.about(case).model_dump(),
+            id=case.id,
+            kind=str(case.kind),
+            state=str(case.state),
+            verdict=None if case.verdict is None else str(case.verdict),
+            opened_at=case.opened_at,
             agency=case.agency,
             applicant=case.applicant,
             similar=list(case.similar),
@@ -160,6 +165,9 @@ def build_router(
             raise UnknownSubject("nobody is enrolled under this subject")
         return binding
 
+    def seen_by(agency: str, case: Case) -> CaseStateAnswer:
+        return CaseStateAnswer.about(case, review.handle(case, agency=agency))
+
     router = APIRouter(tags=["life events"])
     refused = responses(400, 403, 404, 409, 503)
     agency_dep = Annotated[str, Depends(agency_of)]
@@ -191,18 +199,21 @@ def build_router(
 
     @router.post("/issuers/{agency}/doubles", status_code=201, responses=refused)
     def report_double(agency: agency_dep, body: DoubleRequest) -> CaseStateAnswer:
-        """Two subjects are one person, the agency believes; two officers decide."""
-        ending, staying = hers(body.subject, agency), bindings.read(body.other)
-        if staying is None or staying.person == ending.person:
-            raise UnknownSubject("the other subject is unknown, or the same person already")
-        decisions.check_mergeable(ending.person, staying.person)
+        """Two subjects of its own are one person, the agency believes; two officers decide.
+
+        Of another agency's subject it learns nothing, so that two of them cannot compare.
+        """
+        ending, staying = hers(body.subject, agency), hers(body.other, agency)
+        if ending.subject == staying.subject:
+            raise UnknownSubject("the other subject is the same one")
+        decisions.check_mergeable(ending, staying)
         case = review.open(
             CaseKind.DOUBLE, agency=agency, applicant=ending.person, similar=(staying.person,)
         )
         # Its answer is no answer to this question.
         if staying.person not in map(bindings.survivor, case.similar):
             raise AnotherWasAsked("of this subject another double was asked; ask of the other")
-        return CaseStateAnswer.about(case)
+        return seen_by(agency, case)
 
     @router.post("/issuers/{agency}/false-deaths", status_code=201, responses=refused)
     def report_false_death(agency: agency_dep, body: FalseDeathRequest) -> CaseStateAnswer:
@@ -210,25 +221,26 @@ def build_router(
         binding = hers(body.subject, agency)
         if not binding.deceased:
             raise NotReportedDead("this person was not reported dead")
-        return CaseStateAnswer.about(
+        return seen_by(
+            agency,
             review.open_again(
                 CaseKind.FALSE_DEATH,
                 agency=agency,
                 applicant=binding.person,
                 similar=(binding.person,),
-            )
+            ),
         )
 
     @router.get("/issuers/{agency}/cases/{case}", responses=refused)
     def read_case(agency: agency_dep, case: CaseId) -> CaseStateAnswer:
         """Where a case of this agency stands."""
-        return CaseStateAnswer.about(review.of_agency(case, agency=agency))
+        return seen_by(agency, review.of_agency(case, agency=agency))
 
     @router.post("/issuers/{agency}/cases/{case}/appeal", responses=refused)
     def appeal(agency: agency_dep, case: CaseId) -> CaseStateAnswer:
         """Have it decided again, by two officers who had no part in it."""
         decisions.check_appealable(review.of_agency(case, agency=agency))
-        return CaseStateAnswer.about(review.appeal(case, agency=agency))
+        return seen_by(agency, review.appeal(case, agency=agency))
 
     @router.get("/review/cases", responses=refused)
     def waiting(_who: officer_dep) -> list[CaseAnswer]:

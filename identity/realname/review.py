@@ -3,6 +3,10 @@
 A case says why it was opened and names rows and agencies by their references. Two officers with
 keys of their own must say the same; when they differ, it begins anew. The agency (for the person)
 may appeal: then two others decide, who had no part in it before.
+
+What two agencies ask of one person is two cases, so that neither learns of the other's. Only of an
+applicant, whose number both were shown, there is one question; there each has a name of its own for
+the case.
 """
 
 import re
@@ -83,22 +87,44 @@ class Case:
     decided_at: int = 0
     touched_at: int = 0  # opened, spoken about, decided, appealed or carried out, whatever was last
     carried_out_at: int = 0  # when what the decision asks for was done; 0: not, or not yet
+    in_effect: bool = False  # this case began to merge, or to take a death back, and undid it not
     revision: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseHandle:
+    """By what one agency knows a case; of whoever opened it, the case's own id."""
+
+    id: str
+    case: str
+    agency: str
+    asked_at: int  # unix seconds
 
 
 class CaseStore(Protocol):
     """Keeps cases; a change happens only from the state in which the case was read."""
 
     def open(self, case: Case) -> Case:
-        """Keep a new case, unless one of its kind is there for this applicant: that one."""
+        """Keep a new case, unless its question was asked: then that one.
+
+        Of a `SIMILAR` applicant there is one question; of the other kinds one for each agency.
+        """
         ...
 
     def read(self, case_id: str) -> Case | None:
         """The case."""
         ...
 
-    def of_applicant(self, kind: CaseKind, applicant: str) -> Case | None:
-        """The case of this applicant."""
+    def similar_of(self, applicant: str) -> Case | None:
+        """The `SIMILAR` case of this applicant."""
+        ...
+
+    def add_handle(self, proposed: CaseHandle) -> CaseHandle:
+        """Keep a handle, unless the agency has one of this case already: that one."""
+        ...
+
+    def handle(self, handle_id: str) -> CaseHandle | None:
+        """A handle that `add_handle` kept."""
         ...
 
     def waiting(self, *, limit: int) -> list[Case]:
@@ -128,11 +154,11 @@ class ReviewDesk:
     def open(
         self, kind: CaseKind, *, agency: str, applicant: str, similar: tuple[str, ...]
     ) -> Case:
-        """The case of this applicant, opened now or before."""
+        """The case of this question, opened now or before; `handle` says how to name it."""
         now = self._now()
         return self._cases.open(
             Case(
-                id="cas_" + base64url_encode(self._random(16)),
+                id=self._new_id(),
                 kind=kind,
                 agency=agency,
                 applicant=applicant,
@@ -150,15 +176,23 @@ class ReviewDesk:
         case = self.open(kind, agency=agency, applicant=applicant, similar=similar)
         return self.reopen(case, similar=similar) if case.state is CaseState.DECIDED else case
 
-    def decided(self, kind: CaseKind, applicant: str) -> Case | None:
-        """The case of this applicant, when it is decided."""
-        case = self._cases.of_applicant(kind, applicant)
+    def handle(self, case: Case, *, agency: str) -> CaseHandle:
+        """By what `agency`, which asked this question, knows the case, and since when."""
+        if case.agency == agency:
+            return CaseHandle(id=case.id, case=case.id, agency=agency, asked_at=case.opened_at)
+        return self._cases.add_handle(
+            CaseHandle(id=self._new_id(), case=case.id, agency=agency, asked_at=self._now())
+        )
+
+    def decided(self, applicant: str) -> Case | None:
+        """The `SIMILAR` case of this applicant, when it is decided."""
+        case = self._cases.similar_of(applicant)
         return case if case is not None and case.state is CaseState.DECIDED else None
 
     def reopen(self, case: Case, *, similar: tuple[str, ...]) -> Case:
         """Ask again: people turned up of whom the decision says nothing."""
         after = _again(case, similar=tuple(dict.fromkeys((*case.similar, *similar)))[:MAX_SIMILAR])
-        return self._changed(case, after)
+        return self._changed(case, _with(after, in_effect=False))
 
     def waiting(self) -> list[Case]:
         """What there is to decide, oldest first."""
@@ -175,16 +209,19 @@ class ReviewDesk:
             raise NoSuchCase("there is no such case")
         return case
 
-    def of_agency(self, case_id: str, *, agency: str) -> Case:
-        """The case, when it is this agency's.
+    def of_agency(self, handle_id: str, *, agency: str) -> Case:
+        """The case that this agency knows by `handle_id`.
 
         Raises:
-            NoSuchCase: it is not.
+            NoSuchCase: it knows none by it.
         """
-        case = self.read(case_id)
-        if case.agency != agency:
+        case = self._cases.read(handle_id)
+        if case is not None and case.agency == agency:
+            return case
+        handle = self._cases.handle(handle_id)
+        if handle is None or handle.agency != agency:
             raise NoSuchCase("there is no such case")
-        return case
+        return self.read(handle.case)
 
     def decide(
         self, case_id: str, verdict: Verdict, *, target: str, reason: str, officer: str
@@ -228,7 +265,7 @@ class ReviewDesk:
             ),
         )
 
-    def appeal(self, case_id: str, *, agency: str) -> Case:
+    def appeal(self, handle_id: str, *, agency: str) -> Case:
         """Have a decision looked at again by two officers who had no part in it.
 
         A merger can be undone for as long as the vault keeps what was merged, so there is no other
@@ -238,7 +275,7 @@ class ReviewDesk:
             NoSuchCase: there is none of this agency.
             NotToDecide: it is not decided, or was longer ago than `APPEAL_SECONDS`.
         """
-        case = self.of_agency(case_id, agency=agency)
+        case = self.of_agency(handle_id, agency=agency)
         late = case.kind is not CaseKind.DOUBLE and self._now() - case.decided_at > APPEAL_SECONDS
         if case.state is not CaseState.DECIDED or late:
             raise NotToDecide("there is no decision to appeal against, or it is too old")
@@ -267,13 +304,25 @@ class ReviewDesk:
         """
         return self._changed(case, _with(case, applicant=applicant))
 
-    def carried_out(self, case: Case) -> Case:
-        """Note that what was decided is done.
+    def takes_effect(self, case: Case, *, begun: bool) -> Case:
+        """Note, before it does, that this case merges or takes a death back; or that it did not.
 
         Raises:
             NotToDecide: the case changed in the meantime.
         """
-        return self._changed(case, _with(case, carried_out_at=self._now()))
+        return self._changed(case, _with(case, in_effect=begun))
+
+    def carried_out(self, case: Case) -> Case:
+        """Note that what was decided is done; after `DISTINCT` nothing of the case is in effect.
+
+        Raises:
+            NotToDecide: the case changed in the meantime.
+        """
+        in_effect = case.in_effect and case.verdict is Verdict.SAME
+        return self._changed(case, _with(case, carried_out_at=self._now(), in_effect=in_effect))
+
+    def _new_id(self) -> str:
+        return "cas_" + base64url_encode(self._random(16))
 
     def _changed(self, before: Case, after: Case) -> Case:
         after = _with(after, touched_at=self._now(), revision=before.revision + 1)

@@ -265,7 +265,7 @@ class RealNames:
         applicant = self._vault.seal_once(
             identifier=b"applicant|" + number.identifier, owner=_OWNER, kind=_APPLICANT, data=data
         ).ref
-        case = self._review.decided(CaseKind.SIMILAR, applicant)
+        case = self._review.decided(applicant)
         if case is not None and case.verdict is Verdict.SAME:
             target = self._bindings.survivor(case.target)  # merged, perhaps, since they decided
             self._vault.attach(target, identifier=number.identifier)
@@ -283,8 +283,8 @@ class RealNames:
             )
         raise UnderReview(
             "somebody of this name and birth date is registered under another number; two officers "
-            f"decide whether it is the same person: case {case.id}. Enrol again afterwards, or "
-            "appeal"
+            "decide whether it is the same person: case "
+            f"{self._review.handle(case, agency=agency).id}. Enrol again afterwards, or appeal"
         )
 
     def _seal_for_opening(self, ref: str, number: NationalNumber, person: RegisteredPerson) -> None:

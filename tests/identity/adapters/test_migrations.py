@@ -14,9 +14,11 @@ from identity.adapters.guardian_store import ChangeRow
 from identity.adapters.key_files import key_from_seed
 from identity.adapters.migrate import Tree, _config, migrate
 from identity.adapters.realname_store import SqlBindingStore
+from identity.adapters.review_store import SqlCaseStore
 from identity.adapters.tables import METADATA
 from identity.core.jose import sign_compact
 from identity.core.signing import NamedSigner
+from identity.realname.review import Case, CaseKind, CaseState
 from registry.core.encoding import JsonObject, base64url_encode, canonical_json, parse_json_object
 from registry.core.keys import KeyType
 
@@ -102,4 +104,52 @@ def test_guardians_that_were_chosen_before_will_be_told_in_her_record(database_u
         "threshold": 2,
         "wait_seconds": 86_400,
     }
+    engine.dispose()
+
+
+CASE = (
+    'insert into realname_case (id, kind, agency, applicant, "similar", state, opened_at, verdict,'
+    " target, reason, officers, barred, decided_at, touched_at, carried_out_at, revision)"
+    " values (:id, :kind, 'registrar', :applicant, 'vlt_b', :state, 1, :verdict,"
+    " '', '', '', :barred, 0, 1, 0, 1)"
+)
+
+
+def test_cases_of_an_older_release_are_of_who_asked_and_can_be_undone(database_url: str) -> None:
+    engine = create_database(database_url)
+    cases: dict[str, tuple[str, str, str | None, str]] = {
+        "merged": ("double", "decided", "same", ""),
+        "appealed": ("double", "open", None, "ada bob"),
+        "apart": ("false-death", "decided", "distinct", ""),
+        "alike": ("similar", "decided", "same", ""),
+    }
+    with engine.begin() as connection:
+        command.upgrade(_config("identity", connection), "5d20c8f3a917")
+        for name, (kind, state, verdict, barred) in cases.items():
+            members = {"kind": kind, "state": state, "verdict": verdict, "barred": barred}
+            connection.execute(text(CASE), {"id": name, "applicant": f"vlt_{name}", **members})
+    migrate(engine, "identity")
+
+    store = SqlCaseStore(engine)
+    effects = {name: found.in_effect for name in cases if (found := store.read(name))}
+    assert effects == {"merged": True, "appealed": True, "apart": False, "alike": False}
+    for name, agency, expected in (
+        ("merged", "registrar", "merged"),
+        ("merged", "university", "new"),
+        ("alike", "university", "alike"),
+    ):
+        asked = Case(
+            id="new",
+            kind=CaseKind(cases[name][0]),
+            agency=agency,
+            applicant=f"vlt_{name}",
+            similar=("vlt_b",),
+            state=CaseState.OPEN,
+            opened_at=2,
+        )
+        assert store.open(asked).id == expected
+    with engine.begin() as connection:  # of the two that ask the same, one case stays
+        command.downgrade(_config("identity", connection), "5d20c8f3a917")
+        left = connection.execute(text("select id from realname_case order by id")).scalars().all()
+    assert left == sorted(cases)
     engine.dispose()
