@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from identity.core.national_id import NationalNumber, SchemeRegistry
-from identity.core.proofing import EvidenceKind, assurance_level, claimed_evidence
+from identity.core.proofing import (
+    AssuranceLevel,
+    EvidenceKind,
+    assurance_level,
+    claimed_evidence,
+)
 from identity.realname.person_json import parse_person
 from identity.realname.ports import (
     Binding,
@@ -33,9 +38,10 @@ from identity.realname.records import (
 from identity.realname.review import CaseKind, ReviewDesk, UnderReview, Verdict
 from identity.vault.ports import IdentityVault, Registration
 from registry.core.encoding import JsonObject, base64url_encode
-from registry.core.refusals import Conflict, Malformed
+from registry.core.refusals import Conflict, Malformed, Unavailable
 
 _OWNER, _KIND, _APPLICANT = "realname", "person", "applicant"
+MAX_MERGERS = 4  # that end a subject one after the other while it is being enrolled
 _ADDRESS = ("street_address", "locality", "region", "postal_code", "country", "resident_since")
 _PERSONAL = frozenset(
     {"family_name", "given_name", "birth_date", "sex", "nationality", "issuing_country", *_ADDRESS}
@@ -100,7 +106,7 @@ class RealNames:
         3. the register (or officers, or a provider) vouches for number, name and birth date as one
            living person;
         4. her row goes into the vault with its blind index, or is there already and agrees;
-        5. the agency gets its subject.
+        5. the agency gets its subject: when a merger ends it in that moment, the one that goes on.
 
         Args:
             evidence: what the agency states and what it saw.
@@ -112,7 +118,8 @@ class RealNames:
             NotAlive: the person is dead.
             RegistrationDiffers: registered under another name or birth date.
             UnderReview: somebody alike is registered under another number; people decide.
-            Unavailable: register, vault or audit does not answer; nothing was decided.
+            Unavailable: register, vault or audit does not answer, or one merger followed another;
+                nothing was decided.
         """
         number = self._schemes.parse(evidence.country, evidence.number, today=self._today())
         check_names(evidence.family_name, evidence.given_name)
@@ -146,20 +153,7 @@ class RealNames:
             number, person, agency=evidence.agency, actor=actor, renew=source.takes_claims
         )
         self._seal_for_opening(ref, number, person)
-        binding = self._bindings.bind(
-            Binding(
-                subject="prs_" + base64url_encode(self._random(16)),
-                agency=evidence.agency,
-                assurance_level=level,
-                created=self._now(),
-                person=ref,
-            )
-        )
-        if binding.deceased:
-            raise NotAlive("the person was reported dead")
-        if level > binding.assurance_level:  # IAL1 < IAL2 < IAL3, also as text
-            self._bindings.raise_level(binding.subject, level)
-        return self.binding(binding.subject)
+        return self._bound(ref, agency=evidence.agency, level=level)
 
     def binding(self, subject: str) -> Binding:
         """What is known of a subject without opening the vault.
@@ -212,6 +206,27 @@ class RealNames:
             sealed = self._vault.open(binding.person, purpose=purpose, actor=actor)
             known |= facts(parse_record(sealed))
         return {name: known[name] for name in sorted(wanted) if known.get(name) is not None}
+
+    def _bound(self, ref: str, *, agency: str, level: AssuranceLevel) -> Binding:
+        """The binding of the person at this agency, as it is when nobody ends it any more."""
+        for _ in range(MAX_MERGERS):
+            binding = self._bindings.bind(
+                Binding(
+                    subject="prs_" + base64url_encode(self._random(16)),
+                    agency=agency,
+                    assurance_level=level,
+                    created=self._now(),
+                    person=ref,
+                )
+            )
+            if level > binding.assurance_level:  # IAL1 < IAL2 < IAL3, also as text
+                self._bindings.raise_level(binding.subject, level)
+            binding = self.binding(binding.subject)
+            if binding.deceased:
+                raise NotAlive("the person was reported dead")
+            if binding.state is not BindingState.MERGED:
+                return binding
+        raise Unavailable("the registration is being merged; enrol again")
 
     def _sealed(
         self,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -59,7 +60,7 @@ def http(place: Installation) -> Iterator[TestClient]:
 
 
 def registered(
-    place: Installation, who: tuple[tuple[str, str], dict[str, str]], *, agency: str
+    place: Installation, who: tuple[tuple[str, str], dict[str, Any]], *, agency: str
 ) -> str:
     document, names = who
     return enrol(place, document, agency=agency, **names)
@@ -327,6 +328,58 @@ def test_a_subject_that_ended_in_a_merger_is_not_withdrawn(
         with pytest.raises(MergedAlready):
             place.life.withdraw(subject)
         assert state(place, subject) is MERGED
+
+
+@pytest.mark.parametrize("moment", ["bind", "raise_level"])
+def test_who_is_merged_while_she_enrols_gets_the_subject_that_goes_on(
+    place: Installation, chain: Chain, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    bea, ada, cleo = chain.refs
+    mergers = [(bea, ada), (ada, cleo)]
+
+    def and_then_merged(done: Any) -> Any:
+        def call(*args: Any) -> Any:
+            found = done(*args)
+            if mergers:
+                one, other = mergers.pop(0)
+                place.life.merge(one, into=other)
+            return found
+
+        return call
+
+    monkeypatch.setattr(place.bindings, moment, and_then_merged(getattr(place.bindings, moment)))
+    better = ("chip-document", "biometric-match", "onsite-attended", "biometric-sample")
+    subject = registered(place, (BEA[0], {**BEA[1], "evidence": better}), agency="civil-registry")
+
+    assert state(place, subject) is BindingState.ACTIVE
+    assert subject == chain.ada
+    assert place.real_names.binding(subject).assurance_level is AssuranceLevel.IAL3
+
+
+def test_who_dies_while_she_enrols_is_not_enrolled(
+    place: Installation, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind = place.bindings.bind
+
+    def and_then_dead(proposed: Binding) -> Binding:
+        found = bind(proposed)
+        place.life.report(LifeEventKind.DECEASED, found.subject)
+        return found
+
+    monkeypatch.setattr(place.bindings, "bind", and_then_dead)
+    with pytest.raises(NotAlive):
+        registered(place, BEA, agency="civil-registry")
+
+
+def test_an_enrolment_between_endless_mergers_ends_with_a_refusal(
+    place: Installation, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain.merge()
+    assert state(place, chain.ada_transport) is MERGED
+    ended = place.bindings.read(chain.ada_transport)
+    monkeypatch.setattr(place.bindings, "bind", lambda _proposed: ended)
+    with pytest.raises(Unavailable):
+        registered(place, CLE, agency="transport")
 
 
 def test_a_second_question_does_not_get_the_answer_of_the_first(
