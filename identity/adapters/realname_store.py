@@ -20,7 +20,8 @@ from identity.core.proofing import AssuranceLevel
 from identity.realname.ports import AllWithdrew, Binding, BindingState, MergedAlready
 
 _DEAD = str(BindingState.DECEASED)
-_CLOSED = (_DEAD, str(BindingState.WITHDRAWN), str(BindingState.MERGED))
+_LEFT = (str(BindingState.WITHDRAWN), str(BindingState.MERGED))
+_CLOSED = (_DEAD, *_LEFT)
 
 
 class RealNameBinding(Base):
@@ -35,7 +36,8 @@ class RealNameBinding(Base):
     assurance_level: Mapped[str] = mapped_column(String(8))
     created: Mapped[int]
     state: Mapped[str] = mapped_column(String(16))
-    died_at: Mapped[int | None] = mapped_column(BigInteger)  # when the death was reported
+    died_at: Mapped[int | None] = mapped_column(BigInteger)  # when the death was reported first
+    death_reported_at: Mapped[int | None] = mapped_column(BigInteger)  # and last
     before_death: Mapped[str | None] = mapped_column(String(16))  # the state it had then
     erased_at: Mapped[int | None] = mapped_column(BigInteger)  # her row goes, its term is over
     forgotten_at: Mapped[int | None] = mapped_column(BigInteger)  # and is gone
@@ -69,18 +71,17 @@ class SqlBindingStore:
                 person = survivor(session, proposed.person)
                 if (found := _at_agency(session, person, proposed.agency)) is not None:
                     if found.state == BindingState.WITHDRAWN:  # she came back
-                        found.state = str(_state_elsewhere(session, person))
+                        _take_over(found, _of_person(session, person))
                     return _binding(found)
-                session.add(
-                    RealNameBinding(
-                        subject=proposed.subject,
-                        agency=proposed.agency,
-                        person=person,
-                        assurance_level=str(proposed.assurance_level),
-                        created=proposed.created,
-                        state=str(_state_elsewhere(session, person)),
-                    )
+                bound = RealNameBinding(
+                    subject=proposed.subject,
+                    agency=proposed.agency,
+                    person=person,
+                    assurance_level=str(proposed.assurance_level),
+                    created=proposed.created,
                 )
+                _take_over(bound, _of_person(session, person))
+                session.add(bound)
         except IntegrityError:
             pass  # where writers are not serialised, a rival was quicker
         with transaction(self._engine) as session:
@@ -119,14 +120,14 @@ class SqlBindingStore:
 
     def set_state(self, person: str, state: BindingState, *, now: int) -> None:
         """As `BindingStore.set_state`."""
-        row, values = RealNameBinding, {"state": str(state)}
-        died = {"died_at": now, "before_death": row.state} if str(state) == _DEAD else {}
         with transaction(self._engine) as session:
-            session.execute(
-                update(row)
-                .where(row.person == person, row.state.not_in(_CLOSED))
-                .values({**values, **died})
-            )
+            for found in _of_person(session, person):
+                if str(state) == _DEAD and found.state not in _LEFT:
+                    if found.state != _DEAD:
+                        found.before_death, found.died_at = found.state, now
+                    found.state, found.death_reported_at = _DEAD, now
+                elif found.state not in _CLOSED:
+                    found.state = str(state)
 
     def revive(self, person: str, *, reported_until: int) -> bool:
         """As `BindingStore.revive`."""
@@ -143,10 +144,12 @@ class SqlBindingStore:
                     row.person == person,
                     row.state == _DEAD,
                     func.coalesce(row.died_at, 0) <= reported_until,
+                    func.coalesce(row.death_reported_at, 0) <= reported_until,
                 )
                 .values(
                     state=func.coalesce(row.before_death, str(BindingState.ACTIVE)),
                     died_at=None,
+                    death_reported_at=None,
                     before_death=None,
                 )
             )
@@ -358,14 +361,33 @@ def _living() -> ColumnElement[bool]:
 def _reopened(found: RealNameBinding, went_on: Sequence[RealNameBinding]) -> None:
     """Give a binding that a merger closed its state back, and what was reported of her since."""
     found.state = found.before_merge or str(BindingState.ACTIVE)
-    if found.state in _CLOSED:
-        return
-    dead = [other for other in went_on if other.state == _DEAD]
+    if found.state not in _CLOSED:
+        _take_over(found, went_on, before=found.state)
+
+
+def _take_over(
+    found: RealNameBinding,
+    others: Sequence[RealNameBinding],
+    *,
+    before: str = str(BindingState.ACTIVE),
+) -> None:
+    """Let hold at this agency what was reported of the person at others, and when it was."""
+    dead = [other for other in others if other.state == _DEAD]
+    unable = str(BindingState.INCAPACITATED)
+    states = [other.before_death if other in dead else other.state for other in others]
+    found.state = unable if unable in states else before
     if dead:
         found.before_death, found.state = found.state, _DEAD
-        found.died_at = max((other.died_at or 0 for other in dead), default=0) or None
-    elif any(other.state == BindingState.INCAPACITATED for other in went_on):
-        found.state = str(BindingState.INCAPACITATED)
+        found.died_at = max(other.died_at or 0 for other in dead) or None
+        found.death_reported_at = max(other.death_reported_at or 0 for other in dead) or None
+
+
+def _of_person(session: Session, person: str) -> Sequence[RealNameBinding]:
+    """Her bindings; nobody changes them before this transaction has ended."""
+    row = RealNameBinding
+    return session.scalars(
+        select(row).where(row.person == person).order_by(row.subject).with_for_update()
+    ).all()
 
 
 def _at_agency(session: Session, person: str, agency: str) -> RealNameBinding | None:
@@ -374,17 +396,6 @@ def _at_agency(session: Session, person: str, agency: str) -> RealNameBinding | 
             RealNameBinding.person == person, RealNameBinding.agency == agency
         )
     )
-
-
-def _state_elsewhere(session: Session, person: str) -> BindingState:
-    """What was reported of the person at another agency holds at this one."""
-    known = set(
-        session.scalars(select(RealNameBinding.state).where(RealNameBinding.person == person))
-    )
-    for state in (BindingState.DECEASED, BindingState.INCAPACITATED):
-        if state in known:
-            return state
-    return BindingState.ACTIVE
 
 
 def _binding(row: RealNameBinding) -> Binding:

@@ -118,7 +118,7 @@ class LifeEvents:
         dead = any(found.deceased for found in (binding, *hers))
         if dead and kind is not LifeEventKind.DECEASED:
             raise NotAlive("the person was reported dead")
-        self._bindings.set_state(person, _PLAIN[kind], now=self._now())
+        person = self._recorded(person, _PLAIN[kind])
         self.tell(kind, self._bindings.of_person(person))
 
     def record_death(self, subject: str) -> None:
@@ -227,15 +227,18 @@ class LifeEvents:
     def restore_death(self, person: str) -> None:
         """On appeal two officers found that it was not she who came: she is dead as reported.
 
-        Her credentials that were issued meanwhile end. Nothing happens when she is dead already.
+        Her credentials that were issued meanwhile end, also those of subjects that a merger ended
+        meanwhile: it may have been cut short before it told.
 
         Raises:
             Unavailable: a hook did not answer; call it again.
         """
-        person = self._bindings.survivor(person)
-        hers = self._bindings.of_person(person)
-        self._bindings.set_state(person, BindingState.DECEASED, now=self._now())
-        self.tell(LifeEventKind.DECEASED, hers)
+        person = self._recorded(person, BindingState.DECEASED)
+        everybody = (person, *self._bindings.absorbed_by(person))
+        self.tell(
+            LifeEventKind.DECEASED,
+            [found for one in everybody for found in self._bindings.of_person(one)],
+        )
 
     def revive(self, person: str, *, decided_at: int) -> None:
         """Two officers found that a person who was reported dead lives. Safe to repeat.
@@ -384,6 +387,14 @@ class LifeEvents:
         if self._sealing is not None:
             self._sealing.seal(person_now, identity_of(number, person), renew=True)
         self.tell(kind, self._bindings.of_person(person_now), changed=_CHANGED[kind])
+
+    def _recorded(self, person: str, state: BindingState) -> str:
+        """Change her bindings, also where a merger moves them in this moment; who she is then."""
+        while True:
+            person = self._bindings.survivor(person)
+            self._bindings.set_state(person, state, now=self._now())
+            if self._bindings.survivor(person) == person:
+                return person
 
     def _binding(self, subject: str) -> Binding:
         binding = self._bindings.read(subject)

@@ -148,14 +148,17 @@ class BindingStore(Protocol):
         ...
 
     def set_state(self, person: str, state: BindingState, *, now: int) -> None:
-        """Change every binding of a person that is not closed; of a death, note when it came."""
+        """Change every binding of a person that is not closed.
+
+        Of a death it is noted when it was reported first and, when she is dead already, last.
+        """
         ...
 
     def revive(self, person: str, *, reported_until: int) -> bool:
         """She was reported dead and lives: each binding is as it was before the report.
 
-        A death that was reported after `reported_until` stays. False when her row was erased since,
-        or will be, and nothing changed. Safe to repeat.
+        A death that was reported, or reported again, after `reported_until` stays. False when
+        her row was erased since, or will be, and nothing changed. Safe to repeat.
         """
         ...
 

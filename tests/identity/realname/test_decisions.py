@@ -120,6 +120,92 @@ def test_a_decision_that_waited_does_not_take_back_a_later_report(place: Install
     assert state(place, subject) is BindingState.ACTIVE
 
 
+def test_a_second_report_of_a_death_is_one_of_which_the_decision_says_nothing(
+    place: Installation, http: TestClient, register: Register, clock: Clock
+) -> None:
+    subject, elsewhere = enrol(place, GERMAN), enrol(place, GERMAN, agency="university")
+    place.life.report(LifeEventKind.DECEASED, subject)
+    case = false_death(http, subject).json()
+    register.dead.add(date(1990, 1, 1))
+    assert [said(place, http, officer, case, "same") for officer in ("ada", "bob")] == [200, 409]
+    register.dead.clear()
+    clock.now += 1
+    place.life.report(LifeEventKind.DECEASED, elsewhere)
+
+    assert carry_out(http, case) == 409
+
+    assert state(place, subject) is state(place, elsewhere) is BindingState.DECEASED
+    asked = false_death(http, subject).json()
+    for officer in ("eve", "kim"):
+        assert said(place, http, officer, asked, "same") == 200
+    assert state(place, subject) is state(place, elsewhere) is BindingState.ACTIVE
+    place.life.revive(place.real_names.binding(subject).person, decided_at=NOW)  # nothing is left
+
+
+def test_who_enrols_anew_while_she_is_dead_comes_back_as_she_was_elsewhere(
+    place: Installation, clock: Clock
+) -> None:
+    subject = enrol(place, GERMAN)
+    place.life.report(LifeEventKind.INCAPACITATED, subject)
+    place.life.report(LifeEventKind.DECEASED, subject)
+    person = place.real_names.binding(subject).person
+    clock.now += YEAR
+    with pytest.raises(NotAlive):
+        enrol(place, GERMAN, agency="university")
+    # The term counts from the report, not from whoever tries to enrol her.
+    assert place.bindings.deceased_before(NOW + 1, now=clock.now, limit=9) == [person]
+
+    place.life.revive(person, decided_at=NOW)
+
+    states = {found.state for found in place.bindings.of_person(person)}
+    assert states == {BindingState.INCAPACITATED}
+
+
+def test_a_death_that_stands_again_ends_what_was_issued_to_subjects_merged_meanwhile(
+    place: Installation, http: TestClient, hook: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects = two_people(place, elsewhere=True)
+    place.life.report(LifeEventKind.DECEASED, subjects["lost"])
+    case = false_death(http, subjects["lost"]).json()
+    for officer in ("ada", "bob"):
+        said(place, http, officer, case, "same")
+    half_merged(place, http, subjects, monkeypatch)  # before it told that `lost` ended
+    assert appeal(http, case) == 200
+    told = len(hook.events)
+
+    for officer in ("eve", "kim"):
+        assert said(place, http, officer, case, "distinct") == 200
+
+    heard = {event.subject for event in hook.events[told:]}
+    assert heard == set(subjects.values())
+    assert state(place, subjects["kept"]) is BindingState.DECEASED
+
+
+@pytest.mark.parametrize("how", ["appeal", "report"])
+def test_a_death_reaches_who_is_merged_in_that_moment(
+    place: Installation, hook: Heard, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    subjects = two_people(place, elsewhere=True)
+    kept, lost = (place.real_names.binding(subjects[name]).person for name in ("kept", "lost"))
+    recorded = place.bindings.set_state
+
+    def late(person: str, state: BindingState, *, now: int) -> None:
+        monkeypatch.undo()
+        place.life.merge(lost, into=kept)
+        recorded(person, state, now=now)
+
+    monkeypatch.setattr(place.bindings, "set_state", late)
+    if how == "appeal":
+        place.life.restore_death(lost)
+    else:
+        place.life.report(LifeEventKind.DECEASED, subjects["lost"])
+
+    assert state(place, subjects["kept"]) is state(place, subjects["elsewhere"])
+    assert state(place, subjects["kept"]) is BindingState.DECEASED
+    dead = {event.subject for event in hook.events if event.kind is LifeEventKind.DECEASED}
+    assert dead >= {subjects["kept"], subjects["elsewhere"]}
+
+
 def test_on_appeal_the_death_stands_again(
     place: Installation, http: TestClient, hook: Heard
 ) -> None:

@@ -74,6 +74,15 @@ def test_a_dead_persons_row_goes_with_its_term_and_nobody_elses(place: Installat
         place.life.revive(people[0], decided_at=days(12))
 
 
+def test_a_second_report_does_not_begin_the_term_of_a_death_anew(place: Installation) -> None:
+    subject = enrol(place, GERMAN)
+    place.life.report(LifeEventKind.DECEASED, subject)
+    place.life._now = lambda: days(8)
+    place.life.report(LifeEventKind.DECEASED, subject)
+
+    assert clock(place, []).destroy(now=days(11)) == PeoplePastTerm(deceased=1)
+
+
 def test_without_a_term_nobody_is_erased_by_a_clock(place: Installation) -> None:
     place.life.report(LifeEventKind.DECEASED, enrol(place, GERMAN))
     kept = clock(place, [], PeopleTerms())
