@@ -90,17 +90,22 @@ def verify_key_binding(
 
     Raises:
         KeyBindingMissing: there is none.
-        KeyBindingNotValid: other audience, nonce or disclosures, or too old, or from the future.
+        KeyBindingNotValid: other audience, nonce or disclosures; too old, or from the future; its
+            own `exp` or `nbf` says that it is not valid now (RFC 7519 §4.1.4, §4.1.5).
         JwsNotAccepted, SignatureNotValid: another type, algorithm or key.
     """
     if unverified.key_binding is None:
         raise KeyBindingMissing("presentation has no key binding")
     claims = verify_compact(unverified.key_binding, key=holder_key, typ=KEY_BINDING_TYP).claims
-    issued_at = claims.get("iat")
-    if not isinstance(issued_at, int) or isinstance(issued_at, bool):
+    issued_at, ends, begins = (_seconds(claims, name) for name in ("iat", "exp", "nbf"))
+    if issued_at is None:
         raise KeyBindingNotValid("key binding has no iat")
     if not now - max_age_seconds <= issued_at <= now + CLOCK_SKEW_SECONDS:
         raise KeyBindingNotValid("key binding is too old, or from the future")
+    if ends is not None and ends <= now - CLOCK_SKEW_SECONDS:
+        raise KeyBindingNotValid("key binding has expired")
+    if begins is not None and begins > now + CLOCK_SKEW_SECONDS:
+        raise KeyBindingNotValid("key binding is not valid yet")
     if claims.get("aud") != audience:
         raise KeyBindingNotValid("key binding is for another audience")
     if not isinstance(claims.get("nonce"), str) or not hmac.compare_digest(
@@ -111,3 +116,12 @@ def verify_key_binding(
     if claims.get("sd_hash") != expected:
         raise KeyBindingNotValid("key binding is for other disclosures")
     return VerifiedKeyBinding(audience=audience, nonce=nonce, issued_at=issued_at)
+
+
+def _seconds(claims: JsonObject, name: str) -> int | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1 << 53:
+        raise KeyBindingNotValid(f"key binding: {name} is no date in seconds")
+    return int(value)

@@ -29,6 +29,8 @@ def check_holder_binding(case: Case) -> str:
             now=case.now,
             max_age_seconds=case.policy.max_presentation_age_seconds,
             skew_seconds=case.policy.clock_skew_seconds,
+            needs_date=isinstance(case.expectation.query, AnyCredential)
+            or case.policy.rules[Check.AUDIENCE] is not Rule.REQUIRED,
             accepts_anybody=case.policy.accepts_unbound_holders,
         ),
     )

@@ -143,7 +143,12 @@ def judge_bare(
     try:
         if not policy.accepts_unbound_holders:
             raise CheckFailed("no_credential", "the presentation holds no credential")
-        prove_presentation(presentation, contexts=world.contexts, now=now)
+        prove_presentation(
+            presentation,
+            contexts=world.contexts,
+            now=now,
+            skew_seconds=policy.clock_skew_seconds,
+        )
         sentence = "the holder's proof verifies"
         results[Check.PROOF] = CheckResult(
             check=Check.PROOF, outcome=Outcome.PASSED, reason=PASSED, detail=sentence

@@ -401,6 +401,10 @@ def test_a_missing_key_binding_is_its_own_refusal():
         {"iat": None},
         {"iat": NOW - 301},
         {"iat": NOW + CLOCK_SKEW_SECONDS + 1},
+        {"exp": NOW - CLOCK_SKEW_SECONDS},
+        {"exp": str(NOW + 60)},
+        {"nbf": NOW + CLOCK_SKEW_SECONDS + 1},
+        {"nbf": True},
     ],
 )
 def test_a_key_binding_for_something_else_is_refused(claims):
@@ -413,6 +417,18 @@ def test_a_key_binding_for_something_else_is_refused(claims):
 @pytest.mark.parametrize("iat", [NOW - 300, NOW, NOW + CLOCK_SKEW_SECONDS])
 def test_the_window_of_iat_includes_its_ends(iat):
     check(bound(iat=iat))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"iat": NOW + 0.75},  # RFC 7519 §2: a NumericDate may have a fraction
+        {"exp": NOW - CLOCK_SKEW_SECONDS + 1, "nbf": NOW + CLOCK_SKEW_SECONDS},
+        {"exp": NOW + 60, "nbf": NOW - 60, "jti": "1"},
+    ],
+)
+def test_a_key_binding_that_is_valid_now_is_taken(claims):
+    check(bound(**claims))
 
 
 def test_another_holder_or_type_is_refused():

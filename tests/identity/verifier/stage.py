@@ -19,6 +19,8 @@ from identity.adapters.schema_files import load_catalogue, load_contexts
 from identity.core import data_integrity, jose, mdoc, sd_jwt, sd_jwt_vc, status_list
 from identity.core.certificates import FixedChain
 from identity.core.credential_digest import AnchorClaim, credential_digest
+from identity.core.data_integrity.proofs import attach, prepare
+from identity.core.data_integrity.suites import find_cryptosuite
 from identity.core.jsonld import ContextStore
 from identity.core.mdoc import Handover
 from identity.core.parties import AskedCredential, Purpose, RelyingParty
@@ -685,22 +687,32 @@ class Stage:
         )
 
     def present_ldp(
-        self, held: Held, *, audience: str, nonce: str, holder: NamedSigner | None = None
+        self,
+        held: Held,
+        *,
+        audience: str,
+        nonce: str,
+        holder: NamedSigner | None = None,
+        dated: bool = True,
     ) -> JsonObject:
         presentation: JsonObject = {
             "@context": ["https://www.w3.org/ns/credentials/v2"],
             "type": ["VerifiablePresentation"],
             "verifiableCredential": [copy.deepcopy(held.credential)],
         }
-        return data_integrity.add_proof(
+        signer, suite = holder or held.holder, find_cryptosuite("eddsa-rdfc-2022")
+        secured, config, unsecured = prepare(
             presentation,
-            signer=holder or held.holder,
+            method=signer.verification_method,
             cryptosuite="eddsa-rdfc-2022",
             created=self.now,
             purpose="authentication",
-            contexts=CONTEXTS,
             options={"domain": audience, "challenge": nonce},
         )
+        if not dated:
+            del config["created"]
+        config["proofValue"] = suite.create(unsecured, config, signer=signer, contexts=CONTEXTS)
+        return attach(secured, config)
 
     def present_jwt(
         self,
@@ -710,25 +722,28 @@ class Stage:
         nonce: str,
         holder: NamedSigner | None = None,
         made_at: int | None = None,
+        changes: JsonObject | None = None,
     ) -> str:
         signer = holder or held.holder
         now = self.ledger.now if made_at is None else made_at
+        payload = {
+            "iss": _did_of(signer),
+            "aud": audience,
+            "nonce": nonce,
+            "iat": now,
+            "nbf": now,
+            "exp": now + 120,
+            "vp": {
+                "@context": ["https://www.w3.org/2018/credentials/v1"],
+                "type": ["VerifiablePresentation"],
+                "holder": _did_of(signer),
+                "verifiableCredential": [held.credential],
+            },
+            **(changes or {}),
+        }
         return jose.sign_compact(
             header={"typ": "JWT", "kid": signer.verification_method},
-            payload={
-                "iss": _did_of(signer),
-                "aud": audience,
-                "nonce": nonce,
-                "iat": now,
-                "nbf": now,
-                "exp": now + 120,
-                "vp": {
-                    "@context": ["https://www.w3.org/2018/credentials/v1"],
-                    "type": ["VerifiablePresentation"],
-                    "holder": _did_of(signer),
-                    "verifiableCredential": [held.credential],
-                },
-            },
+            payload={name: value for name, value in payload.items() if value is not None},
             signer=signer,
         )
 

@@ -62,6 +62,47 @@ def test_domain_or_aud_and_challenge_or_nonce_are_those_of_the_request(
     assert told in answer.json()["error_description"]
 
 
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [
+        ("ldp_vc", {"dated": False}),
+        ("jwt_vc_json", {"changes": {"iat": None, "nbf": None, "exp": None}}),  # as Credo has it
+    ],
+)
+def test_a_w3c_presentation_needs_no_date_the_nonce_is_what_makes_it_fresh(
+    bench: Workbench, form, options
+):
+    """OpenID4VP 1.0 B.1.3 asks for nonce and audience alone, and ours is answered once."""
+    asked = bench.ask(format=form)
+    wanted = bench.object(asked)
+    undated = bench.form(wanted, **options)
+    other = bench.object(bench.ask(format=form))
+
+    elsewhere = bench.answer(other, {**undated, "state": other["state"]})
+    taken = bench.answer(wanted, undated)
+    again = bench.answer(wanted, undated)
+
+    assert taken.status_code == 200, taken.text
+    assert bench.result(asked).json()["verdict"]["verified"] is True
+    assert (elsewhere.status_code, again.status_code) == (400, 400)
+    assert "other_nonce" in elsewhere.json()["error_description"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({"nbf": 60}, 200), ({"exp": -59}, 200), ({"nbf": 61}, 400), ({"exp": -60}, 400)],
+)
+def test_the_own_period_of_a_presentation_is_judged_with_room_for_clocks(
+    bench: Workbench, changes, status
+):
+    wanted = bench.object(bench.ask(format="jwt_vc_json"))
+    dates = {name: bench.stage.ledger.now + seconds for name, seconds in changes.items()}
+
+    answer = bench.answer(wanted, bench.form(wanted, changes=dates))
+
+    assert answer.status_code == status, answer.text
+
+
 @pytest.mark.parametrize("form", ["ldp_vc", "jwt_vc_json"])
 def test_the_holder_of_a_w3c_presentation_is_the_subject(bench: Workbench, form):
     wanted = bench.object(bench.ask(format=form))

@@ -548,7 +548,13 @@ def a_mobile_document_is_its_issuers_and_its_devices() -> None:
 
     good = mobile(handover)
     shown = proven(good)
-    fresh = Freshness(now=stage.now, max_age_seconds=300, skew_seconds=60, accepts_anybody=False)
+    fresh = Freshness(
+        now=stage.now,
+        max_age_seconds=300,
+        skew_seconds=60,
+        needs_date=True,
+        accepts_anybody=False,
+    )
     verify_holder(good[0], shown, contexts=bundled(), freshness=fresh)
     assert binding_of(good[0], shown) == {"audience": "x509_hash:abc", "nonce": "n"}
     elsewhere = mobile(other)
@@ -715,11 +721,13 @@ def enveloped_presentations_are_by_their_holder_and_in_time() -> None:
     del tree["payload"]["holder"]
     tree["payload"]["iss"] = "did:example:x"
     says(one.judge(one.signed(tree, one.right)), "holder_binding:holder_is_not_signer")
-    for name, value in (("exp", SECONDS - 1), ("nbf", SECONDS + 1)):
+    for name, value in (("exp", SECONDS - 60), ("nbf", SECONDS + 61)):
         says(
             changed("vp+jwt", "payload", name, to=value),
             "holder_binding:presentation_not_valid_now",
         )
+    for name, value in (("exp", SECONDS - 59), ("nbf", SECONDS + 60)):  # clocks differ
+        says(changed("vp+jwt", "payload", name, to=value))
     says(
         changed("vp+jwt", "payload", "iat", to=SECONDS - 900),
         "holder_binding:holder_proof_too_old",
@@ -816,7 +824,9 @@ def a_bare_presentation_is_well_formed_as_its_data_model_has_it() -> None:
             payload={"vp": content, "iss": ISSUER.key.did_key},
             signer=ISSUER,
         )
-        return prove_presentation(open_jwt(text, member="vp"), contexts=bundled(), now=NOW)
+        return prove_presentation(
+            open_jwt(text, member="vp"), contexts=bundled(), now=NOW, skew_seconds=60
+        )
 
     assert proven(document).dids == (ISSUER.key.did_key,)
     refuses(Malformed, lambda: proven({**document, "type": ["Something"]}))
