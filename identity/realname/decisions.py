@@ -1,8 +1,21 @@
 """What two officers decided is done, once; and what could not be done is not asked about."""
 
 from identity.realname.life_events import LifeEvents, OneIsDead, RemainsGone
-from identity.realname.ports import Binding, BindingState, BindingStore, MergedAlready
-from identity.realname.review import Case, CaseKind, ReviewDesk, Verdict
+from identity.realname.ports import (
+    Binding,
+    BindingClosed,
+    BindingState,
+    BindingStore,
+    MergedAlready,
+)
+from identity.realname.review import (
+    Case,
+    CaseKind,
+    CaseState,
+    NotToDecide,
+    ReviewDesk,
+    Verdict,
+)
 from identity.vault.ports import IdentityVault, remains_of
 from registry.core.refusals import Refusal
 
@@ -63,23 +76,49 @@ class Decisions:
             raise OneIsDead("one of the two was reported dead; have that decided first")
 
     def check_appealable(self, case: Case) -> None:
-        """Refuse to hear again about a double when the other answer could not be carried out.
+        """Refuse to hear again about a decision when the other answer could not be carried out.
 
         Raises:
+            NotToDecide: another case did what this one decided, or it is undone already.
             RemainsGone: what was merged is kept no more, or who was not merged is not there.
+            BindingClosed: one of them withdrew from the agency; whether others know her it is not
+                told.
+            MergedAlready, OneIsDead: they could not be merged now.
         """
-        if case.kind is not CaseKind.DOUBLE:
-            return
-        applicant = self._bindings.known_as(case.applicant)
+        if case.state is not CaseState.DECIDED:
+            return  # and `ReviewDesk.appeal` refuses
         if case.verdict is Verdict.SAME:
-            gone = case.carried_out_at and self._vault.find(remains_of(applicant)) is None
-        else:
-            gone = all(
-                found.state is BindingState.WITHDRAWN
-                for found in self._bindings.of_person(applicant)
-            )
-        if gone:
-            raise RemainsGone("what the decision was about is not kept any more")
+            self._check_undoable(case)
+        elif case.kind is CaseKind.DOUBLE:
+            self._check_mergeable_now(case)
+
+    def _check_undoable(self, case: Case) -> None:
+        if case.kind is CaseKind.SIMILAR or not case.carried_out_at:
+            return
+        if not case.in_effect:
+            raise NotToDecide("another decision did this before; appeal against that one")
+        if case.kind is CaseKind.DOUBLE:
+            applicant = self._bindings.known_as(case.applicant)
+            if self._bindings.survivor(applicant) == applicant:
+                raise NotToDecide("another decision took them apart already")
+            if self._vault.find(remains_of(applicant)) is None:
+                raise RemainsGone("what was merged is not kept any more")
+
+    def _check_mergeable_now(self, case: Case) -> None:
+        applicant = self._bindings.known_as(case.applicant)
+        staying = self._bindings.survivor(case.similar[0])
+        if self._bindings.survivor(applicant) == staying:
+            raise MergedAlready("they are one registration already")
+        if self._bindings.survivor(applicant) != applicant:
+            raise MergedAlready("one of them was merged since; ask of the subject that goes on")
+        both = [self._bindings.of_person(person) for person in (applicant, staying)]
+        if not all(both):
+            raise RemainsGone("one of the two registrations is not there any more")
+        own = [found for hers in both for found in hers if found.agency == case.agency]
+        if any(found.state is BindingState.WITHDRAWN for found in own):
+            raise BindingClosed("one of them withdrew; appeal when she came back")
+        if any(found.deceased for hers in both for found in hers):
+            raise OneIsDead("one of the two was reported dead; have that decided first")
 
     def _in_effect(self, case: Case) -> Case:
         """Merge, or take a death back; the case notes first that it does.

@@ -232,6 +232,24 @@ def test_a_case_takes_apart_only_what_it_merged(place: Installation, http: TestC
     assert claims(place, bea["civil-registry"]) == {"given_name": "Bea"}
 
 
+def test_what_another_case_did_is_not_appealed_against_in_this_one(
+    place: Installation, http: TestClient
+) -> None:
+    anna, bea = everywhere(place, GERMAN), everywhere(place, AUSTRIAN, given_name="Bea")
+    cases = {agency: double(http, agency, bea[agency], anna[agency]).json() for agency in AGENCIES}
+    for case in cases.values():
+        for officer in ("ada", "bob"):
+            assert said(place, http, officer, case, "same") == 200
+
+    refused = appeal(http, "university", cases["university"])
+
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/not-to-decide")
+    assert appeal(http, "civil-registry", cases["civil-registry"]).status_code == 200
+    for officer in ("eve", "kim"):
+        assert said(place, http, officer, cases["civil-registry"], "distinct") == 200
+    assert {state(place, subject) for subject in bea.values()} == {BindingState.ACTIVE}
+
+
 def test_a_decision_that_could_not_be_carried_out_undoes_nothing_later(
     place: Installation, http: TestClient
 ) -> None:

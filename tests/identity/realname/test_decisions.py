@@ -25,7 +25,15 @@ from tests.identity.realname.test_reversals import (
     said,
     state,
 )
-from tests.identity.realname.test_review import AUSTRIAN, GERMAN, Heard, decide, enrol, held
+from tests.identity.realname.test_review import (
+    AUSTRIAN,
+    BRAZILIAN,
+    GERMAN,
+    Heard,
+    decide,
+    enrol,
+    held,
+)
 from tests.identity.vault.parts import NOW
 
 YEAR = 366 * 86_400
@@ -315,6 +323,84 @@ def test_an_appeal_that_could_change_nothing_is_refused(
     forget_remains(place, case)
     assert appeal(http, case) == 409
     assert place.review.read(case["id"]).state is CaseState.DECIDED
+
+
+class Third:
+    """Two people of whom officers found that they are two, and a third one."""
+
+    def __init__(self, place: Installation, http: TestClient) -> None:
+        self.place, self.http = place, http
+        self.subjects = two_people(place)
+        self.third = enrol(place, BRAZILIAN, given_name="Cleo")
+        self.case = double(http, self.subjects).json()
+        for officer in ("ada", "bob"):
+            assert said(place, http, officer, self.case, "distinct") == 200
+
+    def merge(self, one: str, other: str) -> None:
+        refs = [self.place.real_names.binding(subject).person for subject in (one, other)]
+        self.place.life.merge(refs[0], into=refs[1])
+
+    def appeal(self) -> Any:
+        path = f"{CIVIL}/cases/{self.case['id']}/appeal"
+        return post(self.http, "issuer:civil-registry", path, {})
+
+
+@pytest.fixture
+def three(place: Installation, http: TestClient) -> Third:
+    return Third(place, http)
+
+
+def test_an_appeal_for_a_merger_that_cannot_be_is_refused(
+    place: Installation, three: Third
+) -> None:
+    kept = three.subjects["kept"]
+
+    def refused() -> str:
+        answer = three.appeal()
+        assert answer.status_code == 409
+        assert place.review.read(three.case["id"]).state is CaseState.DECIDED
+        return str(answer.json()["type"]).removeprefix("/problems/")
+
+    place.life.report(LifeEventKind.DECEASED, kept)
+    assert refused() == "one-is-dead"
+    place.life.revive(place.real_names.binding(kept).person, decided_at=NOW)
+    other = enrol(place, GERMAN, agency="university")
+    place.life.withdraw(kept)
+    assert refused() == "binding-closed"
+    place.life.withdraw(other)
+    assert refused() == "binding-closed"  # as while another agency knew her
+
+
+@pytest.mark.parametrize(
+    ("mergers", "kind"),
+    [
+        ([("lost", "third")], "merged-already"),
+        ([("lost", "kept")], "merged-already"),
+        ([("lost", "third"), ("kept", "third")], "merged-already"),
+        ([("kept", "lost")], "merged-already"),
+    ],
+)
+def test_an_appeal_about_who_was_merged_since_is_refused(
+    three: Third, mergers: list[tuple[str, str]], kind: str
+) -> None:
+    subjects = three.subjects | {"third": three.third}
+    for one, other in mergers:
+        three.merge(subjects[one], subjects[other])
+    answer = three.appeal()
+    assert (answer.status_code, answer.json()["type"]) == (409, f"/problems/{kind}")
+
+
+def test_an_appeal_reaches_who_the_other_was_merged_into(
+    place: Installation, http: TestClient, three: Third
+) -> None:
+    elsewhere = enrol(place, AUSTRIAN, agency="university")
+    three.merge(three.subjects["kept"], three.third)
+    assert three.appeal().status_code == 200
+    for officer in ("eve", "kim"):
+        assert said(place, http, officer, three.case, "same") == 200
+    assert state(place, three.subjects["lost"]) is BindingState.MERGED
+    people = {place.real_names.binding(found).person for found in (three.third, elsewhere)}
+    assert len(people) == 1
 
 
 def test_who_was_taken_apart_can_be_merged_again_on_appeal(
