@@ -187,6 +187,11 @@ class SqlBindingStore:
         with transaction(self._engine) as session:
             return sorted(absorbed_by(session, person))
 
+    def other_names(self, person: str) -> list[str]:
+        """As `BindingStore.other_names`."""
+        with transaction(self._engine) as session:
+            return sorted(_merged_and_other_names(session, person)[1])
+
     def survivor(self, person: str) -> str:
         """As `BindingStore.survivor`."""
         with transaction(self._engine) as session:
@@ -332,6 +337,11 @@ def _followed(session: Session, person: str, onward: Callable[[Merger], str | No
 
 def absorbed_by(session: Session, person: str) -> set[str]:
     """As `BindingStore.absorbed_by`; a name that she herself had before is none of them."""
+    return _merged_and_other_names(session, person)[0]
+
+
+def _merged_and_other_names(session: Session, person: str) -> tuple[set[str], set[str]]:
+    """Who was merged into her; and those with the names that any of them, or she, had before."""
     absorbed, seen, ahead = set[str](), {person}, {person}
     while ahead:
         merged = session.scalars(
@@ -341,7 +351,7 @@ def absorbed_by(session: Session, person: str) -> set[str]:
         absorbed |= {*merged} - seen
         ahead = {*merged, *renamed} - seen
         seen |= ahead
-    return absorbed
+    return absorbed, seen - {person}
 
 
 def _note_merger(session: Session, person: str, *, into: str, now: int) -> None:

@@ -24,12 +24,15 @@ class Erasure:
     def forget(self, person: str) -> None:
         """Erase, her row last, so that a repetition finds what a failure left.
 
+        Of whoever was merged into her there may be more than remains: a merger that was cut short
+        left a row and seals, and an undoing that was, the remains of whom it brought back.
+
         Raises:
             Unavailable: vault or audit does not answer; call it again.
         """
-        if self._forget_seals is not None:
-            self._forget_seals(person)
-        for absorbed in self._bindings.absorbed_by(person):
-            if (kept := self._vault.find(remains_of(absorbed))) is not None:
+        for ref in (*self._bindings.other_names(person), person):
+            if self._forget_seals is not None:
+                self._forget_seals(ref)
+            if (kept := self._vault.find(remains_of(ref))) is not None:
                 self._vault.forget(kept)
-        self._vault.forget(person)
+            self._vault.forget(ref)

@@ -178,6 +178,10 @@ class BindingStore(Protocol):
         """
         ...
 
+    def other_names(self, person: str) -> list[str]:
+        """As `absorbed_by`, with the references that any of them, or she, had before."""
+        ...
+
     def survivor(self, person: str) -> str:
         """Who she is now: mergers are followed to the last registration, and so is `known_as`.
 

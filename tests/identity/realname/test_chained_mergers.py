@@ -286,6 +286,104 @@ def test_who_withdraws_takes_the_whole_chain_with_her(place: Installation, chain
     assert place.vault.find(remains_of(bea)) is place.vault.find(remains_of(ada)) is None
 
 
+def kept_of(place: Installation, refs: list[str]) -> list[str]:
+    """Every row that holds something of these people."""
+    remains = [place.vault.find(remains_of(ref)) for ref in refs]
+    return [*refs, *(found for found in remains if found)]
+
+
+def assert_destroyed(place: Installation, rows: list[str]) -> None:
+    """The keys are gone, so that no backup of the vault's database opens; and the bytes too."""
+    for ref in rows:
+        secret = place.vault._secrets.state(ref)
+        assert secret is not None
+        assert secret.destroyed
+        assert (secret.settled, secret.pending) == (0, ())
+        assert place.vault._store.read(ref) is None
+
+
+def test_with_the_last_of_a_chain_the_keys_of_all_of_it_are_destroyed(
+    place: Installation, chain: Chain
+) -> None:
+    chain.merge()
+    rows = kept_of(place, chain.refs)
+    assert len(rows) == 5  # three rows, and what two of them left
+    ones = [chain.bea, chain.ada, chain.cleo, chain.cleo_transport]
+    for subject in ones[:-1]:
+        place.life.withdraw(subject)
+    assert place.vault._store.read(chain.refs[2]) is not None
+
+    place.life.withdraw(ones[-1])
+
+    assert_destroyed(place, rows)
+    assert [leads_to(place, who) for who in (BEA, ADA, CLE)] == [None] * 3
+
+
+@pytest.mark.parametrize("cut", ["before anything", "after the remains", "before the seals"])
+def test_what_a_merger_left_that_was_cut_short_goes_with_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    sealing = Sealing()
+    place = installation(tmp_path, register=Register(), sealing=sealing)
+    chain = Chain(place)
+    bea, ada, cleo = chain.refs
+    at, method = {
+        "before anything": (place.vault, "merge"),
+        "after the remains": (place.vault, "_put"),
+        "before the seals": (sealing, "forget"),
+    }[cut]
+    with monkeypatch.context() as broken:
+        broken.setattr(at, method, cut_short)
+        with pytest.raises(OSError, match="down"):
+            place.life.merge(bea, into=ada)
+    place.life.merge(ada, into=cleo)
+    rows = kept_of(place, chain.refs)
+
+    for subject in (chain.bea, chain.ada, chain.cleo, chain.cleo_transport):
+        place.life.withdraw(subject)
+
+    assert_destroyed(place, rows)
+    assert set(sealing.forgotten) == set(chain.refs)
+    assert leads_to(place, BEA) is None
+
+
+def test_what_an_undoing_left_that_was_cut_short_goes_with_whom_it_brought_back(
+    place: Installation, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain.merge()
+    bea, ada, cleo = chain.refs
+    with monkeypatch.context() as broken:
+        broken.setattr(place.vault, "forget", cut_short)
+        with pytest.raises(OSError, match="down"):
+            place.life.separate(ada, merged_into=cleo)
+    anew = place.bindings.known_as(ada)
+    rows = kept_of(place, [bea, ada, anew])
+    assert len(rows) == 5
+
+    for subject in (chain.bea, chain.ada, chain.ada_transport):
+        place.life.withdraw(subject)
+
+    assert_destroyed(place, rows)
+    assert told(place, chain.cleo, agency="university") == "Cleo"
+
+
+class Sealing:
+    """Remembers of whom it was told to forget."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[str] = []
+
+    def seal(self, person: str, identity: bytes, *, renew: bool) -> None:
+        """Seal."""
+
+    def forget(self, person: str) -> None:
+        self.forgotten.append(person)
+
+
+def cut_short(*_args: Any, **_named: Any) -> None:
+    raise OSError("down")
+
+
 def test_a_double_of_a_subject_that_ended_is_no_case(
     place: Installation, chain: Chain, http: TestClient
 ) -> None:
