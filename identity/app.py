@@ -11,7 +11,7 @@ from identity.core.credential_types import Catalogue
 from identity.issuer.routes import CORS_ALLOW_HEADERS, CORS_EXPOSE_HEADERS
 from identity.publishing.page_routes import mount_pages
 from identity.publishing.schema_routes import build_router as build_schema_router
-from identity.web import install_edge
+from identity.web import HeadMiddleware, install_edge
 from registry import problems
 from registry.routers import join_routers
 
@@ -53,6 +53,7 @@ def create_app(
         routes=join_routers(*routers, build_schema_router(catalogue)).routes,
     )
     problems.install(app, max_body_bytes=settings.server.max_body_bytes)
+    app.add_middleware(HeadMiddleware)
     # Browser wallets of any origin call us; access is by bearer keys and proofs, never by cookies.
     app.add_middleware(
         CORSMiddleware,

@@ -132,6 +132,30 @@ class EdgeMiddleware:
             )
 
 
+class HeadMiddleware:
+    """HEAD wherever there is GET: the same headers, no content (RFC 9110 §9.1, §9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; what is no HEAD goes through as it is."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_without_content(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message["body"] = b""
+            await send(message)
+
+        # A scope of its own: the server goes by the method in the other one when it counts bytes.
+        inner = {**scope, "method": "GET"}
+        await self._app(inner, receive, send_without_content)
+        if "route" in inner:
+            scope["route"] = inner["route"]  # the request log and the metrics name it
+
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 

@@ -46,6 +46,27 @@ def test_documents_are_json_at_the_inserted_and_at_the_appended_address(
 @pytest.mark.parametrize(
     "path",
     [
+        "/.well-known/openid-credential-issuer/issuers/registrar",
+        "/issuers/registrar/.well-known/oauth-authorization-server",
+        "/issuers/registrar/did.json",
+        "/schemas/resident-identity/1/context.jsonld",
+        "/.well-known/whatever",
+    ],
+)
+def test_whatever_answers_get_answers_head_without_content(whole: Whole, path: str) -> None:
+    """RFC 9110 section 9.1: every server has both."""
+    read, asked = whole.http.get(f"{BASE}{path}"), whole.http.head(f"{BASE}{path}")
+
+    assert asked.status_code == read.status_code
+    assert asked.content == b""
+    same = ("content-type", "content-length", "cache-control", "vary")
+    assert [asked.headers.get(name) for name in same] == [read.headers.get(name) for name in same]
+    assert whole.http.head(f"{ISSUER}/token").status_code == 405  # that only takes POST
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
         "/.well-known/openid-configuration/issuers/registrar",
         "/issuers/registrar/.well-known/openid-configuration",
         "/.well-known/whatever",
