@@ -17,11 +17,19 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.adapters.database import Base, transaction
 from identity.core.proofing import AssuranceLevel
-from identity.realname.ports import AllWithdrew, Binding, BindingState, MergedAlready
+from identity.realname.ports import (
+    AllWithdrew,
+    Binding,
+    BindingState,
+    MergedAlready,
+    RegistrationErased,
+)
+from registry.core.refusals import Unavailable
 
 _DEAD = str(BindingState.DECEASED)
 _LEFT = (str(BindingState.WITHDRAWN), str(BindingState.MERGED))
 _CLOSED = (_DEAD, *_LEFT)
+_MAX_RIVALS = 8  # mergers and bindings that come first while one is written
 
 
 class RealNameBinding(Base):
@@ -66,29 +74,37 @@ class SqlBindingStore:
 
     def bind(self, proposed: Binding) -> Binding:
         """As `BindingStore.bind`."""
-        try:
-            with transaction(self._engine) as session:
-                person = survivor(session, proposed.person)
-                if (found := _at_agency(session, person, proposed.agency)) is not None:
-                    if found.state == BindingState.WITHDRAWN:  # she came back
-                        _take_over(found, _of_person(session, person))
-                    return _binding(found)
-                bound = RealNameBinding(
-                    subject=proposed.subject,
-                    agency=proposed.agency,
-                    person=person,
-                    assurance_level=str(proposed.assurance_level),
-                    created=proposed.created,
-                )
-                _take_over(bound, _of_person(session, person))
-                session.add(bound)
-        except IntegrityError:
-            pass  # where writers are not serialised, a rival was quicker
+        for _ in range(_MAX_RIVALS):
+            try:
+                if (bound := self._bound(proposed)) is not None:
+                    return bound
+            except IntegrityError:
+                pass  # a rival was quicker, and there was no row yet that could be locked
+        raise Unavailable("the registration is being changed; try again")
+
+    def _bound(self, proposed: Binding) -> Binding | None:
+        """The binding; None when the person was merged before her rows were locked."""
         with transaction(self._engine) as session:
             person = survivor(session, proposed.person)
-            if (found := _at_agency(session, person, proposed.agency)) is None:
-                raise RuntimeError("a binding neither went in nor was there")
-            return _binding(found)
+            hers = _locked(session, RealNameBinding.person == person)
+            if survivor(session, person) != person:
+                return None
+            for found in hers:
+                if found.agency == proposed.agency:
+                    if found.state == BindingState.WITHDRAWN:  # she came back
+                        _take_over(found, hers)
+                    return _binding(found)
+            bound = RealNameBinding(
+                subject=proposed.subject,
+                agency=proposed.agency,
+                person=person,
+                assurance_level=str(proposed.assurance_level),
+                created=proposed.created,
+            )
+            _take_over(bound, hers)
+            session.add(bound)
+            session.flush()
+            return _binding(bound)
 
     def read(self, subject: str) -> Binding | None:
         """As `BindingStore.read`."""
@@ -121,7 +137,7 @@ class SqlBindingStore:
     def set_state(self, person: str, state: BindingState, *, now: int) -> None:
         """As `BindingStore.set_state`."""
         with transaction(self._engine) as session:
-            for found in _of_person(session, person):
+            for found in _locked(session, RealNameBinding.person == person):
                 if str(state) == _DEAD and found.state not in _LEFT:
                     if found.state != _DEAD:
                         found.before_death, found.died_at = found.state, now
@@ -131,55 +147,45 @@ class SqlBindingStore:
 
     def revive(self, person: str, *, reported_until: int) -> bool:
         """As `BindingStore.revive`."""
-        row = RealNameBinding
         with transaction(self._engine) as session:
-            erased = session.scalar(
-                select(row.subject).where(row.person == person, row.erased_at.is_not(None)).limit(1)
-            )
-            if erased is not None:
+            hers = _locked(session, RealNameBinding.person == person)
+            if any(found.erased_at is not None for found in hers):
                 return False
-            session.execute(
-                update(row)
-                .where(
-                    row.person == person,
-                    row.state == _DEAD,
-                    func.coalesce(row.died_at, 0) <= reported_until,
-                    func.coalesce(row.death_reported_at, 0) <= reported_until,
-                )
-                .values(
-                    state=func.coalesce(row.before_death, str(BindingState.ACTIVE)),
-                    died_at=None,
-                    death_reported_at=None,
-                    before_death=None,
-                )
-            )
+            for found in hers:
+                reported = max(found.died_at or 0, found.death_reported_at or 0)
+                if found.state == _DEAD and reported <= reported_until:
+                    found.state = found.before_death or str(BindingState.ACTIVE)
+                    found.died_at = found.death_reported_at = found.before_death = None
         return True
 
     def separate(self, person: str, *, to: str, now: int) -> list[Binding]:
         """As `BindingStore.separate`."""
         row = RealNameBinding
         with transaction(self._engine) as session:
+            absorbed = absorbed_by(session, person)
+            found_here = _locked(
+                session, (row.person == person) | row.merged_from.in_((person, *absorbed))
+            )
             merger = session.get(Merger, person, with_for_update=True)
             if merger is None or merger.separated_at is not None:
                 return []
-            absorbed = absorbed_by(session, person)
-            found_here = session.scalars(
-                select(row)
-                .where((row.person == person) | row.merged_from.in_((person, *absorbed)))
-                .order_by(row.created, row.subject)
-                .with_for_update()
-            ).all()
             # What was closed when somebody was merged into her stays closed: that is not undone.
             theirs = [found for found in found_here if found.person not in absorbed]
             went_on = [found for found in theirs if found.person != person]
+            if to == person and any(found.erased_at is not None for found in went_on):
+                raise RegistrationErased("the registration was erased; register anew")
             for found in theirs:
                 if found.state == BindingState.MERGED:
                     _reopened(found, went_on)
                 origin = found.merged_from or person
                 found.person, found.merged_from = to, None if origin == person else origin
                 found.merged_into = found.before_merge = None
+                if found.erased_at is not None:  # the row that goes with its term is not hers
+                    found.erased_at = found.forgotten_at = None
+                    found.died_at = now
             merger.separated_at, merger.known_as = now, to
             session.flush()
+            theirs.sort(key=lambda found: (found.created, found.subject))
             return [_binding(found) for found in theirs]
 
     def absorbed_by(self, person: str) -> list[str]:
@@ -229,7 +235,7 @@ class SqlBindingStore:
         """As `identity.realname.retention.DeceasedStore.mark_erased`."""
         row = RealNameBinding
         with transaction(self._engine) as session:
-            hers = session.scalars(select(row).where(row.person == person).with_for_update()).all()
+            hers = _locked(session, row.person == person)
             deaths = [found.died_at for found in hers if found.state == _DEAD]
             if not deaths or any(found.state not in _CLOSED for found in hers):
                 return False
@@ -268,7 +274,10 @@ class SqlBindingStore:
         with transaction(self._engine) as session:
             session.execute(
                 update(RealNameBinding)
-                .where(RealNameBinding.subject == subject, RealNameBinding.state != _DEAD)
+                .where(
+                    RealNameBinding.subject == subject,
+                    RealNameBinding.state.not_in((_DEAD, str(BindingState.MERGED))),
+                )
                 .values(state=str(state))
             )
 
@@ -276,9 +285,7 @@ class SqlBindingStore:
         """As `BindingStore.move`."""
         row = RealNameBinding
         with transaction(self._engine) as session:
-            both = session.scalars(
-                select(row).where(row.person.in_((person, to))).with_for_update()
-            ).all()
+            both = _locked(session, row.person.in_((person, to)))
             # Read after the rows are locked: of mergers that would go round, one comes last.
             if person == to or survivor(session, to) != to:
                 raise MergedAlready("they are one registration, or the other one was merged")
@@ -392,20 +399,21 @@ def _take_over(
         found.death_reported_at = max(other.death_reported_at or 0 for other in dead) or None
 
 
-def _of_person(session: Session, person: str) -> Sequence[RealNameBinding]:
-    """Her bindings; nobody changes them before this transaction has ended."""
-    row = RealNameBinding
-    return session.scalars(
-        select(row).where(row.person == person).order_by(row.subject).with_for_update()
-    ).all()
+def _locked(session: Session, which: ColumnElement[bool]) -> list[RealNameBinding]:
+    """Bindings as they are now; nobody changes them, or adds one, before the transaction ended.
 
-
-def _at_agency(session: Session, person: str, agency: str) -> RealNameBinding | None:
-    return session.scalar(
-        select(RealNameBinding).where(
-            RealNameBinding.person == person, RealNameBinding.agency == agency
-        )
+    Whoever adds a binding of a person locks hers first. One that was added while this waited for
+    the lock is in none of the rows that were waited for, so it is looked for again.
+    """
+    hers = (
+        select(RealNameBinding)
+        .where(which)
+        .order_by(RealNameBinding.subject)  # two who lock the same people do not wait in a ring
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
+    session.scalars(hers).all()
+    return list(session.scalars(hers))
 
 
 def _binding(row: RealNameBinding) -> Binding:

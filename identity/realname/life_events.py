@@ -18,6 +18,7 @@ from identity.realname.ports import (
     NotAlive,
     PopulationRegister,
     RegisteredPerson,
+    RegistrationErased,
     UnknownSubject,
 )
 from identity.realname.records import (
@@ -49,10 +50,6 @@ _CHANGED = {
 
 class OneIsDead(Conflict):
     """One of two registrations was reported dead; whether that is true is decided first."""
-
-
-class RegistrationErased(Conflict):
-    """What would be taken up again is destroyed: its term was over."""
 
 
 class RemainsGone(Conflict):
@@ -184,6 +181,9 @@ class LifeEvents:
         if binding.state is BindingState.MERGED:
             raise MergedAlready("this subject ended in a merger; withdraw the one that goes on")
         self._bindings.close(subject, BindingState.WITHDRAWN)
+        binding = self._binding(subject)
+        if binding.state is BindingState.MERGED:
+            raise MergedAlready("this subject was merged meanwhile; withdraw the one that goes on")
         self.tell(LifeEventKind.WITHDRAWN, [binding])
         rest = self._bindings.of_person(binding.person)
         if all(other.state is BindingState.WITHDRAWN for other in rest):
@@ -286,6 +286,8 @@ class LifeEvents:
 
         Raises:
             RemainsGone: she was merged, and what she held is kept no more.
+            RegistrationErased: the other registration's term was over, before the vault did its
+                part of the merger.
             Unavailable: vault or audit does not answer; call it again.
         """
         kept = self._vault.find(remains_of(person))

@@ -36,6 +36,10 @@ class AllWithdrew(Conflict):
     """Of one of two registrations nobody is left, so it cannot be merged."""
 
 
+class RegistrationErased(Conflict):
+    """What would be taken up again is destroyed: its term was over."""
+
+
 class UnknownSubject(NotFound):
     """No person was enrolled under this subject."""
 
@@ -167,7 +171,11 @@ class BindingStore(Protocol):
 
         With her goes what was merged into her before. One that was closed is as it was before; what
         was reported of her since, at an agency where her subject went on, holds there too. Safe to
-        repeat: what has been separated already is not found any more.
+        repeat: what has been separated already is not found any more. When the other registration
+        is being erased, her bindings do not go with it, and the term of her death begins now.
+
+        Raises:
+            RegistrationErased: it is being erased, and with it her row, which is still `person`.
         """
         ...
 
@@ -207,7 +215,7 @@ class BindingStore(Protocol):
         ...
 
     def close(self, subject: str, state: BindingState) -> None:
-        """Close one binding, unless the person is dead."""
+        """Close one binding, unless the person is dead or it ended in a merger."""
         ...
 
     def move(self, person: str, *, to: str, now: int) -> bool:

@@ -480,6 +480,23 @@ def test_an_enrolment_between_endless_mergers_ends_with_a_refusal(
         registered(place, CLE, agency="transport")
 
 
+def test_who_is_merged_while_she_withdraws_is_told_so(
+    place: Installation, chain: Chain, hook: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = place.bindings.close
+
+    def late(subject: str, withdrawn: BindingState) -> None:
+        chain.merge()
+        close(subject, withdrawn)
+
+    monkeypatch.setattr(place.bindings, "close", late)
+    with pytest.raises(MergedAlready):
+        place.life.withdraw(chain.bea_civil)
+
+    assert state(place, chain.bea_civil) is MERGED
+    assert LifeEventKind.WITHDRAWN not in {event.kind for event in hook.events}
+
+
 def test_a_second_question_does_not_get_the_answer_of_the_first(
     place: Installation, chain: Chain, http: TestClient
 ) -> None:

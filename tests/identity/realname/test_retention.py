@@ -10,8 +10,7 @@ from identity.adapters.review_store import SqlCaseStore
 from identity.core.life_event import LifeEventKind
 from identity.core.retention import DAY_SECONDS, PeopleTerms
 from identity.realname.erasure import Erasure
-from identity.realname.life_events import RegistrationErased
-from identity.realname.ports import BindingState, NotAlive
+from identity.realname.ports import BindingState, NotAlive, RegistrationErased
 from identity.realname.retention import PeoplePastTerm, PeopleRetention
 from identity.realname.review import Case, CaseKind, NotToDecide, Verdict
 from identity.vault.ports import NothingSealed, VaultRowNotOpened, remains_of
