@@ -125,9 +125,14 @@ def _proofs(request: Mapping[str, Any]) -> tuple[str, Sequence[str]]:
         raise InvalidCredentialRequest("proof and proofs exclude each other")
     if "proofs" in request:
         proofs = request["proofs"]
-        if not isinstance(proofs, dict) or len(proofs) != 1:
+        given = (
+            [(kind, found) for kind, found in proofs.items() if found is not None]
+            if isinstance(proofs, dict)
+            else []
+        )
+        if len(given) != 1:
             raise InvalidProof("proofs needs exactly one proof type")
-        ((kind, found),) = proofs.items()
+        ((kind, found),) = given
     else:
         proof = request.get("proof")
         if proof is None:

@@ -184,6 +184,9 @@ def read_form(request: Request, body: bytes) -> Mapping[str, str]:
 def read_message(request: Request, body: bytes, *, key: DecryptionKey | None) -> JsonObject:
     """A credential request: JSON, or a JWE with JSON in it (OpenID4VCI 1.0 §10).
 
+    A member that is null counts as left out, as an empty one of a form does: many libraries of
+    wallets write down what they have not set.
+
     Raises:
         InvalidCredentialRequest: another content type, or no JSON object.
         InvalidEncryptionParameters: it does not decrypt, or nothing was offered to encrypt to.
@@ -199,9 +202,10 @@ def read_message(request: Request, body: bytes, *, key: DecryptionKey | None) ->
     elif kind != "application/json":
         raise InvalidCredentialRequest("the body must be application/json")
     try:
-        return parse_json_object(body, max_bytes=MAX_CREDENTIAL_REQUEST_BYTES, max_depth=16)
+        message = parse_json_object(body, max_bytes=MAX_CREDENTIAL_REQUEST_BYTES, max_depth=16)
     except Malformed as error:
         raise InvalidCredentialRequest(error.detail) from error
+    return {name: value for name, value in message.items() if value is not None}
 
 
 def media_type(request: Request) -> str:

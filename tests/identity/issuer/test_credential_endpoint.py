@@ -93,6 +93,28 @@ def test_a_bad_credential_request_is_named(
     assert _ask(bench, token, good).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "nulls",
+    [
+        {"credential_identifier": None},
+        {"proof": None},
+        {"credential_response_encryption": None, "format": None},
+        {"proofs": {"attestation": None, "di_vp": None}},
+    ],
+)
+def test_a_member_that_is_null_counts_as_left_out(bench: Workbench, nulls: dict[str, Any]) -> None:
+    """As a form's empty parameter (RFC 6749 §3.2): serializers write down what nobody set."""
+    token = bench.token(bench.offer())
+    proofs = {"jwt": [bench.proof(bench.key())], **nulls.get("proofs", {})}
+
+    answer = bench.request(
+        token, {"credential_configuration_id": CONFIGURATION, **nulls, "proofs": proofs}
+    )
+
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"a":1,"a":2}', b"\xff", b"[" * 5000])
 def test_a_body_that_is_no_json_object_is_refused(bench: Workbench, body: bytes) -> None:
     token = bench.token(bench.offer())
