@@ -5,8 +5,10 @@ from sqlalchemy import (
     Engine,
     String,
     UniqueConstraint,
+    and_,
     delete,
     false,
+    or_,
     select,
     update,
 )
@@ -39,8 +41,8 @@ class ReviewCase(Base):
     officers: Mapped[str] = mapped_column(String(256))
     barred: Mapped[str] = mapped_column(String(1024))
     decided_at: Mapped[int] = mapped_column(BigInteger)
-    touched_at: Mapped[int] = mapped_column(BigInteger, index=True)
-    carried_out_at: Mapped[int] = mapped_column(BigInteger)
+    touched_at: Mapped[int] = mapped_column(BigInteger, index=True, server_default="0")
+    carried_out_at: Mapped[int] = mapped_column(BigInteger, server_default="0")
     in_effect: Mapped[bool] = mapped_column(server_default=false())
     asked_by: Mapped[str] = mapped_column(String(64), server_default="")  # `_asked_by`
     revision: Mapped[int]
@@ -149,8 +151,10 @@ class SqlCaseStore:
     def untouched_since(self, time: int, *, doubles: int, limit: int) -> list[Case]:
         """As `identity.realname.retention.OldCases.untouched_since`."""
         row = ReviewCase
-        old = (row.touched_at < time) & (
-            (row.kind != str(CaseKind.DOUBLE)) | (row.touched_at < doubles)
+        # An older release on the same database does not note when it touched a case.
+        noted = (row.touched_at, row.opened_at, row.decided_at)
+        old = and_(*(when < time for when in noted)) & or_(
+            row.kind != str(CaseKind.DOUBLE), and_(*(when < doubles for when in noted))
         )
         with transaction(self._engine) as session:
             rows = session.scalars(

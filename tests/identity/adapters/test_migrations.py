@@ -153,3 +153,34 @@ def test_cases_of_an_older_release_are_of_who_asked_and_can_be_undone(database_u
         left = connection.execute(text("select id from realname_case order by id")).scalars().all()
     assert left == sorted(cases)
     engine.dispose()
+
+
+@pytest.mark.parametrize("kind", list(CaseKind))
+def test_an_older_release_opens_cases_on_the_same_database(
+    database_url: str, kind: CaseKind
+) -> None:
+    engine = create_database(database_url)
+    migrate(engine, "identity")
+    with engine.begin() as connection:  # as the release before d81f0a6c37e2 writes and decides it
+        connection.execute(
+            text(
+                'insert into realname_case (id, kind, agency, applicant, "similar", state,'
+                " opened_at, verdict, target, reason, officers, barred, decided_at, revision)"
+                " values ('cas_1', :kind, 'registrar', 'vlt_a', 'vlt_b', 'open', 100, null,"
+                " '', '', '', '', 0, 1)"
+            ),
+            {"kind": str(kind)},
+        )
+
+    store = SqlCaseStore(engine)
+    case = store.read("cas_1")
+    assert case is not None
+    assert (case.touched_at, case.carried_out_at, case.in_effect) == (0, 0, False)
+    assert store.untouched_since(100, doubles=100, limit=9) == []  # and its term is not over
+    assert store.untouched_since(101, doubles=101, limit=9) == [case]
+    with engine.begin() as connection:
+        connection.execute(text("update realname_case set state = 'decided', decided_at = 200"))
+    assert store.untouched_since(200, doubles=200, limit=9) == []
+    found = store.untouched_since(201, doubles=150, limit=9)
+    assert [old.id for old in found] == ([] if kind is CaseKind.DOUBLE else ["cas_1"])
+    engine.dispose()
