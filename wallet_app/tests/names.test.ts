@@ -127,6 +127,20 @@ describe('an encrypted answer', () => {
     }
   })
 
+  it('passes over keys that we cannot use or read', () => {
+    const { client_metadata: metadata } = parseCompact(vectors.cases.x509_hash.request).payload as { client_metadata: JsonObject }
+    const [ours] = (metadata.jwks as { keys: JsonObject[] }).keys as [JsonObject]
+    const others: JsonObject[] = [
+      { kty: 'AKP', alg: 'ML-KEM-9999', pub: 'AAAA', kid: 'new', use: 'enc' },
+      { kty: 'made-up', kid: 'x', use: 'enc', alg: 'ECDH-ES' },
+      { ...ours, x: 'AAAA', kid: 'broken' },
+      { ...ours, use: 'sig', kid: 'signs' },
+    ]
+
+    expect(answerKey({ ...metadata, jwks: { keys: [...others, ours] } }).jwk).toEqual(ours)
+    expect(() => answerKey({ ...metadata, jwks: { keys: others } })).toThrow(expect.objectContaining({ code: 'request-invalid' }))
+  })
+
   it('goes to the key that our verifier offers', () => {
     const { client_metadata: metadata } = parseCompact(vectors.cases.x509_hash.request).payload
     expect(isObject(metadata)).toBe(true)
@@ -138,6 +152,13 @@ describe('a link', () => {
   it('with the request in it, and one that is unsigned', () => {
     const by = (query: Record<string, string>) => parseLink(`openid4vp://?${new URLSearchParams(query)}`)
     expect(by({ client_id: 'x509_hash:a', request: 'a.b.c' })).toMatchObject({ kind: 'request', request: 'a.b.c', requestUri: null })
+    const fetched = { client_id: 'x509_hash:a', request_uri: 'https://a' }
+    expect(by(fetched)).toMatchObject({ post: false })
+    expect(by({ ...fetched, request_uri_method: 'get' })).toMatchObject({ post: false })
+    expect(by({ ...fetched, request_uri_method: 'post' })).toMatchObject({ post: true })
+    for (const method of ['put', 'POST', '']) {
+      expect(() => by({ ...fetched, request_uri_method: method })).toThrow(expect.objectContaining({ code: 'request-invalid' }))
+    }
     expect(by({ client_id: 'redirect_uri:https://a', response_uri: 'https://a' })).toMatchObject({ request: null, requestUri: null })
   })
 })

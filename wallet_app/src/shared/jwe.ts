@@ -15,7 +15,12 @@ export interface AnswerKey {
   readonly enc: Encryption
 }
 
-/** The key and method that `client_metadata` names. @throws Problem 'request-invalid' */
+/**
+ * The first key that we can use, and the method, of those that `client_metadata` names. Keys that we
+ * cannot use, or not read, are passed over (RFC 7517 §5): an asker may offer newer kinds beside ours.
+ *
+ * @throws Problem 'request-invalid' when none is left
+ */
 export function answerKey(metadata: Json | undefined): AnswerKey {
   const jwks = isObject(metadata) && isObject(metadata.jwks) ? metadata.jwks.keys : undefined
   const offered = isObject(metadata) ? (metadata.encrypted_response_enc_values_supported ?? ['A128GCM']) : []
@@ -23,10 +28,18 @@ export function answerKey(metadata: Json | undefined): AnswerKey {
   for (const jwk of Array.isArray(jwks) ? jwks.slice(0, 16) : []) {
     if (!isObject(jwk) || jwk.alg !== 'ECDH-ES' || jwk.crv !== 'P-256' || typeof jwk.kid !== 'string') continue
     if (jwk.use !== undefined && jwk.use !== 'enc') continue
-    parseJwk(jwk)
-    if (enc) return { jwk, enc }
+    if (enc && isReadable(jwk)) return { jwk, enc }
   }
   throw new Problem('request-invalid', 'no key to encrypt the answer to')
+}
+
+function isReadable(jwk: JsonObject): boolean {
+  try {
+    parseJwk(jwk)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** A compact JWE with direct key agreement. */

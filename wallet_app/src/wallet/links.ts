@@ -22,7 +22,7 @@ const REQUEST_SCHEMES = ['openid4vp:', 'haip-vp:', 'eudi-openid4vp:']
  * Read an offer or a request: a custom scheme, or a link to a wallet page with the same parameters
  * (`https://…/wallet/?…`, or after `#`, where servers do not see them).
  *
- * @throws Problem 'not-a-link'
+ * @throws Problem 'not-a-link'; 'request-invalid' for a request that is to be fetched as nobody fetches
  */
 export function parseLink(text: string): Link {
   const guardians = parseGuardianLink(text)
@@ -50,13 +50,16 @@ export function parseLink(text: string): Link {
     const clientId = parameters.get('client_id')
     const requestUri = parameters.get('request_uri')
     const signed = parameters.get('request')
+    const method = parameters.get('request_uri_method') ?? 'get'
     if (clientId && (requestUri || signed || parameters.get('response_uri'))) {
+      // OpenID4VP 1.0 §8.5, invalid_request_uri_method: neither of the two, in lower case.
+      if (method !== 'get' && method !== 'post') throw new Problem('request-invalid', 'request_uri_method')
       return {
         kind: 'request',
         clientId,
         requestUri,
         request: requestUri ? null : signed,
-        post: parameters.get('request_uri_method') === 'post',
+        post: method === 'post',
       }
     }
   }
