@@ -104,9 +104,8 @@ def parse_form(form: FormBody) -> dict[str, str]:
         raise FormMalformed(f"the body is not {_FORM}")
     try:
         pairs = parse_qsl(
-            form.data.decode("ascii"),
+            form.data.decode("utf-8"),
             keep_blank_values=True,
-            strict_parsing=True,
             errors="strict",
             max_num_fields=MAX_FORM_FIELDS,
         )

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
 
 import pytest
 from jwcrypto import jwe
@@ -431,3 +432,18 @@ def test_a_changed_or_odd_encrypted_answer_is_refused(bench: Workbench):
     for response in odd:
         assert bench.answer(wanted, {"response": response}).status_code == 400
     assert bench.answer(wanted, {"response": good}).status_code == 200
+
+
+def test_a_form_is_read_as_browsers_and_servers_do(bench: Workbench):
+    """As the URL standard parses them: empty sequences are skipped, and text is UTF-8."""
+    wanted = bench.object(bench.ask())
+    fields = urlencode(bench.form(wanted))
+    body = f"&{fields}&&wallet=\u5361\u5305&"
+
+    answer = bench.client.post(
+        wanted["response_uri"].removeprefix("https://id.example"),
+        content=body.encode(),
+        headers={"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"},
+    )
+
+    assert answer.status_code == 200, answer.text
