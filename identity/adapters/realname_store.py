@@ -89,6 +89,8 @@ class SqlBindingStore:
             hers = _locked(session, RealNameBinding.person == person)
             if survivor(session, person) != person:
                 return None
+            if any(found.erased_at is not None and found.state != _DEAD for found in hers):
+                raise Unavailable("the registration is being erased; enrol again")
             for found in hers:
                 if found.agency == proposed.agency:
                     if found.state == BindingState.WITHDRAWN:  # she came back
@@ -182,7 +184,8 @@ class SqlBindingStore:
                 found.merged_into = found.before_merge = None
                 if found.erased_at is not None:  # the row that goes with its term is not hers
                     found.erased_at = found.forgotten_at = None
-                    found.died_at = now
+                    if found.state == _DEAD:
+                        found.died_at = now
             merger.separated_at, merger.known_as = now, to
             session.flush()
             theirs.sort(key=lambda found: (found.created, found.subject))
@@ -259,8 +262,18 @@ class SqlBindingStore:
                 )
             )
 
+    def mark_left(self, person: str, *, now: int) -> bool:
+        """As `BindingStore.mark_left`."""
+        with transaction(self._engine) as session:
+            hers = _locked(session, RealNameBinding.person == person)
+            if any(found.state != BindingState.WITHDRAWN for found in hers):
+                return False
+            for found in hers:
+                found.erased_at = found.erased_at or now
+        return True
+
     def mark_forgotten(self, person: str, *, now: int) -> None:
-        """As `identity.realname.retention.DeceasedStore.mark_forgotten`."""
+        """As `BindingStore.mark_forgotten` and `identity.realname.retention.DeceasedStore`."""
         row = RealNameBinding
         with transaction(self._engine) as session:
             session.execute(

@@ -175,7 +175,8 @@ class LifeEvents:
         Raises:
             UnknownSubject: nobody was enrolled under it.
             MergedAlready: it ended in a merger; the subject that goes on is the one to withdraw.
-            Unavailable: the audit does not answer; the binding is closed, nothing was erased.
+            Unavailable: the audit does not answer; the binding is closed. What was not erased is
+                when it is called again, or by the retention clock.
         """
         binding = self._binding(subject)
         if binding.state is BindingState.MERGED:
@@ -185,9 +186,9 @@ class LifeEvents:
         if binding.state is BindingState.MERGED:
             raise MergedAlready("this subject was merged meanwhile; withdraw the one that goes on")
         self.tell(LifeEventKind.WITHDRAWN, [binding])
-        rest = self._bindings.of_person(binding.person)
-        if all(other.state is BindingState.WITHDRAWN for other in rest):
+        if self._bindings.mark_left(binding.person, now=self._now()):
             self._erasure.forget(binding.person)
+            self._bindings.mark_forgotten(binding.person, now=self._now())
 
     def merge(self, person: str, *, into: str) -> None:
         """Make one registration of two that people decided to be one person's. Repeatable.

@@ -136,6 +136,9 @@ class BindingStore(Protocol):
 
         Returns:
             The binding that is stored: of rivals for one person and agency, all get the same one.
+
+        Raises:
+            Unavailable: her registration is being erased; the next enrolment makes a new one.
         """
         ...
 
@@ -216,6 +219,17 @@ class BindingStore(Protocol):
 
     def close(self, subject: str, state: BindingState) -> None:
         """Close one binding, unless the person is dead or it ended in a merger."""
+        ...
+
+    def mark_left(self, person: str, *, now: int) -> bool:
+        """Let nobody come back to a registration from which all withdrew; False when not all did.
+
+        Her row is destroyed next. Safe to repeat.
+        """
+        ...
+
+    def mark_forgotten(self, person: str, *, now: int) -> None:
+        """Her row is destroyed; her bindings stay and name nobody. Safe to repeat."""
         ...
 
     def move(self, person: str, *, to: str, now: int) -> bool:

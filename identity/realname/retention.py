@@ -1,6 +1,7 @@
 """The retention clock for people: the dead, and those about whom nobody decided.
 
-A living person's row has no clock: she is erased when she withdraws. What is destroyed is in the
+A living person's row has no clock: she is erased when she withdraws, and where that was cut short
+the clock goes on with it. What is destroyed is in the
 vault, whose audit has it on record before it happens. Everything is marked before it is destroyed,
 and only where it still is as it was found: who is brought back in the meantime stays, and who is
 marked cannot be brought back any more.
@@ -32,7 +33,7 @@ class DeceasedStore(Protocol):
         ...
 
     def being_erased(self, *, limit: int) -> list[str]:
-        """People who are marked and whose row may still be there."""
+        """People who are marked, dead or gone from every agency, and whose row may be there."""
         ...
 
     def mark_forgotten(self, person: str, *, now: int) -> None:

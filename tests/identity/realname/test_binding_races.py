@@ -12,6 +12,7 @@ from identity.adapters.database import Base, transaction
 from identity.adapters.realname_store import RealNameBinding, SqlBindingStore
 from identity.core.proofing import AssuranceLevel
 from identity.realname.ports import Binding, BindingState, RegistrationErased
+from registry.core.refusals import Unavailable
 from tests.databases import database_with
 from tests.identity.vault.parts import NOW
 
@@ -193,6 +194,32 @@ def test_a_subject_that_ends_in_a_merger_is_not_withdrawn_in_that_moment(
     )
 
     assert states(store, "bea") == {"bea@registry": MERGED}
+
+
+@pytest.mark.parametrize("agency", ["hospital", "university"])
+def test_who_comes_back_keeps_her_row_or_is_registered_anew(
+    engine: Engine, store: SqlBindingStore, agency: str
+) -> None:
+    store.close("bea@hospital", WITHDRAWN)
+
+    left, enrolled = overtaken(
+        engine,
+        lambda: store.mark_left("bea", now=NOW),
+        lambda: store.bind(bound("bea", agency)),
+    )
+    with pytest.raises(Unavailable):
+        enrolled.result()
+    assert left is True
+    assert store.being_erased(limit=9) == ["bea"]
+
+    store.close("anna@registry", WITHDRAWN)
+    came, gone = overtaken(
+        engine,
+        lambda: store.bind(bound("anna", agency)),
+        lambda: store.mark_left("anna", now=NOW),
+    )
+    assert came.state is ACTIVE
+    assert gone.result() is False
 
 
 def merged_and_dead(store: SqlBindingStore) -> None:

@@ -14,6 +14,7 @@ from identity.realname.ports import BindingState, NotAlive, RegistrationErased
 from identity.realname.retention import PeoplePastTerm, PeopleRetention
 from identity.realname.review import Case, CaseKind, NotToDecide, Verdict
 from identity.vault.ports import NothingSealed, VaultRowNotOpened, remains_of
+from registry.core.refusals import Unavailable
 from tests.identity.realname.parts import Installation, installation
 from tests.identity.realname.test_review import (
     AUSTRIAN,
@@ -80,6 +81,50 @@ def test_a_second_report_does_not_begin_the_term_of_a_death_anew(place: Installa
     place.life.report(LifeEventKind.DECEASED, subject)
 
     assert clock(place, []).destroy(now=days(11)) == PeoplePastTerm(deceased=1)
+
+
+def test_who_comes_back_while_her_row_is_destroyed_is_registered_anew(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = enrol(place, GERMAN)
+    forget = place.vault.forget
+
+    def meanwhile(ref: str) -> None:
+        for agency in ("civil-registry", "university"):
+            with pytest.raises(Unavailable):
+                enrol(place, GERMAN, agency=agency)
+        forget(ref)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(place.vault, "forget", meanwhile)
+        place.life.withdraw(subject)
+
+    again = enrol(place, GERMAN)
+    assert again != subject
+    assert place.real_names.claims(again, names=["given_name"], purpose="p", actor=OFFICER)
+
+
+def test_an_erasure_that_was_cut_short_is_completed_by_the_clock(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = enrol(place, GERMAN)
+    person = place.real_names.binding(subject).person
+
+    def down(_ref: str) -> None:
+        raise OSError("down")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(place.vault, "forget", down)
+        with pytest.raises(OSError, match="down"):
+            place.life.withdraw(subject)
+    place.vault.open(person, purpose="p", actor="a")
+
+    assert clock(place, [], PeopleTerms()).destroy(now=days(1)) == PeoplePastTerm(deceased=1)
+
+    with pytest.raises((NothingSealed, VaultRowNotOpened)):
+        place.vault.open(person, purpose="p", actor="a")
+    assert clock(place, [], PeopleTerms()).destroy(now=days(1)) == PeoplePastTerm()
+    place.life.withdraw(subject)  # safe to repeat
 
 
 def test_without_a_term_nobody_is_erased_by_a_clock(place: Installation) -> None:
