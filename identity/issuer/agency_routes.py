@@ -171,7 +171,7 @@ def build_agency_router(
                 agency,
                 body.credential_id,
                 entry.status_purpose,
-                on=entry.status in ("1", True),
+                on=body.is_set_by(entry),
                 now=clock(),
             )
         if change is None:

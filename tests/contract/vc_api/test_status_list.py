@@ -99,6 +99,18 @@ def test_revoked_in_its_status_list_is_400(suite: Suite, purpose: str):
         assert suite.verify(other, party).is_verified
 
 
+def test_the_new_status_may_stand_beside_the_entry(suite: Suite):
+    document = issued(suite)
+    entry = {"type": "BitstringStatusListEntry", "statusPurpose": "suspension"}
+    request = {"credentialId": document["id"], "credentialStatus": entry}
+    for status, is_valid in ((True, False), (False, True), (None, False), (False, True)):
+        told = request if status is None else {**request, "status": status}
+
+        assert suite.post("/issuers/status/credentials/status", told).status == 200
+
+        assert suite.verify(document).is_verified is is_valid
+
+
 def test_a_list_that_nobody_can_read_or_that_is_another_is_400(suite: Suite):
     sent = suite.credential()
     good = issued(suite)["credentialStatus"][0]
