@@ -224,28 +224,41 @@ def _check_related_resources(document: JsonObject, contexts: ContextStore) -> No
         if not is_absolute_iri(identifier) or identifier in seen:
             raise CredentialMalformed("relatedResource has no id, or one twice")
         seen.add(identifier)
-        if "digestSRI" not in entry and "digestMultibase" not in entry:
+        if not any(_listed(entry.get(name, [])) for name in ("digestSRI", "digestMultibase")):
             raise CredentialMalformed("relatedResource has no digest")
         resource = contexts.published(str(identifier))
-        if "digestSRI" in entry:
-            _check_sri(entry["digestSRI"], resource)
-        if "digestMultibase" in entry:
-            _check_multibase_digest(entry["digestMultibase"], resource)
+        for value in _several(entry.get("digestSRI", [])):
+            for expression in value.split():
+                _check_sri(expression, resource)
+        for value in _several(entry.get("digestMultibase", [])):
+            _check_multibase_digest(value, resource)
 
 
-def _check_sri(value: Any, resource: bytes | None) -> None:
-    algorithm, _, encoded = value.partition("-") if isinstance(value, str) else ("", "", "")
+def _several(digests: Any) -> list[str]:
+    """One digest or more: a text may have several, and so may an array (§5.3)."""
+    values = _listed(digests)
+    if not all(isinstance(value, str) and value.strip() for value in values):
+        raise CredentialMalformed("relatedResource has a digest that is no text")
+    return values
+
+
+def _check_sri(value: str, resource: bytes | None) -> None:
+    algorithm, _, encoded = value.partition("-")
     if algorithm not in _SRI_HASHES:
         raise CredentialMalformed("digestSRI has no hash that we know")
     hasher = _SRI_HASHES[algorithm]
+    size: int = hasher().digest_size
+    # The Recommendation's own example writes base64 with the `M` of multibase before it.
+    if encoded.startswith("M") and len(encoded) == 1 + 4 * ((size + 2) // 3):
+        encoded = encoded[1:]
     digest = base64_decode(encoded)
-    if len(digest) != hasher().digest_size:
+    if len(digest) != size:
         raise CredentialMalformed("digestSRI has the wrong length")
     if resource is not None and not hmac.compare_digest(hasher(resource).digest(), digest):
         raise CredentialMalformed("digestSRI is not that of the resource")
 
 
-def _check_multibase_digest(value: Any, resource: bytes | None) -> None:
+def _check_multibase_digest(value: str, resource: bytes | None) -> None:
     data = multibase_decode(value)
     # Widely circulated examples leave the multihash header out; taken only where it can be checked.
     if resource is not None and hmac.compare_digest(hashlib.sha256(resource).digest(), data):

@@ -59,6 +59,8 @@ def issuer_object(suite: Suite, **members: Any) -> dict[str, Any]:
 
 
 ENGLISH = {"@value": "Example", "@language": "en"}
+# SHA-384 of the base context, as the Recommendation has it (§B.1).
+V2_SRI = "sha384-l/HrjlBCNWyAX91hr6LFV2Y3heB5Tcr6IeE4/Tje8YyzYBM8IhqjHWiWpr8+ZbYU"
 ARABIC = {"@value": "مثال", "@language": "ar", "@direction": "rtl"}
 STATUS_ENTRY = {
     "type": "BitstringStatusListEntry",
@@ -258,6 +260,21 @@ REFUSED = {
         ]
     },
     "relatedResource lacks a digest": {"relatedResource": [{"id": "https://e.example/"}]},
+    "relatedResource has no digest in its array": {
+        "relatedResource": [{"id": "https://e.example/", "digestSRI": []}]
+    },
+    "relatedResource has a blank digest": {
+        "relatedResource": [{"id": "https://e.example/", "digestSRI": " "}]
+    },
+    "relatedResource has a second digest, of something else": {
+        "relatedResource": [{"id": V2, "digestSRI": [V2_SRI, "sha256-" + "A" * 43 + "="]}]
+    },
+    "relatedResource has a second digest in its text, of something else": {
+        "relatedResource": [{"id": V2, "digestSRI": f"{V2_SRI} sha256-{'A' * 43}="}]
+    },
+    "relatedResource has another digestSRI, in the example's spelling": {
+        "relatedResource": [{"id": V2, "digestSRI": "sha256-M" + "A" * 43 + "="}]
+    },
     "relatedResource has another digestSRI than the resource": {
         "relatedResource": [{"id": V2, "digestSRI": "sha256-" + "A" * 43 + "="}]
     },
@@ -314,8 +331,14 @@ def test_related_resource_with_the_digest_of_the_copy_that_we_have(suite: Suite)
     copy = suite.contexts.published(V2)
     assert copy is not None
     sha256, sha384 = hashlib.sha256(copy).digest(), hashlib.sha384(copy).digest()
+    sri384 = "sha384-" + base64.b64encode(sha384).decode()
+    sri256 = "sha256-" + base64.b64encode(sha256).decode()
     for digest in (
-        {"digestSRI": "sha384-" + base64.b64encode(sha384).decode()},
+        {"digestSRI": sri384},
+        {"digestSRI": f"{sri256} {sri384}"},
+        {"digestSRI": [sri256, sri384]},
+        {"digestSRI": sri384.replace("-", "-M", 1)},  # as in example 25 of the Recommendation
+        {"digestMultibase": ["u" + base64url_encode(b"\x12\x20" + sha256)]},
         {"digestMultibase": "u" + base64url_encode(b"\x12\x20" + sha256)},
         {"digestMultibase": "u" + base64url_encode(sha256)},  # as test suites write it
     ):
