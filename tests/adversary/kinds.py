@@ -395,7 +395,10 @@ class Embedded(Kind):
         self._document = document
         if self.party == "holder":
             self.bad_signature = frozenset({f"holder_binding:{SIGNATURE}", f"proof:{SIGNATURE}"})
-            self.own_method = self.own_name = frozenset({"holder_binding:holder_is_not_subject"})
+            self.own_method = frozenset(
+                {"holder_binding:holder_is_not_signer", "holder_binding:holder_is_not_subject"}
+            )
+            self.own_name = frozenset({"holder_binding:holder_is_not_subject"})
         # A key of another type than the suite's is refused before its signature is looked at.
         self.own_method |= {"proof:proof_not_valid", "holder_binding:proof_not_valid"}
         self.own_name |= {"proof:proof_not_valid", "holder_binding:proof_not_valid"}

@@ -136,10 +136,7 @@ def _verify_presentation(
     signed = prove_presentation(
         presentation, contexts=contexts, now=freshness.now, skew_seconds=freshness.skew_seconds
     )
-    holder = _holder_of(presentation)
     if freshness.accepts_anybody:
-        if proven.issuer in signed.dids and holder not in ("", proven.issuer):  # VCDM 2.0 §4.13.4
-            raise CheckFailed("holder_is_not_issuer", "whoever says it itself is named as holder")
         return
     for did, made_at in zip(signed.dids, signed.made_at, strict=True):
         if not _is_one_holder(did, proven.subject):
@@ -148,8 +145,6 @@ def _verify_presentation(
             _check_age(made_at, freshness)
         elif freshness.needs_date:
             raise CheckFailed("holder_proof_undated", "the presentation's proof has no date")
-    if holder and not _is_one_holder(holder, proven.subject):
-        raise CheckFailed("holder_is_not_subject", "the presentation names another holder")
 
 
 def _is_one_holder(did: str, subject: str) -> bool:
@@ -202,7 +197,8 @@ def prove_presentation(
 
     Raises:
         NothingToCheck: its form is fine, and it has no proof.
-        Refusal: it is no presentation, or its proof does not verify.
+        Refusal: it is no presentation, its proof does not verify, or it names a holder who did not
+            sign it.
     """
     if isinstance(presentation, Envelope):
         return _prove_envelope(presentation, contexts=contexts, now=now, skew_seconds=skew_seconds)
@@ -219,8 +215,12 @@ def prove_presentation(
         domain=stated.get("audience"),
         challenge=stated.get("nonce"),
     )
+    dids = tuple(proof.verification_method.partition("#")[0] for proof in proofs)
+    holder = _holder_of(presentation)  # VCALM: it matches the proof's verification method
+    if holder and not any(_is_one_holder(did, holder) for did in dids):
+        raise CheckFailed("holder_is_not_signer", "the presentation names another holder")
     return SignedPresentation(
-        dids=tuple(proof.verification_method.partition("#")[0] for proof in proofs),
+        dids=dids,
         made_at=tuple(int(p.created.timestamp()) if p.created else None for p in proofs),
     )
 

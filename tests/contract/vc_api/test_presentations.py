@@ -147,6 +147,20 @@ def test_whoever_says_it_itself_is_the_holder(suite: Suite, party: str):
         assert suite.verify_presentation(presentation, party).is_verified is outcome
 
 
+@pytest.mark.parametrize("party", VERIFIERS)
+@pytest.mark.parametrize("held", [0, 1])
+def test_the_holder_is_who_signs(suite: Suite, held: int, party: str):
+    """VCALM: the holder matches the verification method of the presentation's proof."""
+    others = [suite.issued("ecdsa-jcs-2019-p256")][:held]
+    own = suite.did("eddsa-rdfc-2022")
+    for holder, outcome in ((own, True), ({"id": own}, True), ("did:example:acme", False)):
+        presentation = signed(suite, suite.presentation(*others, holder=holder), **BINDING)
+        assert suite.verify_presentation(presentation, party).is_verified is outcome
+    # Unsigned, it is a claim that nobody made: judged on form.
+    unsigned = suite.presentation(*others, holder="did:example:acme")
+    assert suite.verify_presentation(unsigned, party).is_verified is bool(held)
+
+
 def test_a_credential_without_a_proof_is_none_even_within_a_signed_presentation(suite: Suite):
     presentation = suite.presentation(suite.credential(), holder=suite.did("eddsa-rdfc-2022"))
 

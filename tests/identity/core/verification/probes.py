@@ -616,7 +616,7 @@ def presentations_are_by_the_subject_dated_and_fresh() -> None:
     nobody = credential(one.issuer, one.right)
     del nobody["credentialSubject"]["id"]
     says(_presented(held=nobody), "holder_binding:holder_key_missing")
-    says(_presented(holder="did:example:x"), "holder_binding:holder_is_not_subject")
+    says(_presented(holder="did:example:x"), "holder_binding:holder_is_not_signer")
     says(_presented(proof={"created": None}), "holder_binding:holder_proof_undated")
     old, young = "2026-11-20T11:50:00Z", "2026-11-20T12:05:00Z"
     says(_presented(proof={"created": old}), "holder_binding:holder_proof_too_old")
@@ -671,7 +671,7 @@ def a_key_binding_in_an_envelope_holds_and_is_fresh() -> None:
     says(_by(policy, shown(without)), "proof:holder_key_missing")
 
 
-def whoever_says_it_itself_is_named_as_holder() -> None:
+def the_holder_is_who_signs() -> None:
     held = kind("vc+jwt").twin  # its issuer presents it
     document = {
         "@context": [V2, EXAMPLES],
@@ -702,7 +702,7 @@ def whoever_says_it_itself_is_named_as_holder() -> None:
     says(judge_it(document))
     says(
         judge_it({**document, "holder": "did:example:x"}),
-        "holder_binding:holder_is_not_issuer",
+        "holder_binding:holder_is_not_signer",
     )
 
 
