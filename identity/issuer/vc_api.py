@@ -87,7 +87,9 @@ class VcApiDesk:
             return self._issue_any(slug, profile, unsigned, options, contexts=contexts, now=now)
         agency = self._parts.agency(slug)
         document = _checked(unsigned, issuer=agency.did, contexts=contexts)
-        document = self._record(agency, document, self._own_type(agency, document), now=now)
+        name = _name_of(document, options)
+        kind = self._own_type(agency, document, name)
+        document = self._record(agency, document, kind, name, now=now)
         return secure(
             document,
             signer=agency.data_integrity,
@@ -122,7 +124,8 @@ class VcApiDesk:
     ) -> JsonObject:
         document = _checked(unsigned, issuer=profile.issuer, contexts=contexts)
         if profile.add_status:
-            document = self._record(self._parts.agency(slug), document, None, now=now)
+            agency = self._parts.agency(slug)
+            document = self._record(agency, document, None, _name_of(document, options), now=now)
         return secure(
             document,
             signer=profile.signer,
@@ -133,7 +136,7 @@ class VcApiDesk:
             now=now,
         )
 
-    def _own_type(self, agency: Agency, document: JsonObject) -> CredentialType:
+    def _own_type(self, agency: Agency, document: JsonObject, name: str | None) -> CredentialType:
         """The agency's credential type of `document`, whose claims fit its schema."""
         types, contexts = document.get("type"), document.get("@context")
         if not isinstance(types, list) or not isinstance(contexts, list):
@@ -145,28 +148,30 @@ class VcApiDesk:
             raise CredentialNotIssuable("the credential has types beside the agency's own")
         if contexts != [CREDENTIALS_V2, kind.context_url]:
             raise CredentialNotIssuable(f"@context must be {CREDENTIALS_V2}, {kind.context_url}")
-        for name in (ANCHOR, "credentialStatus"):
-            if name in document:
-                raise CredentialNotIssuable(f"{name} is added by the agency")
+        for member in (ANCHOR, "credentialStatus"):
+            if member in document:
+                raise CredentialNotIssuable(f"{member} is added by the agency")
         subject = document["credentialSubject"]
         if not isinstance(subject, dict):
             raise CredentialNotIssuable("the credential must have one subject")
         check_claims(kind, subject)
         if needs_principal(kind.claims):  # it could not end with whom it is for
             raise CredentialNotIssuable("a mandate for a person is offered, naming both people")
-        identifier = document.get("id")
-        if identifier is not None and self._parts.issuances.find_issuance(agency.slug, identifier):
+        if name is not None and self._parts.issuances.find_issuance(agency.slug, name):
             raise CredentialIdTaken("a credential with this id was issued before")
         return kind
 
     def _record(
-        self, agency: Agency, document: JsonObject, kind: CredentialType | None, *, now: datetime
+        self,
+        agency: Agency,
+        document: JsonObject,
+        kind: CredentialType | None,
+        name: str | None,
+        *,
+        now: datetime,
     ) -> JsonObject:
         """Give the credential a status entry, and an anchor when it is of a type of ours."""
         parts = self._parts
-        identifier = document.get("id")
-        if isinstance(identifier, str) and len(identifier) > MAX_ID_CHARS:
-            raise Malformed(f"id is longer than {MAX_ID_CHARS} characters")
         salt = parts.random(SALT_BYTES)
         recorded: list[JsonObject] = []
 
@@ -182,7 +187,7 @@ class VcApiDesk:
                 NewCopy(
                     digest=credential_digest(content, salt),
                     format=Format.LDP_VC,
-                    credential_id=identifier,
+                    credential_id=name,
                     place=place,
                 )
             ]
@@ -217,6 +222,16 @@ def _checked(unsigned: JsonObject, *, issuer: str, contexts: ContextStore) -> Js
         raise CredentialNotIssuable(f"issuer must be {issuer}")
     check_credential(document, contexts=contexts)
     return document
+
+
+def _name_of(document: JsonObject, options: Mapping[str, Any]) -> str | None:
+    """By what requests about its status name the credential: `id`, or VCALM's `credentialId`."""
+    name = document.get("id", options.get("credentialId"))
+    if name is None:
+        return None
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_ID_CHARS:
+        raise Malformed(f"id or credentialId is no text of 1 to {MAX_ID_CHARS} characters")
+    return name
 
 
 def _joined(document: JsonObject, entries: list[JsonObject]) -> list[JsonObject]:

@@ -1,6 +1,7 @@
 """For relying parties: ask and fetch results, and the VC API."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -129,8 +130,7 @@ def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
         def work() -> JSONResponse:
             return _answer(
                 body,
-                "verifiableCredential",
-                "assertionMethod",
+                _CREDENTIAL,
                 lambda value, binding: service.verify_credential(party, value, binding=binding),
                 verifier_url=service.party(party).verifier_url,
             )
@@ -144,8 +144,7 @@ def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
         def work() -> JSONResponse:
             return _answer(
                 body,
-                "verifiablePresentation",
-                "authentication",
+                _PRESENTATION,
                 lambda value, binding: service.verify_presentation(party, value, binding=binding),
                 verifier_url=service.party(party).verifier_url,
             )
@@ -171,28 +170,54 @@ def _vc_api_router(service: VerifierService, access: AccessKeys) -> APIRouter:
     return router
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """What is verified: its member, its purpose, and the option and member of what is returned."""
+
+    member: str
+    purpose: str
+    returns: str
+    returned: str
+
+
+_CREDENTIAL = _Kind(
+    member="verifiableCredential",
+    purpose="assertionMethod",
+    returns="returnCredential",
+    returned="credential",
+)
+_PRESENTATION = _Kind(
+    member="verifiablePresentation",
+    purpose="authentication",
+    returns="returnPresentation",
+    returned="verifiablePresentation",
+)
+
+
 def _answer(
     body: bytes,
-    member: str,
-    purpose: str,
+    kind: _Kind,
     judge: Callable[[object, dict[str, str]], Verdict],
     *,
     verifier_url: str,
 ) -> JSONResponse:
     """200 with the verdict, or 400 with a problem for everything that stands against it."""
     try:
-        value, options = _read(body, member)
-        if options.get("expectedProofPurpose", purpose) != purpose:
-            raise BodyMalformed(f"proofs are verified for the purpose {purpose} only")
+        value, options = _read(body, kind.member)
+        if options.get("expectedProofPurpose", kind.purpose) != kind.purpose:
+            raise BodyMalformed(f"proofs are verified for the purpose {kind.purpose} only")
         verdict = judge(value, _binding(options))
     except Unavailable:
         raise
     except Refusal as refusal:
         return _malformed(refusal)
+    answer = verdict.to_json()
+    if options.get(kind.returns) is True:
+        answer = {**answer, kind.returned: value}
     if verdict.is_verified:
-        return JSONResponse(verdict.to_json(), headers=NO_STORE)
+        return JSONResponse(answer, headers=NO_STORE)
     problems = problems_of(verdict, verifier_url=verifier_url)
-    return JSONResponse({**verdict.to_json(), "problemDetails": problems}, 400, headers=NO_STORE)
+    return JSONResponse({**answer, "problemDetails": problems}, 400, headers=NO_STORE)
 
 
 def _read(body: bytes, member: str) -> tuple[dict[str, Any] | str, JsonObject]:

@@ -111,6 +111,20 @@ def test_the_new_status_may_stand_beside_the_entry(suite: Suite):
         assert suite.verify(document).is_verified is is_valid
 
 
+def test_a_credential_without_id_is_named_by_the_option(suite: Suite):
+    sent, name = suite.credential("status", id=ABSENT), next(FRESH)
+    document = suite.issue(sent, "status", options={"credentialId": name}).credential
+    assert "id" not in document
+    entry = {"type": "BitstringStatusListEntry", "statusPurpose": "revocation"}
+
+    told = {"credentialId": name, "credentialStatus": entry, "status": True}
+    assert suite.post("/issuers/status/credentials/status", told).status == 200
+
+    assert not suite.verify(document).is_verified
+    for bad in (7, "", "x" * 5000):
+        suite.issue(sent, "status", options={"credentialId": bad}).must_refuse()
+
+
 def test_a_list_that_nobody_can_read_or_that_is_another_is_400(suite: Suite):
     sent = suite.credential()
     good = issued(suite)["credentialStatus"][0]

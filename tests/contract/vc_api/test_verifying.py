@@ -507,3 +507,21 @@ def test_a_base_proof_by_a_stranger_is_derived_and_judged_like_ours(suite: Suite
     )
 
     assert suite.verify(suite.derive(document, ["/credentialSubject/id"]).credential).is_verified
+
+
+@pytest.mark.parametrize("party", VERIFIERS)
+def test_what_was_verified_comes_back_when_asked_for(suite: Suite, party: str):
+    """VCALM: `returnCredential` and `returnPresentation`; otherwise it is not returned."""
+    good, bad = suite.issued(), changed(suite.issued(), name="tampered")
+    for document in (good, bad):
+        answer = suite.verify(document, party, options={"returnCredential": True})
+        assert answer.body["credential"] == document
+        shown = suite.presentation(document)
+        answer = suite.verify_presentation(shown, party, options={"returnPresentation": True})
+        assert answer.body["verifiablePresentation"] == shown
+        for option in (False, None, "true"):
+            answer = suite.verify(document, party, options={"returnCredential": option})
+            assert "credential" not in answer.body
+        options = {"returnCredential": True}
+        answer = suite.verify_presentation(shown, party, options=options)
+        assert "verifiablePresentation" not in answer.body

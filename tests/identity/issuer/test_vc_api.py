@@ -101,9 +101,14 @@ def test_a_credential_of_the_agencys_type_comes_back_signed_listed_and_anchored(
 
 
 def test_one_id_is_issued_once(bench: Workbench) -> None:
-    assert _issue(bench, _degree(bench)).status_code == 201
+    degree = _degree(bench)
+    assert _issue(bench, degree).status_code == 201
 
-    assert _issue(bench, _degree(bench)).status_code == 400
+    assert _issue(bench, degree).status_code == 400
+    name = {"credentialId": degree.pop("id")}
+    assert _issue(bench, degree, options=name).status_code == 400
+    assert _issue(bench, degree, options={"credentialId": "another"}).status_code == 201
+    assert _issue(bench, degree, options={"credentialId": "another"}).status_code == 400
 
 
 @pytest.mark.parametrize(
