@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from identity.core import jsonld
 from identity.core.date_time import NotValidNow, parse_date_time_stamp
@@ -113,7 +114,7 @@ def check_plain_presentation(document: JsonObject) -> None:
     _check_head(document, "VerifiablePresentation", refuse)
     if "holder" in document:
         holder = document["holder"]
-        if not is_absolute_iri(holder.get("id") if isinstance(holder, dict) else holder):
+        if not _is_url(holder.get("id") if isinstance(holder, dict) else holder):
             raise refuse("holder is neither a URL nor an object with one")
 
 
@@ -162,7 +163,7 @@ def _check_head(document: Any, kind: str, refuse: type[Malformed]) -> None:
     if contexts[0] not in (CREDENTIALS_V1, CREDENTIALS_V2):
         raise refuse("@context does not begin with a base context")
     for context in contexts:
-        if not isinstance(context, dict) and not is_absolute_iri(context):
+        if not isinstance(context, dict) and not _is_url(context):
             raise refuse("@context has an item that is neither a URL nor an object")
     kinds = _listed(document.get("type"))
     if kind not in kinds or not all(isinstance(entry, str) and entry for entry in kinds):
@@ -172,10 +173,10 @@ def _check_head(document: Any, kind: str, refuse: type[Malformed]) -> None:
 
 def _check_issuer(issuer: Any) -> None:
     if isinstance(issuer, dict):
-        if not is_absolute_iri(issuer.get("id")):
+        if not _is_url(issuer.get("id")):
             raise CredentialMalformed("issuer has no id, or one that is not a URL")
         _check_texts(issuer, CredentialMalformed)
-    elif not is_absolute_iri(issuer):
+    elif not _is_url(issuer):
         raise CredentialMalformed("issuer is missing or not a URL")
 
 
@@ -221,7 +222,7 @@ def _check_related_resources(document: JsonObject, contexts: ContextStore) -> No
     seen = set()
     for entry in _objects(document["relatedResource"], "relatedResource", CredentialMalformed):
         identifier = entry.get("id")
-        if not is_absolute_iri(identifier) or identifier in seen:
+        if not _is_url(identifier) or identifier in seen:
             raise CredentialMalformed("relatedResource has no id, or one twice")
         seen.add(identifier)
         if not any(_listed(entry.get(name, [])) for name in ("digestSRI", "digestMultibase")):
@@ -281,7 +282,7 @@ def _objects(value: Any, name: str, refuse: type[Malformed]) -> list[JsonObject]
 
 
 def _check_id(entry: Mapping[str, Any], name: str, refuse: type[Malformed]) -> None:
-    if "id" in entry and not is_absolute_iri(entry["id"]):
+    if "id" in entry and not _is_url(entry["id"]):
         raise refuse(f"id of {name} is not a single URL")
 
 
@@ -291,3 +292,16 @@ def _entries(value: Any) -> list[JsonObject]:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def _is_url(value: object) -> bool:
+    """Whether `value` is an absolute URL; one of the web names a host, and a port that exists."""
+    if not isinstance(value, str) or not is_absolute_iri(value):
+        return False
+    if not value.lower().startswith(("http:", "https:")):
+        return True
+    try:
+        parts = urlsplit(value)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
