@@ -16,6 +16,7 @@ _STATUS_LIST = "https://www.w3.org/ns/credentials/status-list#"  # Bitstring Sta
 PARSING_ERROR = f"{_VCDM}PARSING_ERROR"
 MALFORMED_VALUE_ERROR = f"{_VCDM}MALFORMED_VALUE_ERROR"
 _PROOF_VERIFICATION_ERROR = f"{_SECURITY}PROOF_VERIFICATION_ERROR"
+_STATUS_RETRIEVAL_ERROR = f"{_STATUS_LIST}STATUS_RETRIEVAL_ERROR"
 _STATUS_VERIFICATION_ERROR = f"{_STATUS_LIST}STATUS_VERIFICATION_ERROR"
 
 # By check and reason; `*` is every other reason of that check.
@@ -44,8 +45,11 @@ _TYPES: Mapping[Check, Mapping[str, str]] = {
     },
     Check.VALIDITY: {"*": f"{_VCDM}RANGE_ERROR"},
     Check.STATUS: {
-        "fetch_failed": f"{_STATUS_LIST}STATUS_RETRIEVAL_ERROR",
-        "place_not_allowed": f"{_STATUS_LIST}STATUS_RETRIEVAL_ERROR",
+        "fetch_failed": _STATUS_RETRIEVAL_ERROR,
+        "place_not_allowed": _STATUS_RETRIEVAL_ERROR,
+        "own_document_missing": _STATUS_RETRIEVAL_ERROR,
+        "unavailable": _STATUS_RETRIEVAL_ERROR,
+        "status_not_read": _STATUS_RETRIEVAL_ERROR,
         "status_list_too_short": f"{_STATUS_LIST}STATUS_LIST_LENGTH_ERROR",
         "status_index_out_of_range": f"{_VCDM}RANGE_ERROR",
         "*": _STATUS_VERIFICATION_ERROR,
