@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Path, Response
 from fastapi.responses import JSONResponse
 
 from identity.core.access import AccessDenied, AccessKeys
+from identity.core.vc_api_problems import parse_request, type_of
 from identity.issuer.identification import CodeIdentification
 from identity.issuer.messages import (
     STATUS_NAMES,
@@ -33,7 +34,6 @@ from identity.issuer.status import StatusDesk
 from identity.issuer.vc_api import VcApiDesk
 from identity.issuer.wire import Body, Clock, Slug
 from identity.turns import Turns
-from registry.core.encoding import parse_json_object
 from registry.core.refusals import Malformed, NotPermitted, Refusal, Unavailable
 from registry.problems import responses
 
@@ -186,7 +186,7 @@ def build_agency_router(
         """Sign a credential that another system composed."""
 
         def work() -> Response:
-            message = parse_json_object(body, max_bytes=MAX_CREDENTIAL_BYTES)
+            message = parse_request(body, max_bytes=MAX_CREDENTIAL_BYTES)
             unsigned, options = message.get("credential"), message.get("options")
             if not isinstance(unsigned, dict):
                 raise Malformed("credential is missing, or no object")
@@ -202,7 +202,7 @@ def build_agency_router(
         """Derive what its holder shows from a credential with a base proof (ecdsa-sd-2023)."""
 
         def work() -> Response:
-            message = parse_json_object(body, max_bytes=MAX_CREDENTIAL_BYTES)
+            message = parse_request(body, max_bytes=MAX_CREDENTIAL_BYTES)
             base, options = message.get("verifiableCredential"), message.get("options")
             if not isinstance(base, dict):
                 raise Malformed("verifiableCredential is missing, or no object")
@@ -235,7 +235,7 @@ def _in_vc_api_form(work: Callable[[], Response]) -> Response:
     except Refusal as error:
         kind = type(error).__name__
         problem = {
-            "type": "https://www.w3.org/TR/vc-data-model#MALFORMED_VALUE_ERROR",
+            "type": type_of(error),
             "title": kind,
             "detail": error.detail,
         }

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse
 
 from identity.core.access import AccessKeys
+from identity.core.vc_api_problems import parse_request, type_of
 from identity.core.verification.verdict import Verdict
 from identity.turns import Turns
 from identity.verifier.messages import (
@@ -19,9 +20,9 @@ from identity.verifier.messages import (
     VerdictMessage,
 )
 from identity.verifier.service import VerifierService
-from identity.verifier.vc_problems import MALFORMED_VALUE_ERROR, PARSING_ERROR, problems_of
+from identity.verifier.vc_problems import problems_of
 from identity.verifier.wallet_routes import NO_STORE, RequestId, Slug, build_wallet_router
-from registry.core.encoding import MAX_JSON_BYTES, JsonObject, parse_json_object
+from registry.core.encoding import MAX_JSON_BYTES, JsonObject
 from registry.core.refusals import Malformed, Refusal, Unavailable
 from registry.problems import responses, status_of
 from registry.routers import join_routers
@@ -37,10 +38,6 @@ _VC_API: dict[int | str, dict[str, Any]] = {
 
 class BodyMalformed(Malformed):
     """The body is not the JSON object that this operation reads."""
-
-
-class BodyNotParsed(BodyMalformed):
-    """The body is no JSON object at all, or one that no two readers would read alike."""
 
 
 async def read_body(request: Request) -> bytes:
@@ -222,10 +219,7 @@ def _answer(
 
 def _read(body: bytes, member: str) -> tuple[dict[str, Any] | str, JsonObject]:
     """The document under `member` and the options; unknown options are the caller's business."""
-    try:
-        message = parse_json_object(body)
-    except Malformed as refusal:
-        raise BodyNotParsed(refusal.detail) from refusal
+    message = parse_request(body)
     value, options = message.get(member), message.get("options")
     if not isinstance(value, dict | str):
         raise BodyMalformed(f"{member} is missing")
@@ -236,7 +230,7 @@ def _read(body: bytes, member: str) -> tuple[dict[str, Any] | str, JsonObject]:
 
 def _malformed(refusal: Refusal) -> JSONResponse:
     problem = {
-        "type": PARSING_ERROR if isinstance(refusal, BodyNotParsed) else MALFORMED_VALUE_ERROR,
+        "type": type_of(refusal),
         "title": "Malformed",
         "detail": refusal.detail,
     }

@@ -6,16 +6,17 @@ A `type` is a URL (VCDM 2.0 §7.2). Where no specification names what went wrong
 
 from collections.abc import Mapping
 
+from identity.core.vc_api_problems import (
+    MALFORMED_VALUE_ERROR,
+    SECURITY_PROBLEMS,
+    VCDM_PROBLEMS,
+)
 from identity.core.verification.verdict import PROOF_FAILED, Check, CheckResult, Verdict
 from registry.core.encoding import JsonObject
 
-_VCDM = "https://www.w3.org/TR/vc-data-model#"  # VC Data Model 2.0 §7.2
-_SECURITY = "https://w3id.org/security#"  # VC Data Integrity 1.0 §4.7
 _STATUS_LIST = "https://www.w3.org/ns/credentials/status-list#"  # Bitstring Status List 1.0 §3.5
 
-PARSING_ERROR = f"{_VCDM}PARSING_ERROR"
-MALFORMED_VALUE_ERROR = f"{_VCDM}MALFORMED_VALUE_ERROR"
-_PROOF_VERIFICATION_ERROR = f"{_SECURITY}PROOF_VERIFICATION_ERROR"
+_PROOF_VERIFICATION_ERROR = f"{SECURITY_PROBLEMS}PROOF_VERIFICATION_ERROR"
 _STATUS_RETRIEVAL_ERROR = f"{_STATUS_LIST}STATUS_RETRIEVAL_ERROR"
 _STATUS_VERIFICATION_ERROR = f"{_STATUS_LIST}STATUS_VERIFICATION_ERROR"
 
@@ -27,23 +28,23 @@ _TYPES: Mapping[Check, Mapping[str, str]] = {
         "envelope_malformed": MALFORMED_VALUE_ERROR,
         "status_list_malformed": MALFORMED_VALUE_ERROR,
         "not_a_date_time_stamp": MALFORMED_VALUE_ERROR,
-        "json_ld_refused": f"{_SECURITY}PROOF_TRANSFORMATION_ERROR",
-        "context_not_known": f"{_SECURITY}PROOF_TRANSFORMATION_ERROR",
-        "dataset_not_canonicalised": f"{_SECURITY}PROOF_TRANSFORMATION_ERROR",
+        "json_ld_refused": f"{SECURITY_PROBLEMS}PROOF_TRANSFORMATION_ERROR",
+        "context_not_known": f"{SECURITY_PROBLEMS}PROOF_TRANSFORMATION_ERROR",
+        "dataset_not_canonicalised": f"{SECURITY_PROBLEMS}PROOF_TRANSFORMATION_ERROR",
         "*": _PROOF_VERIFICATION_ERROR,
     },
     Check.ISSUER: {"*": _PROOF_VERIFICATION_ERROR},
     Check.HOLDER_BINDING: {
         "presentation_malformed": MALFORMED_VALUE_ERROR,
-        "json_ld_refused": f"{_SECURITY}PROOF_TRANSFORMATION_ERROR",
-        "context_not_known": f"{_SECURITY}PROOF_TRANSFORMATION_ERROR",
+        "json_ld_refused": f"{SECURITY_PROBLEMS}PROOF_TRANSFORMATION_ERROR",
+        "context_not_known": f"{SECURITY_PROBLEMS}PROOF_TRANSFORMATION_ERROR",
         "*": _PROOF_VERIFICATION_ERROR,
     },
     Check.AUDIENCE: {
-        "other_audience": f"{_SECURITY}INVALID_DOMAIN_ERROR",
-        "other_nonce": f"{_SECURITY}INVALID_CHALLENGE_ERROR",
+        "other_audience": f"{SECURITY_PROBLEMS}INVALID_DOMAIN_ERROR",
+        "other_nonce": f"{SECURITY_PROBLEMS}INVALID_CHALLENGE_ERROR",
     },
-    Check.VALIDITY: {"*": f"{_VCDM}RANGE_ERROR"},
+    Check.VALIDITY: {"*": f"{VCDM_PROBLEMS}RANGE_ERROR"},
     Check.STATUS: {
         "fetch_failed": _STATUS_RETRIEVAL_ERROR,
         "place_not_allowed": _STATUS_RETRIEVAL_ERROR,
@@ -51,7 +52,7 @@ _TYPES: Mapping[Check, Mapping[str, str]] = {
         "unavailable": _STATUS_RETRIEVAL_ERROR,
         "status_not_read": _STATUS_RETRIEVAL_ERROR,
         "status_list_too_short": f"{_STATUS_LIST}STATUS_LIST_LENGTH_ERROR",
-        "status_index_out_of_range": f"{_VCDM}RANGE_ERROR",
+        "status_index_out_of_range": f"{VCDM_PROBLEMS}RANGE_ERROR",
         "*": _STATUS_VERIFICATION_ERROR,
     },
 }

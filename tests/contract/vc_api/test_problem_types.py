@@ -73,9 +73,28 @@ def test_terms_that_no_context_defines(suite: Suite):
 
 def test_what_cannot_be_parsed(suite: Suite):
     for body in (b"{", b"[]", b'{"a": 1, "a": 2}', b'{"verifiableCredential": NaN}', b""):
-        answer = suite.post("/verifiers/conformance/credentials/verify", body)
+        for path in (
+            "/verifiers/conformance/credentials/verify",
+            "/verifiers/conformance/credentials/derive",
+            "/issuers/ecdsa-sd-2023/credentials/issue",
+            "/issuers/ecdsa-sd-2023/credentials/derive",
+        ):
+            assert suite.post(path, body).problem_types() == {"PARSING_ERROR"}, (body, path)
 
-        assert answer.problem_types() == {"PARSING_ERROR"}, body
+
+@pytest.mark.parametrize("instance", ["ecdsa-sd-2023", "bbs-2023"])
+def test_a_pointer_that_leads_nowhere(suite: Suite, instance: str):
+    """VC DI ECDSA 1.0 §3.4.12."""
+    sent, wrong = suite.credential(instance), ["/credentialSubject/nothing"]
+    base = suite.issued(instance)
+
+    issued = suite.issue(sent, instance, options={"mandatoryPointers": wrong})
+    for answer in (
+        issued,
+        suite.derive(base, wrong, f"/issuers/{instance}"),
+        suite.derive(base, wrong, "/verifiers/conformance"),
+    ):
+        assert answer.problem_types() == {"PROOF_GENERATION_ERROR"}
 
 
 def test_another_domain_and_another_challenge(suite: Suite):
