@@ -7,7 +7,7 @@ the only text of it, so that two texts never name one key under different DIDs o
 from registry.core.bls_keys import g2_multikey, is_g2_multikey, parse_g2_multikey
 from registry.core.did_url import DidNotValid
 from registry.core.encoding import JsonObject, base64url_decode, parse_json_object
-from registry.core.keys import parse_jwk, parse_multikey
+from registry.core.keys import PublicKey, parse_jwk, parse_multikey
 from registry.core.refusals import Malformed
 
 KEY_CONTEXTS = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1")
@@ -51,22 +51,21 @@ def jwk_document(did: str) -> JsonObject:
     """The document of a `did:jwk`: the JWK as it is, under `#0`.
 
     A key for `use: sig` is in no `keyAgreement`, one for `use: enc` in nothing else. An Ed25519 key
-    cannot agree on keys, and an X25519 key cannot sign, whatever their JWKs leave out.
+    cannot agree on keys, whatever its JWK leaves out.
 
     Raises:
         DidNotValid: another method, no JWK, a key that is not admitted, or a use that it cannot
             serve.
     """
-    jwk, signs, agrees = _read_jwk(did)
+    jwk, key = _read_jwk(did)
     method = f"{did}#0"
     use = jwk.get("use")
-    relationships: list[str] = []
-    if signs and use in (None, "sig"):
-        relationships += _SIGNING
-    if agrees and use in (None, "enc"):
-        relationships.append("keyAgreement")
-    if not relationships:
+    agrees = key.type != "Ed25519"
+    if use not in (None, "sig", "enc") or (use == "enc" and not agrees):
         raise DidNotValid("did:jwk names a use that its key cannot serve")
+    relationships = [] if use == "enc" else list(_SIGNING)
+    if agrees and use != "sig":
+        relationships.append("keyAgreement")
     return {
         "@context": list(JWK_CONTEXTS),
         "id": did,
@@ -84,23 +83,12 @@ def _admitted(text: str) -> str:
     return parse_multikey(text).multikey
 
 
-def _read_jwk(did: str) -> tuple[JsonObject, bool, bool]:
-    """The JWK, whether its key signs, and whether it agrees on keys."""
+def _read_jwk(did: str) -> tuple[JsonObject, PublicKey]:
     specific = did.removeprefix("did:jwk:")
     if specific == did or len(specific) > MAX_JWK_CHARS:
         raise DidNotValid("not a did:jwk, or too long")
     try:
         jwk = parse_json_object(base64url_decode(specific))
-        if (jwk.get("kty"), jwk.get("crv")) == ("OKP", "X25519"):  # nothing that we verify with
-            _check_x25519(jwk)
-            return jwk, False, True
-        return jwk, True, parse_jwk(jwk).type != "Ed25519"
+        return jwk, parse_jwk(jwk)
     except Malformed as error:
         raise DidNotValid(f"did:jwk holds no key that is admitted: {error.detail}") from error
-
-
-def _check_x25519(jwk: JsonObject) -> None:
-    if "d" in jwk:
-        raise Malformed("JWK holds a private or symmetric key")
-    if len(base64url_decode(jwk.get("x", ""))) != 32:
-        raise Malformed("JWK coordinates have the wrong length")

@@ -186,45 +186,6 @@ def test_did_jwk_keeps_its_jwk_and_its_use(registry: Registry, did: str, use: st
     assert ("keyAgreement" in document) == (use != "sig" and key.type != "Ed25519")
 
 
-# The example of the did:jwk specification for a key of `use: enc`.
-X25519_JWK = {
-    "kty": "OKP",
-    "crv": "X25519",
-    "use": "enc",
-    "x": "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08",
-}
-
-
-@pytest.mark.parametrize("use", [None, "sig", "enc"])
-def test_an_x25519_key_agrees_on_keys_and_signs_nothing(
-    registry: Registry, use: str | None
-) -> None:
-    jwk = {name: value for name, value in {**X25519_JWK, "use": use}.items() if value}
-    did = f"did:jwk:{base64url_encode(canonical_json(jwk))}"
-
-    answer = get(registry, did, "application/did")
-
-    if use == "sig":
-        assert answer.status_code == 400
-        return
-    document = answer.json()
-    (method,) = document["verificationMethod"]
-    assert (method["id"], method["publicKeyJwk"]) == (f"{did}#0", jwk)
-    assert document["keyAgreement"] == [f"{did}#0"]
-    assert set(document) == {"@context", "id", "verificationMethod", "keyAgreement"}
-
-
-@pytest.mark.parametrize("changes", [{"x": "AAAA"}, {"x": 4}, {"x": None}, {"d": "c2VjcmV0"}])
-def test_x25519_keys_of_another_length_and_private_ones_are_refused(
-    registry: Registry, changes: dict[str, Any]
-) -> None:
-    did = f"did:jwk:{base64url_encode(canonical_json({**X25519_JWK, **changes}))}"
-
-    answer = get(registry, did)
-
-    assert (answer.status_code, code(answer)) == (400, "INVALID_DID")
-
-
 def test_a_did_jwk_with_a_private_key_is_refused(registry: Registry) -> None:
     key = parse_multikey(P256.removeprefix("did:key:"))
     secret = base64url_encode(canonical_json({**key.jwk, "d": "c2VjcmV0"}))
