@@ -91,6 +91,8 @@ def group(
         selected[name] = tuple(_unnamed(_select(compact, fitted), contexts)) if fitted else ()
         wanted = {rdf_canon.line(relabelled(quad, labels)) for quad in selected[name]}
         found[name] = tuple(index for index, line in enumerate(lines) if line in wanted)
+        if len(found[name]) != len(wanted):  # of a list, every element says which is next
+            raise PointerLeadsNowhere("a pointer names an element of a list, which is shown whole")
     return GroupedDocument(lines=lines, labels=labels, groups=found, quads=selected)
 
 

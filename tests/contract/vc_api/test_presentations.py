@@ -337,3 +337,22 @@ def test_a_set_of_one_domain_is_that_domain(suite: Suite):
     assert not asked(["one.example", "two.example"], "one.example")
     assert not asked("one.example", ["one.example", "two.example"])
     assert not asked("one.example", [])
+
+
+@pytest.mark.parametrize("instance", ["ecdsa-sd-2023", "bbs-2023"])
+def test_a_list_is_shown_whole_or_not_at_all(suite: Suite, instance: str):
+    """What each element of a JSON-LD list says holds only beside the others."""
+    term = {"@id": "https://e.example/steps", "@container": "@list"}
+    context = [V2, EXAMPLES, {"steps": term}]
+    subject = {"id": "did:example:alice", "steps": ["a", "b", "c"]}
+    sent = suite.credential(instance, credentialSubject=subject, **{"@context": context})
+    base = suite.issue(sent, instance).credential
+
+    whole = suite.derive(base, ["/credentialSubject/steps"], f"/issuers/{instance}")
+    part = suite.derive(base, ["/credentialSubject/steps/1"], f"/issuers/{instance}")
+    wanted = {"mandatoryPointers": ["/issuer", "/credentialSubject/steps/0"]}
+
+    assert whole.status == 201
+    assert suite.verify(whole.credential).is_verified
+    part.must_refuse()
+    suite.issue(sent, instance, options=wanted).must_refuse()
