@@ -108,13 +108,12 @@ demo: setup $(if $(filter consortium,$(LEDGER)),cometbft) ## Tell the story in a
 	@$(BIN)/cairn demo $(if $(LEDGER),--ledger $(LEDGER))
 
 everything-for-tests: $(VENV)/.dev $(WALLET)/dist/.stamp tools peers engines
-# Three at a time on two cores: nearly half of the time, a test waits for a disk or a process.
 test: ## Everything: checks, then fast, slow and browser tests
 	@$(MAKE) --no-print-directory -j4 everything-for-tests
 	@$(MAKE) --no-print-directory check
 	@cd $(WALLET) && npm test --silent
-	@$(PYTEST) -n 3 --dist loadfile -m "not slow and not browser"
-	@$(PYTEST) -n 3 --dist loadfile -m "slow or browser"
+	@$(PYTEST) -n 2 --dist loadfile -m "not slow and not browser"
+	@$(PYTEST) -n 2 --dist loadfile -m "slow or browser"
 
 # --- checks --------------------------------------------------------------------------------------
 
