@@ -12,6 +12,7 @@ from identity.realname.ports import BindingState
 from identity.realname.review import UnderReview, Verdict
 from tests.identity.realname import test_reversals
 from tests.identity.realname.parts import Installation, installation
+from tests.identity.realname.test_decisions import Clock
 from tests.identity.realname.test_reversals import (
     CIVIL,
     DIGESTS,
@@ -32,15 +33,6 @@ from tests.identity.realname.test_review import (
 from tests.identity.vault.parts import NOW
 
 AGENCIES = ("civil-registry", "university")
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    now = NOW
-
-    def __call__(self) -> int:
-        return self.now
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from tests.identity.realname.test_review import (
     BRAZILIAN,
     GERMAN,
     Heard,
+    Sealing,
     enrol,
 )
 from tests.identity.vault.parts import NOW
@@ -365,19 +366,6 @@ def test_what_an_undoing_left_that_was_cut_short_goes_with_whom_it_brought_back(
 
     assert_destroyed(place, rows)
     assert told(place, chain.cleo, agency="university") == "Cleo"
-
-
-class Sealing:
-    """Remembers of whom it was told to forget."""
-
-    def __init__(self) -> None:
-        self.forgotten: list[str] = []
-
-    def seal(self, person: str, identity: bytes, *, renew: bool) -> None:
-        """Seal."""
-
-    def forget(self, person: str) -> None:
-        self.forgotten.append(person)
 
 
 def cut_short(*_args: Any, **_named: Any) -> None:

@@ -348,17 +348,20 @@ def test_nothing_of_an_applicant_is_left_after_her_case(place: Installation) -> 
             place.vault.open(case.applicant, purpose="p", actor="a")
 
 
+class Sealing:
+    """Remembers of whom it was told to forget."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[str] = []
+
+    def seal(self, person: str, identity: bytes, *, renew: bool) -> None:
+        """Seal."""
+
+    def forget(self, person: str) -> None:
+        self.forgotten.append(person)
+
+
 def test_who_is_erased_can_be_opened_by_nobody(tmp_path: Path) -> None:
-    class Sealing:
-        def __init__(self) -> None:
-            self.forgotten: list[str] = []
-
-        def seal(self, person: str, identity: bytes, *, renew: bool) -> None:
-            """Seal."""
-
-        def forget(self, person: str) -> None:
-            self.forgotten.append(person)
-
     sealing = Sealing()
     place = installation(tmp_path, register=Obliging(), sealing=sealing)
     subject = enrol(place, GERMAN)
